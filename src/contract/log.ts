@@ -1,0 +1,82 @@
+import type { Position } from './change.ts'
+
+/**
+ * The record batch, the unit that crosses from envelope to log to lake.
+ *
+ * Grammar of `records` (Kafka's record fields; unsigned LEB128 varints, `zz` zigzag):
+ *   record  => timestampMs:zz64 key:blob value:blob side:blob headerCount:varint header*
+ *   blob    => (length + 1):varint bytes        0 means null
+ *   header  => nameLength:varint name value:blob
+ * `side` is ours alone and never leaves for Kafka: u16le ordinals of the row columns whose value was not in the source's log
+ * (the envelope shows Debezium's placeholder, or null for numeric); null when there are none.
+ * Key and value carry the Confluent wire header (0, schema id:i32be).
+ */
+export interface TopicBatch {
+  readonly topic: string
+  readonly partition: number
+  readonly count: number
+  readonly records: Uint8Array
+  /** Headers that every record of this batch carries before its own: same header grammar, count first. Null: none. */
+  readonly headers: Uint8Array | null
+  readonly runs: readonly RecordRun[]
+}
+
+/** Consecutive records of a TopicBatch that belong to one source transaction. */
+export interface RecordRun {
+  readonly count: number
+  /** Commit position of the transaction (TransactionRun.commit). */
+  readonly commit: string
+  readonly commitUs: bigint
+}
+
+export interface LogCursor {
+  readonly source: string
+  readonly at: Position
+  /** True when `at` is a transaction boundary: a flush may be cut here. */
+  readonly boundary: boolean
+  /** Last commit position and time contained in or before this append; null during the first snapshot. */
+  readonly commit: string | null
+  readonly commitUs: bigint | null
+  /** Topics whose table snapshot ended with this append. */
+  readonly snapshotDone: readonly string[]
+  /** From this append on a boundary is a consistent state of the source (no snapshot in progress or still to be caught up). */
+  readonly consistent: boolean
+}
+
+export interface StoredBatch extends TopicBatch {
+  /** Offset of the first record; offsets are dense from 0 per topic. */
+  readonly baseOffset: number
+  /** The append that stored it: total order over all topics. */
+  readonly appendId: number
+}
+
+export interface AppendInfo {
+  readonly id: number
+  readonly cursor: LogCursor
+}
+
+export interface Log {
+  /** All batches and the cursor become durable together or not at all. Returns the append's id (dense, increasing). */
+  append(batches: readonly TopicBatch[], cursor: LogCursor): Promise<number>
+  /** The cursor of the newest append of this source; null: never appended. */
+  cursor(source: string): LogCursor | null
+  /** Batches of one topic with baseOffset + count > from, up to and including append `upTo`. One batch in memory at a time. */
+  read(topic: string, partition: number, from: number, upTo: number): Iterable<StoredBatch>
+  /** Topics with records in appends (after, upTo]. */
+  touched(after: number, upTo: number): readonly string[]
+  /** Newest append that is a consistent boundary, and (optionally) whose commit is at or before `limit` by `compare`. */
+  lastBoundary(): AppendInfo | null
+  appends(after: number): Iterable<AppendInfo>
+  /** First offset still held (retention), and the end (next offset). */
+  range(topic: string, partition: number): { readonly start: number; readonly end: number }
+  topics(): readonly string[]
+  /** Everything before these offsets may be deleted once age or size asks for it. */
+  release(offsets: ReadonlyMap<string, number>): void
+  close(): void
+}
+
+/** Schema ids as in a Confluent registry: one id per distinct schema text, versions per subject. */
+export interface SchemaRegistry {
+  register(subject: string, schemaText: string): Promise<number>
+  schema(id: number): Promise<string>
+}

@@ -1,0 +1,12 @@
+import type { ByteSink, ChangeBatch, TransactionRun } from './change.ts'
+import type { ConnectSchema } from './connect-schema.ts'
+
+/** How a source describes itself inside the envelope; given by the adapter, so the envelope room knows no database. */
+export interface SourceBlock {
+  /** Connect schema of `source` (name `io.debezium.connector.postgresql.Source` …). */
+  readonly schema: ConnectSchema
+  /** Writes the Avro binary of the source struct of change i. `run` is the transaction run that contains i. Called in order. */
+  write(batch: ChangeBatch, i: number, run: TransactionRun, out: ByteSink): void
+  /** Transaction id text for change i (`transaction.id`), e.g. `771:24023128`. */
+  transactionId(batch: ChangeBatch, i: number, run: TransactionRun): string
+}

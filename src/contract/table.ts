@@ -1,0 +1,104 @@
+import type { LakeColumn, RowChanges } from './columns.ts'
+
+export interface TableSpec {
+  /** Hudi table name and database. */
+  readonly name: string
+  readonly database: string
+  /** Store prefix of the table, no trailing slash, e.g. `shop/public/orders`. */
+  readonly path: string
+  /** Row columns, then the change columns (`_change_operation_type` …). */
+  readonly columns: readonly LakeColumn[]
+  /** Key columns; empty: rows are a bag, identified by content and ordinal (spec in lake/index/bag-key.ts). */
+  readonly key: readonly string[]
+  /** int64 column. */
+  readonly orderingField: string
+  /** Null: not partitioned. `truncate` applies to date and timestamp columns. */
+  readonly partition: { readonly column: string; readonly truncate: 'none' | 'day' | 'month' | 'year' } | null
+  readonly buckets: number
+  readonly tableType: 'COPY_ON_WRITE' | 'MERGE_ON_READ'
+  readonly tableVersion: 6 | 9
+}
+
+/** What a commit records about where its rows came from; read back for an exactly-once resume. */
+export interface Checkpoint {
+  readonly source: string
+  /** Source position (printable commit position) at or before which this table is complete; null: snapshot not finished. */
+  readonly commit: string | null
+  readonly commitUs: bigint | null
+  readonly topic: string
+  /** Next log offset to read. */
+  readonly nextOffset: number
+}
+
+export interface WriteCounts {
+  readonly inserted: number
+  readonly updated: number
+  readonly deleted: number
+}
+
+/** Data files exist, nothing is visible. */
+export interface Staged {
+  readonly instant: string
+  readonly counts: WriteCounts
+}
+
+export interface TableWriter {
+  readonly spec: TableSpec
+  /** Checkpoint of the newest completed commit that has one. */
+  checkpoint(): Promise<Checkpoint | null>
+  /** Adds columns or widens types so that `columns` fit; takes effect with the next commit. */
+  evolve(columns: readonly LakeColumn[]): Promise<void>
+  /** One outcome per key. Memory stays within the writer's budget; more is spilled to its scratch directory. */
+  stage(changes: Iterable<RowChanges> | AsyncIterable<RowChanges>): Promise<Staged>
+  /** The only visible effect. */
+  commit(staged: Staged, checkpoint: Checkpoint): Promise<'committed' | 'conflict'>
+  abandon(staged: Staged): Promise<void>
+}
+
+/** What to look at: the newest completed instant ≤ `instant`, or the newest. */
+export type View = { readonly kind: 'latest' } | { readonly kind: 'asOf'; readonly instant: string }
+
+export interface SliceFile {
+  readonly fileId: string
+  readonly partition: string
+  /** Store key. */
+  readonly key: string
+  readonly bytes: number
+  readonly rows: number
+  readonly instant: string
+}
+
+export interface ScanPlan {
+  readonly spec: TableSpec
+  /** Columns of the table's schema at that instant. */
+  readonly columns: readonly LakeColumn[]
+  /** Newest completed instant in the view; null: empty table. */
+  readonly instant: string | null
+  readonly files: readonly SliceFile[]
+  /** All files of the table's newest instant: "3 of 61 files". */
+  readonly totalFiles: number
+}
+
+export interface TableReader {
+  plan(view: View): Promise<ScanPlan>
+  checkpointAt(view: View): Promise<Checkpoint | null>
+}
+
+/** A state of the source that every table of the lake has reached (DESIGN "Watermark"). */
+export interface Watermark {
+  readonly seq: number
+  readonly source: string
+  readonly commit: string
+  readonly commitUs: bigint
+  readonly writtenMs: number
+  /** Log append that the watermark corresponds to. */
+  readonly appendId: number
+  readonly tables: readonly {
+    readonly path: string
+    readonly schema: string
+    readonly table: string
+    readonly instant: string | null
+    readonly topic: string
+    readonly nextOffset: number
+  }[]
+}

@@ -1,0 +1,27 @@
+import type { CodeEntry } from './failure.ts'
+import { CLI_CODES } from './codes-cli.ts'
+import { LAKE_CODES } from './codes-lake.ts'
+import { LOG_CODES } from './codes-log.ts'
+import { PG_CODES } from './codes-postgres.ts'
+import { QUERY_CODES } from './codes-query.ts'
+import { STORE_CODES } from './codes-storage.ts'
+
+/** Every failure the product can report. docs/errors.md is generated from this table; a code is never reused or renamed. */
+export const CODES = {
+  'TRB-INT-001': {
+    what: 'Internal check failed: {invariant}',
+    why: 'A rule that the code relies on did not hold: this is a defect of Tributary.',
+    safe: 'Nothing after the last completed commit was made visible or acknowledged.',
+    fix: 'Restart the command; if it happens again report it with this text and the stack trace.',
+    retry: 'never',
+    exit: 1,
+  },
+  ...CLI_CODES,
+  ...PG_CODES,
+  ...LOG_CODES,
+  ...STORE_CODES,
+  ...LAKE_CODES,
+  ...QUERY_CODES,
+} as const satisfies Record<string, CodeEntry>
+
+export type FailureCode = keyof typeof CODES
