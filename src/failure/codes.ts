@@ -1,4 +1,4 @@
-import type { CodeEntry } from './failure.ts'
+import type { CodeEntry } from './code-entry.ts'
 import { CLI_CODES } from './codes-cli.ts'
 import { LAKE_CODES } from './codes-lake.ts'
 import { LOG_CODES } from './codes-log.ts'
