@@ -102,3 +102,11 @@ export interface Watermark {
     readonly nextOffset: number
   }[]
 }
+
+export interface WatermarkStore {
+  /** Fails with TRB-LAKE-… when another writer added one in between; positions only increase. */
+  append(watermark: Omit<Watermark, 'seq' | 'writtenMs'>): Promise<Watermark>
+  newest(): Promise<Watermark | null>
+  /** Newest first. */
+  list(): AsyncIterable<Watermark>
+}
