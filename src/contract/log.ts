@@ -15,6 +15,9 @@ export interface TopicBatch {
   readonly topic: string
   readonly partition: number
   readonly count: number
+  /** Schema id of every non-null key of this batch, of every non-null value; 0 when all are null. One table version per batch. */
+  readonly keySchema: number
+  readonly valueSchema: number
   readonly records: Uint8Array
   /** Headers that every record of this batch carries before its own: same header grammar, count first. Null: none. */
   readonly headers: Uint8Array | null
@@ -53,6 +56,17 @@ export interface StoredBatch extends TopicBatch {
 export interface AppendInfo {
   readonly id: number
   readonly cursor: LogCursor
+  /** Records of this append over all topics, and their uncompressed bytes: what flush policies count. */
+  readonly records: number
+  readonly bytes: number
+}
+
+/** Distinct schema pairs of a stretch of a topic, in order of first use: known without reading the records. */
+export interface TopicSchemas {
+  readonly keySchema: number
+  readonly valueSchema: number
+  readonly records: number
+  readonly bytes: number
 }
 
 export interface Log {
@@ -62,9 +76,15 @@ export interface Log {
   cursor(source: string): LogCursor | null
   /** Batches of one topic with baseOffset + count > from, up to and including append `upTo`. One batch in memory at a time. */
   read(topic: string, partition: number, from: number, upTo: number): Iterable<StoredBatch>
+  /** What `read` with the same arguments would meet. */
+  schemas(topic: string, partition: number, from: number, upTo: number): readonly TopicSchemas[]
+  /** Offset after the last record of this topic in appends up to and including `upTo`. */
+  endAt(topic: string, partition: number, upTo: number): number
+  /** Append that holds this offset; null: no longer (or not yet) held. */
+  appendOf(topic: string, partition: number, offset: number): number | null
   /** Topics with records in appends (after, upTo]. */
   touched(after: number, upTo: number): readonly string[]
-  /** Newest append that is a consistent boundary, and (optionally) whose commit is at or before `limit` by `compare`. */
+  /** Newest append that is a consistent boundary. */
   lastBoundary(): AppendInfo | null
   appends(after: number): Iterable<AppendInfo>
   /** First offset still held (retention), and the end (next offset). */

@@ -46,6 +46,8 @@ export interface TableWriter {
   readonly spec: TableSpec
   /** Checkpoint of the newest completed commit that has one. */
   checkpoint(): Promise<Checkpoint | null>
+  /** Newest completed instant of the table; null: none yet. */
+  instant(): Promise<string | null>
   /** Adds columns or widens types so that `columns` fit; takes effect with the next commit. */
   evolve(columns: readonly LakeColumn[]): Promise<void>
   /** One outcome per key. Memory stays within the writer's budget; more is spilled to its scratch directory. */
