@@ -90,9 +90,15 @@ export interface Log {
   /** First offset still held (retention), and the end (next offset). */
   range(topic: string, partition: number): { readonly start: number; readonly end: number }
   topics(): readonly string[]
-  /** Everything before these offsets may be deleted once age or size asks for it. */
-  release(offsets: ReadonlyMap<string, number>): void
+  /** Appends up to and including this one may be deleted once age or size asks for it. */
+  release(appendId: number): void
   close(): void
+}
+
+/** Following the log's tail: a gate in the same process, polling from another. */
+export interface AppendSignal {
+  /** Resolves once an append newer than `after` may exist; rejects with the signal's reason. */
+  wait(after: number, signal: AbortSignal): Promise<void>
 }
 
 /** Schema ids as in a Confluent registry: one id per distinct schema text, versions per subject. */
