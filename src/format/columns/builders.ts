@@ -1,0 +1,299 @@
+import type { BytesVector, FixedVector, LakeType, ListVector, MapVector, Vector } from '../../contract/columns.ts'
+import { decimalWidth } from './decimal-width.ts'
+
+/** Grows one column of vectors (contract/columns.ts) value by value. `take` hands the vector over and starts a new one. */
+export interface ColumnBuilder {
+  readonly count: number
+  /** Bytes held, nulls and offsets included. */
+  readonly bytes: number
+  appendNull(): void
+  take(): Vector
+}
+
+const START_ROWS = 1024
+
+/** Which rows are null. Stays empty (no array) until the first null. */
+class Validity {
+  bits: Uint8Array | null = null
+
+  /** Row `index` is null. */
+  clear(index: number): void {
+    let bits = this.bits
+    if (bits === null || index >= bits.length) bits = this.#grow(bits, index)
+    bits[index] = 0
+  }
+
+  take(count: number): Uint8Array | null {
+    const bits = this.bits
+    this.bits = null
+    if (bits === null) return null
+    if (bits.length >= count) return bits.subarray(0, count)
+    const out = new Uint8Array(count).fill(1)
+    out.set(bits)
+    return out
+  }
+
+  #grow(bits: Uint8Array | null, index: number): Uint8Array {
+    const next = new Uint8Array(Math.max(START_ROWS, (index + 1) * 2)).fill(1)
+    if (bits !== null) next.set(bits)
+    this.bits = next
+    return next
+  }
+}
+
+export class FixedBuilder implements ColumnBuilder {
+  count = 0
+  data: Buffer
+  readonly width: number
+  readonly #valid = new Validity()
+
+  constructor(width: number) {
+    this.width = width
+    this.data = Buffer.allocUnsafe(START_ROWS * width)
+  }
+
+  get bytes(): number {
+    return this.count * this.width
+  }
+
+  appendNull(): void {
+    const at = this.#slot()
+    this.data.fill(0, at, at + this.width)
+    this.#valid.clear(this.count - 1)
+  }
+
+  appendByte(value: number): void {
+    const at = this.#slot()
+    this.data[at] = value
+  }
+
+  /** Little-endian. */
+  appendI32(value: number): void {
+    const at = this.#slot()
+    const d = this.data
+    d[at] = value
+    d[at + 1] = value >> 8
+    d[at + 2] = value >> 16
+    d[at + 3] = value >> 24
+  }
+
+  /** Little-endian, from two u32. */
+  appendI64(hi: number, lo: number): void {
+    const at = this.#slot()
+    const d = this.data
+    d[at] = lo
+    d[at + 1] = lo >>> 8
+    d[at + 2] = lo >>> 16
+    d[at + 3] = lo >>> 24
+    d[at + 4] = hi
+    d[at + 5] = hi >>> 8
+    d[at + 6] = hi >>> 16
+    d[at + 7] = hi >>> 24
+  }
+
+  /** `width` bytes as they are. */
+  appendRaw(src: Uint8Array, start: number): void {
+    const at = this.#slot()
+    const d = this.data
+    for (let i = 0; i < this.width; i++) d[at + i] = src[start + i]
+  }
+
+  /** Two's complement of `length` ≤ width bytes, sign-extended to the width (big-endian). */
+  appendSigned(src: Uint8Array, start: number, length: number): void {
+    const at = this.#slot()
+    const d = this.data
+    const pad = this.width - length
+    const fill = length > 0 && src[start] > 127 ? 255 : 0
+    for (let i = 0; i < pad; i++) d[at + i] = fill
+    for (let i = 0; i < length; i++) d[at + pad + i] = src[start + i]
+  }
+
+  take(): FixedVector {
+    const v: FixedVector = {
+      kind: 'fixed',
+      width: this.width,
+      data: this.data.subarray(0, this.count * this.width),
+      valid: this.#valid.take(this.count),
+    }
+    this.count = 0
+    this.data = Buffer.allocUnsafe(START_ROWS * this.width)
+    return v
+  }
+
+  #slot(): number {
+    const at = this.count * this.width
+    if (at + this.width > this.data.length) {
+      const next = Buffer.allocUnsafe(this.data.length * 2)
+      this.data.copy(next, 0, 0, at)
+      this.data = next
+    }
+    this.count++
+    return at
+  }
+}
+
+export class BytesBuilder implements ColumnBuilder {
+  count = 0
+  data: Buffer = Buffer.allocUnsafe(START_ROWS * 16)
+  #used = 0
+  #offsets = new Int32Array(START_ROWS + 1)
+  readonly #valid = new Validity()
+
+  get bytes(): number {
+    return this.#used + this.count * 4
+  }
+
+  appendNull(): void {
+    this.#end()
+    this.#valid.clear(this.count - 1)
+  }
+
+  append(src: Uint8Array, start: number, length: number): void {
+    const at = this.#used
+    if (at + length > this.data.length) this.#grow(at + length)
+    const d = this.data
+    if (length <= 24) for (let i = 0; i < length; i++) d[at + i] = src[start + i]
+    else Buffer.prototype.copy.call(src, d, at, start, start + length)
+    this.#used = at + length
+    this.#end()
+  }
+
+  take(): BytesVector {
+    const v: BytesVector = {
+      kind: 'bytes',
+      data: this.data.subarray(0, this.#used),
+      offsets: this.#offsets.subarray(0, this.count + 1),
+      valid: this.#valid.take(this.count),
+    }
+    this.count = 0
+    this.#used = 0
+    this.data = Buffer.allocUnsafe(START_ROWS * 16)
+    this.#offsets = new Int32Array(START_ROWS + 1)
+    return v
+  }
+
+  #grow(need: number): void {
+    let size = this.data.length * 2
+    while (size < need) size *= 2
+    const next = Buffer.allocUnsafe(size)
+    this.data.copy(next, 0, 0, this.#used)
+    this.data = next
+  }
+
+  #end(): void {
+    const n = ++this.count
+    if (n >= this.#offsets.length) this.#offsets = grown(this.#offsets)
+    this.#offsets[n] = this.#used
+  }
+}
+
+/** The elements go into `element`; `end` closes one list. */
+export class ListBuilder implements ColumnBuilder {
+  count = 0
+  readonly element: ColumnBuilder
+  #offsets = new Int32Array(START_ROWS + 1)
+  readonly #valid = new Validity()
+
+  constructor(element: ColumnBuilder) {
+    this.element = element
+  }
+
+  get bytes(): number {
+    return this.count * 4 + this.element.bytes
+  }
+
+  appendNull(): void {
+    this.end()
+    this.#valid.clear(this.count - 1)
+  }
+
+  end(): void {
+    const n = ++this.count
+    if (n >= this.#offsets.length) this.#offsets = grown(this.#offsets)
+    this.#offsets[n] = this.element.count
+  }
+
+  take(): ListVector {
+    const v: ListVector = {
+      kind: 'list',
+      offsets: this.#offsets.subarray(0, this.count + 1),
+      valid: this.#valid.take(this.count),
+      element: this.element.take(),
+    }
+    this.count = 0
+    this.#offsets = new Int32Array(START_ROWS + 1)
+    return v
+  }
+}
+
+export class MapBuilder implements ColumnBuilder {
+  count = 0
+  readonly key = new BytesBuilder()
+  readonly value: ColumnBuilder
+  #offsets = new Int32Array(START_ROWS + 1)
+  readonly #valid = new Validity()
+
+  constructor(value: ColumnBuilder) {
+    this.value = value
+  }
+
+  get bytes(): number {
+    return this.count * 4 + this.key.bytes + this.value.bytes
+  }
+
+  appendNull(): void {
+    this.end()
+    this.#valid.clear(this.count - 1)
+  }
+
+  end(): void {
+    const n = ++this.count
+    if (n >= this.#offsets.length) this.#offsets = grown(this.#offsets)
+    this.#offsets[n] = this.key.count
+  }
+
+  take(): MapVector {
+    const v: MapVector = {
+      kind: 'map',
+      offsets: this.#offsets.subarray(0, this.count + 1),
+      valid: this.#valid.take(this.count),
+      key: this.key.take(),
+      value: this.value.take(),
+    }
+    this.count = 0
+    this.#offsets = new Int32Array(START_ROWS + 1)
+    return v
+  }
+}
+
+/** The builder that holds values of `type` in the form of contract/columns.ts. */
+export function columnBuilder(type: LakeType): ColumnBuilder {
+  switch (type.kind) {
+    case 'boolean':
+      return new FixedBuilder(1)
+    case 'int':
+    case 'float':
+    case 'date':
+      return new FixedBuilder(4)
+    case 'long':
+    case 'double':
+    case 'time-micros':
+    case 'timestamp-micros':
+      return new FixedBuilder(8)
+    case 'decimal':
+      return new FixedBuilder(decimalWidth(type.precision))
+    case 'string':
+    case 'bytes':
+      return new BytesBuilder()
+    case 'list':
+      return new ListBuilder(columnBuilder(type.element))
+    case 'map':
+      return new MapBuilder(columnBuilder(type.value))
+  }
+}
+
+function grown(offsets: Int32Array): Int32Array<ArrayBuffer> {
+  const next = new Int32Array(offsets.length * 2)
+  next.set(offsets)
+  return next
+}
