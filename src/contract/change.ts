@@ -26,6 +26,10 @@ export interface Column {
   /** Schema of this field in the Debezium Value record, optionality and default included. */
   readonly connect: ConnectSchema
   readonly encode: ValueEncoder
+  /** Instead of `encode` for snapshot rows (marks 1–5), where Debezium reads some types differently (spec debezium B.6, B.7, A.2). */
+  readonly encodeSnapshot?: ValueEncoder
+  /** Holds a place in tuples but is not part of the record (a type Debezium leaves out, an excluded or generated column). */
+  readonly omitted?: boolean
   /** Avro binary (no union branch) of the placeholder for a value that is not in the log (TOAST); null: Debezium writes null. */
   readonly unavailable: Uint8Array | null
   /** Avro binary of what stands for null in a NOT NULL column of `before` (spec debezium §1.5); null when none is needed. */
@@ -66,9 +70,11 @@ export interface TransactionRun {
   readonly firstIndex: number
   /** Printable commit position, without ordinal: Postgres commit LSN `16/B374D848`. Snapshot rows: the snapshot's consistent point. */
   readonly commit: string
+  /** Position just after the transaction (Postgres: end LSN of the commit), on runs that end one; absent: not known, `commit` stands for it. */
+  readonly commitEnd?: string
   /** Source commit time, µs since epoch. */
   readonly commitUs: bigint
-  /** Source transaction id (xid), null in snapshots. */
+  /** Source transaction id (xid); in snapshots that of the snapshot's own transaction, null when not known. */
   readonly xid: bigint | null
   readonly begins: boolean
   readonly ends: boolean
