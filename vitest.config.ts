@@ -1,0 +1,39 @@
+import { defineConfig } from 'vitest/config'
+
+// The suffix of a test file says which service it needs: .test.ts none, .prop.test.ts none (fast-check), .pg.test.ts Postgres,
+// .interop.test.ts Spark, hudi-rs and others. Only the services of the files that are run get started.
+const services = ['pg', 'interop', 'kill', 'slow']
+const withService = services.map((s) => `**/*.${s}.test.ts`)
+
+export default defineConfig({
+  test: {
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+    env: { TZ: 'UTC' },
+    projects: [
+      { extends: true, test: { name: 'pure', include: ['test/**/*.test.ts'], exclude: ['test/golden/**', ...withService] } },
+      {
+        extends: true,
+        test: {
+          name: 'pg',
+          include: ['test/**/*.pg.test.ts'],
+          globalSetup: ['test/support/postgres-server.ts'],
+          testTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'interop',
+          include: ['test/**/*.interop.test.ts'],
+          globalSetup: ['test/support/postgres-server.ts'],
+          testTimeout: 300_000,
+          hookTimeout: 600_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+})
