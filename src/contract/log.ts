@@ -1,4 +1,4 @@
-import type { Position } from './change.ts'
+import type { Position, TableId } from './change.ts'
 
 /**
  * The record batch, the unit that crosses from envelope to log to lake.
@@ -99,6 +99,20 @@ export interface Log {
 export interface AppendSignal {
   /** Resolves once an append newer than `after` may exist; rejects with the signal's reason. */
   wait(after: number, signal: AbortSignal): Promise<void>
+}
+
+/** What the source knows of the table behind a topic; the lake half needs it to create the table. */
+export interface TopicTable {
+  readonly database: string
+  readonly table: TableId
+  /** Rows estimated by the source, −1 unknown. */
+  readonly rowEstimate: number
+}
+
+export interface TopicTables {
+  /** Durable when it returns; the first one given for a topic stays. */
+  put(topic: string, info: TopicTable): void
+  get(topic: string): TopicTable | null
 }
 
 /** Schema ids as in a Confluent registry: one id per distinct schema text, versions per subject. */

@@ -43,7 +43,7 @@ export function readRuns(bytes: Buffer): RecordRun[] {
     const shared = Number(getVarint(bytes, at))
     const suffix = Number(getVarint(bytes, at))
     assert(at.pos + suffix <= bytes.length, 'a run ends inside the run list')
-    const commit = before.slice(0, shared) + bytes.latin1Slice(at.pos, at.pos + suffix)
+    const commit = before.slice(0, shared) + bytes.toString('latin1', at.pos, at.pos + suffix)
     at.pos += suffix
     const zigzag = getVarint(bytes, at)
     const commitUs = beforeUs + BigInt.asIntN(64, (zigzag >> 1n) ^ -(zigzag & 1n))
