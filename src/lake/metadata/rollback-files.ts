@@ -1,0 +1,116 @@
+import { Failure } from '../../failure/failure.ts'
+import { readContainer, writeContainer } from './avro-container.ts'
+
+/** Contents of a rollback's requested (plan) and completed (metadata) files, version 6. */
+
+/** Schema texts as Hudi writes them into the header of its files. */
+const PLAN_SCHEMA =
+  '{"type":"record","name":"HoodieRollbackPlan","namespace":"org.apache.hudi.avro.model","fields":[{"name":"instantToRoll' +
+  'back","type":["null",{"type":"record","name":"HoodieInstantInfo","fields":[{"name":"commitTime","type":{"type":"string' +
+  '","avro.java.string":"String"}},{"name":"action","type":{"type":"string","avro.java.string":"String"}}]}],"doc":"Hoodi' +
+  'e instant that needs to be rolled back","default":null},{"name":"RollbackRequests","type":["null",{"type":"array","ite' +
+  'ms":{"type":"record","name":"HoodieRollbackRequest","fields":[{"name":"partitionPath","type":{"type":"string","avro.ja' +
+  'va.string":"String"}},{"name":"fileId","type":["null",{"type":"string","avro.java.string":"String"}],"default":null},{' +
+  '"name":"latestBaseInstant","type":["null",{"type":"string","avro.java.string":"String"}],"default":null},{"name":"file' +
+  'sToBeDeleted","type":{"type":"array","items":{"type":"string","avro.java.string":"String"},"default":[]},"default":[]}' +
+  ',{"name":"logBlocksToBeDeleted","type":["null",{"type":"map","values":"long","avro.java.string":"String"}],"default":n' +
+  'ull}]}}],"default":null},{"name":"version","type":["int","null"],"default":1}]}'
+
+const METADATA_SCHEMA =
+  '{"type":"record","name":"HoodieRollbackMetadata","namespace":"org.apache.hudi.avro.model","fields":[{"name":"startRoll' +
+  'backTime","type":{"type":"string","avro.java.string":"String"}},{"name":"timeTakenInMillis","type":"long"},{"name":"to' +
+  'talFilesDeleted","type":"int"},{"name":"commitsRollback","type":{"type":"array","items":{"type":"string","avro.java.st' +
+  'ring":"String"}}},{"name":"partitionMetadata","type":{"type":"map","values":{"type":"record","name":"HoodieRollbackPar' +
+  'titionMetadata","fields":[{"name":"partitionPath","type":{"type":"string","avro.java.string":"String"}},{"name":"succe' +
+  'ssDeleteFiles","type":{"type":"array","items":{"type":"string","avro.java.string":"String"}}},{"name":"failedDeleteFil' +
+  'es","type":{"type":"array","items":{"type":"string","avro.java.string":"String"}}},{"name":"rollbackLogFiles","type":[' +
+  '"null",{"type":"map","values":"long","avro.java.string":"String"}],"default":null},{"name":"logFilesFromFailedCommit",' +
+  '"type":["null",{"type":"map","values":"long","avro.java.string":"String"}],"default":null}]},"avro.java.string":"Strin' +
+  'g"}},{"name":"version","type":["int","null"],"default":1},{"name":"instantsRollback","type":{"type":"array","items":{"' +
+  'type":"record","name":"HoodieInstantInfo","fields":[{"name":"commitTime","type":{"type":"string","avro.java.string":"S' +
+  'tring"}},{"name":"action","type":{"type":"string","avro.java.string":"String"}}]},"default":[]},"default":[]}]}'
+
+export interface RollbackRequest {
+  readonly partitionPath: string
+  readonly fileId: string
+  /** Absolute paths. */
+  readonly filesToBeDeleted: readonly string[]
+}
+
+export interface RollbackPlan {
+  readonly target: { readonly time: string; readonly action: string }
+  readonly requests: readonly RollbackRequest[]
+}
+
+/** Bytes of `T.rollback.requested`. */
+export function printRollbackPlan(p: RollbackPlan, sync: Uint8Array): Buffer {
+  const requests = p.requests.map((r) => ({
+    partitionPath: r.partitionPath,
+    fileId: r.fileId,
+    latestBaseInstant: p.target.time,
+    filesToBeDeleted: r.filesToBeDeleted,
+    logBlocksToBeDeleted: {},
+  }))
+  const instant = { commitTime: p.target.time, action: p.target.action }
+  return writeContainer(PLAN_SCHEMA, { instantToRollback: instant, RollbackRequests: requests, version: 1 }, sync)
+}
+
+/** Reads a plan of ours or of Hudi. One that touches log files fails with TRB-LAKE-008: those are not handled yet. */
+export function parseRollbackPlan(bytes: Buffer, file: string): RollbackPlan {
+  const r = readContainer(bytes, file) as {
+    instantToRollback: { commitTime: string; action: string } | null
+    RollbackRequests:
+      | { partitionPath: string; fileId: string | null; filesToBeDeleted: string[]; logBlocksToBeDeleted: object | null }[]
+      | null
+  }
+  if (r.instantToRollback === null || r.instantToRollback === undefined) throw new Failure('TRB-LAKE-004', { file })
+  const requests = (r.RollbackRequests ?? []).map((q) => {
+    if (Object.keys(q.logBlocksToBeDeleted ?? {}).length > 0) throw new Failure('TRB-LAKE-008', { file })
+    return { partitionPath: q.partitionPath, fileId: q.fileId ?? '', filesToBeDeleted: q.filesToBeDeleted }
+  })
+  return { target: { time: r.instantToRollback.commitTime, action: r.instantToRollback.action }, requests }
+}
+
+export interface RollbackDone {
+  readonly time: string
+  readonly elapsedMs: number
+  readonly target: { readonly time: string; readonly action: string }
+  /** Partition → absolute paths that are gone. */
+  readonly deleted: ReadonlyMap<string, readonly string[]>
+}
+
+/** Bytes of `T.rollback`. */
+export function printRollbackMetadata(d: RollbackDone, sync: Uint8Array): Buffer {
+  const partitions = [...d.deleted].map(([partitionPath, successDeleteFiles]) => [
+    partitionPath,
+    { partitionPath, successDeleteFiles, failedDeleteFiles: [], rollbackLogFiles: {}, logFilesFromFailedCommit: {} },
+  ])
+  const record = {
+    startRollbackTime: d.time,
+    timeTakenInMillis: d.elapsedMs,
+    totalFilesDeleted: [...d.deleted.values()].reduce((n, files) => n + files.length, 0),
+    commitsRollback: [d.target.time],
+    partitionMetadata: Object.fromEntries(partitions),
+    version: 1,
+    instantsRollback: [{ commitTime: d.target.time, action: d.target.action }],
+  }
+  return writeContainer(METADATA_SCHEMA, record, sync)
+}
+
+/** Reads `T.rollback`: what was rolled back, and the paths that it took away. */
+export function parseRollbackMetadata(bytes: Buffer, file: string): RollbackDone {
+  const r = readContainer(bytes, file) as {
+    startRollbackTime: string
+    timeTakenInMillis: number
+    partitionMetadata: Record<string, { successDeleteFiles: string[] }>
+    instantsRollback: { commitTime: string; action: string }[]
+  }
+  const target = r.instantsRollback[0]
+  if (target === undefined) throw new Failure('TRB-LAKE-004', { file })
+  return {
+    time: r.startRollbackTime,
+    elapsedMs: r.timeTakenInMillis,
+    target: { time: target.commitTime, action: target.action },
+    deleted: new Map(Object.entries(r.partitionMetadata).map(([p, m]) => [p, m.successDeleteFiles])),
+  }
+}
