@@ -1,0 +1,10 @@
+import { runProgram } from './program.ts'
+import { LAKE } from './verbs.ts'
+
+/** Entry of bin/lake.mjs. */
+export async function main(argv: readonly string[]): Promise<void> {
+  await runProgram(LAKE, argv)
+}
+
+// Started by bin/launch.mjs in a newer Node.
+if (process.argv[2] === '--from-launcher' && process.channel !== undefined) await main(process.argv.slice(2))

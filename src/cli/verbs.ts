@@ -1,0 +1,29 @@
+import type { Program } from './verb.ts'
+
+/** A new verb is a file here and a line below; the file is loaded only when the verb is used. */
+export const CDC: Program = {
+  name: 'cdc',
+  summary: 'captures changes of a database and writes them to the log and the lake',
+  verbs: [
+    { name: 'run', summary: 'capture changes into the log and the lake until stopped', load: () => import('./cdc/run.ts') },
+    { name: 'tail', summary: 'print change events on stdout', load: () => import('./cdc/tail.ts') },
+    { name: 'doctor', summary: 'check that the source is ready; every ✗ comes with its fix', load: () => import('./cdc/doctor.ts') },
+    { name: 'verify', summary: 'compare every lake table with the database', load: () => import('./cdc/verify.ts') },
+  ],
+}
+
+export const LAKE: Program = {
+  name: 'lake',
+  summary: 'reads the tables of a lake',
+  verbs: [
+    { name: 'query', summary: 'run SQL over the lake, as of now or of any time or position', load: () => import('./lake/query.ts') },
+    { name: 'tables', summary: 'list the tables of the lake', load: () => import('./lake/tables.ts') },
+    { name: 'timeline', summary: 'show the instants of a table', load: () => import('./lake/timeline.ts') },
+  ],
+}
+
+/** Names of the flags of every verb of both programs: what a settings file may hold. */
+export async function allFlagNames(): Promise<ReadonlySet<string>> {
+  const verbs = await Promise.all([...CDC.verbs, ...LAKE.verbs].map((v) => v.load()))
+  return new Set(['json', ...verbs.flatMap((v) => Object.keys(v.verb.flags))])
+}
