@@ -32,7 +32,7 @@ export interface Column {
   readonly omitted?: boolean
   /** Avro binary (no union branch) of the placeholder for a value that is not in the log (TOAST); null: Debezium writes null. */
   readonly unavailable: Uint8Array | null
-  /** Avro binary of what stands for null in a NOT NULL column of `before` (spec debezium §1.5); null when none is needed. */
+  /** Avro binary of what stands for null: in a NOT NULL column of `before` (spec debezium §1.5), in any column with a default; else null. */
   readonly fallback: Uint8Array | null
 }
 

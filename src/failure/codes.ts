@@ -1,5 +1,6 @@
 import type { CodeEntry } from './code-entry.ts'
 import { CLI_CODES } from './codes-cli.ts'
+import { ENVELOPE_CODES } from './codes-envelope.ts'
 import { LAKE_CODES } from './codes-lake.ts'
 import { LOG_CODES } from './codes-log.ts'
 import { PG_CODES } from './codes-postgres.ts'
@@ -18,6 +19,7 @@ export const CODES = {
   },
   ...CLI_CODES,
   ...PG_CODES,
+  ...ENVELOPE_CODES,
   ...LOG_CODES,
   ...STORE_CODES,
   ...LAKE_CODES,

@@ -1,0 +1,62 @@
+import type { ConnectSchema } from '../../../contract/connect-schema.ts'
+import type { TypeMapping } from './mapping.ts'
+import type { TypeOptions } from './options.ts'
+import {
+  encodeDate,
+  encodeSnapshotDate,
+  encodeTimeMicros,
+  encodeTimeMillis,
+  encodeTimeNanos,
+  encodeTimestampMicros,
+  encodeTimestampMillis,
+  encodeTimestampNanos,
+  encodeZonedTime,
+  encodeZonedTimestamp,
+} from './temporal.ts'
+import { avroBytes } from './text.ts'
+
+const ZERO = Buffer.from([0])
+const CONNECT = 'org.apache.kafka.connect.data'
+const DEBEZIUM = 'io.debezium.time'
+
+/** date, time, timetz, timestamp and timestamptz in the time.precision.modes; null for other types. */
+export function temporalMapping(name: string, typmod: number, options: TypeOptions): TypeMapping | null {
+  const precision = typmod < 0 ? 6 : typmod
+  switch (name) {
+    case 'date': {
+      const of = options.time === 'connect' ? CONNECT : DEBEZIUM
+      return { ...plain('int32', `${of}.Date`, encodeDate), encodeSnapshot: encodeSnapshotDate }
+    }
+    case 'time':
+      return timeMapping(precision, options)
+    case 'timestamp':
+      return timestampMapping(precision, options)
+    case 'timetz':
+      return { ...plain('string', `${DEBEZIUM}.ZonedTime`, encodeZonedTime), fallback: avroBytes(Buffer.from('00:00:00Z')) }
+    case 'timestamptz':
+      return {
+        ...plain('string', `${DEBEZIUM}.ZonedTimestamp`, encodeZonedTimestamp(precision)),
+        fallback: avroBytes(Buffer.from('1970-01-01T00:00:00Z')),
+      }
+    default:
+      return null
+  }
+}
+
+function timeMapping(precision: number, options: TypeOptions): TypeMapping {
+  if (options.time === 'connect') return plain('int32', `${CONNECT}.Time`, encodeTimeMillis)
+  if (options.time === 'nanoseconds') return plain('int64', `${DEBEZIUM}.NanoTime`, encodeTimeNanos)
+  if (options.time === 'adaptive' && precision <= 3) return plain('int32', `${DEBEZIUM}.Time`, encodeTimeMillis)
+  return plain('int64', `${DEBEZIUM}.MicroTime`, encodeTimeMicros)
+}
+
+function timestampMapping(precision: number, options: TypeOptions): TypeMapping {
+  if (options.time === 'connect') return plain('int64', `${CONNECT}.Timestamp`, encodeTimestampMillis)
+  if (options.time === 'nanoseconds') return plain('int64', `${DEBEZIUM}.NanoTimestamp`, encodeTimestampNanos)
+  if (options.time !== 'microseconds' && precision <= 3) return plain('int64', `${DEBEZIUM}.Timestamp`, encodeTimestampMillis)
+  return plain('int64', `${DEBEZIUM}.MicroTimestamp`, encodeTimestampMicros)
+}
+
+function plain(type: ConnectSchema['type'], name: string, encode: TypeMapping['encode']): TypeMapping {
+  return { schema: { type, name, version: 1 }, encode, fallback: ZERO, unavailable: null }
+}
