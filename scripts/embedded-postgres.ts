@@ -167,7 +167,7 @@ function initialise(bin: string, base: string, as: { uid?: number; gid?: number 
 
 function serverEnv(bin: string, base: string): NodeJS.ProcessEnv {
   // The libraries beside the binaries: a private copy of a distribution's package has no run path to them.
-  const lib = process.env['TRIBUTARY_TEST_PG_LIB'] ?? join(dirname(bin), 'lib')
+  const lib = join(dirname(bin), 'lib')
   return { PATH: process.env['PATH'] ?? '/usr/bin:/bin', HOME: base, LC_ALL: 'C', TZ: 'UTC', LD_LIBRARY_PATH: lib }
 }
 

@@ -1,0 +1,87 @@
+"""Readers that share no code with ours, each printing rows as one JSON array (encoding as in spark_hudi.py).
+
+  hudi-rs TABLE [--at INSTANT] [--begin T [--end T]] [--meta]
+  pyarrow FILE...            duckdb FILE...
+  schema FILE                the Parquet columns as pyarrow sees them: {name: {physical, logical, repetition...}}
+"""
+import argparse
+import datetime
+import decimal
+import json
+import math
+import sys
+
+META = ['_hoodie_commit_time', '_hoodie_commit_seqno', '_hoodie_record_key', '_hoodie_partition_path', '_hoodie_file_name']
+UTC = datetime.timezone.utc
+
+
+def printable(x):
+    if isinstance(x, decimal.Decimal):
+        return format(x, 'f')
+    if isinstance(x, datetime.datetime):
+        return (x.astimezone(UTC).replace(tzinfo=None) if x.tzinfo else x).isoformat(timespec='microseconds')
+    if isinstance(x, (datetime.date, datetime.time)):
+        return x.isoformat()
+    if isinstance(x, bytes):
+        return 'hex:' + x.hex()
+    if isinstance(x, float) and not math.isfinite(x):
+        return str(x)
+    if isinstance(x, dict):
+        return {str(k): printable(v) for k, v in x.items()}
+    if isinstance(x, list):
+        return [printable(v) for v in x]
+    return x
+
+
+def listed(records, meta):
+    return [{k: printable(v) for k, v in r.items() if meta or k not in META} for r in records]
+
+
+def hudi_rs(o):
+    from hudi import HudiQueryType, HudiReadOptions, HudiTableBuilder
+    table, options = HudiTableBuilder.from_base_uri(o.paths[0]).build(), HudiReadOptions()
+    if o.at:
+        options = options.with_as_of_timestamp(o.at)
+    if o.begin is not None:
+        options = options.with_query_type(HudiQueryType.Incremental).with_start_timestamp(o.begin)
+        if o.end:
+            options = options.with_end_timestamp(o.end)
+    return [r for batch in table.read(options) for r in listed(batch.to_pylist(), o.meta)]
+
+
+def pyarrow_rows(o):
+    import pyarrow.parquet as pq
+    return [r for p in o.paths for r in listed(pq.ParquetFile(p).read().to_pylist(), o.meta)]
+
+
+def duckdb_rows(o):
+    import duckdb
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    cursor = connection.execute('SELECT * FROM read_parquet(?)', [o.paths])
+    names = [d[0] for d in cursor.description]
+    return listed((dict(zip(names, r)) for r in cursor.fetchall()), o.meta)
+
+
+def schema(o):
+    import pyarrow.parquet as pq
+    s = pq.ParquetFile(o.paths[0]).schema
+    columns = (s.column(i) for i in range(len(s.names)))
+    return {c.path: {'physical': c.physical_type, 'logical': str(c.logical_type), 'length': c.length,
+                     'definition': c.max_definition_level, 'repetition': c.max_repetition_level} for c in columns}
+
+
+def main():
+    commands = {'hudi-rs': hudi_rs, 'pyarrow': pyarrow_rows, 'duckdb': duckdb_rows, 'schema': schema}
+    p = argparse.ArgumentParser()
+    p.add_argument('command', choices=list(commands))
+    p.add_argument('paths', nargs='+')
+    p.add_argument('--at')
+    p.add_argument('--begin')
+    p.add_argument('--end')
+    p.add_argument('--meta', action='store_true')
+    o = p.parse_args()
+    json.dump(commands[o.command](o), sys.stdout)
+
+
+main()

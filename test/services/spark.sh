@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Apache Hudi through PySpark 3.5: the oracle of the lake's format. Needs python3 with venv, Java 17 and Maven.
+#   spark.sh install [0.15|1.0|1.1|1.2 ...]     default 0.15
+#   spark.sh serve 0.15|1.0|1.1|1.2             JSON lines in, JSON lines out: see spark_hudi.py
+# HUDI_JVM = JVM flags instead of -XX:TieredStopAtLevel=1 (which suits short runs). Spark's own log: $HUDI_WORK/spark.err
+. "$(dirname "$(readlink -f "$0")")/common.sh"
+HERE=$(dirname "$(readlink -f "$0")")
+VENV=$SERVICES_HOME/spark
+declare -A RELEASE=([0.15]=0.15.0 [1.0]=1.0.2 [1.1]=1.1.1 [1.2]=1.2.0)
+export HUDI_JARS=$SERVICES_HOME/hudi-jars
+
+venv_into() { python3 -m venv "$1" && "$1/bin/pip" install -q --disable-pip-version-check 'pyspark==3.5.6' 'setuptools<80' >&2; }
+jar_into() {
+  need mvn Maven
+  mkdir -p "$1"
+  mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy \
+    -Dartifact="org.apache.hudi:hudi-spark3.5-bundle_2.12:$JAR" -DoutputDirectory="$1" >&2 || die "Maven could not fetch Hudi $JAR"
+}
+install() {
+  need java "a Java runtime (17)"; need python3 "Python 3"
+  once "$VENV" venv_into
+  for v in "${@:-0.15}"; do JAR=${RELEASE[$v]:?unknown Hudi version $v}; once "$HUDI_JARS/$JAR" jar_into; done
+}
+case ${1:-} in
+  install) shift; install "$@";;
+  serve)
+    install "${2:?which Hudi version?}"
+    if [ -z "${HUDI_WORK:-}" ]; then HUDI_WORK=$(mktemp -d); trap 'rm -rf "$HUDI_WORK"' EXIT; fi
+    export HUDI_WORK; mkdir -p "$HUDI_WORK"; cd "$HUDI_WORK"
+    "$VENV/bin/python" "$HERE/spark_hudi.py" "$2" 2>"$HUDI_WORK/spark.err";;
+  *) sed -n '2,5s/^# \{0,1\}//p' "$0"; exit 2;;
+esac

@@ -1,0 +1,180 @@
+"""Apache Hudi through PySpark: reads tables and upserts into them, on request.
+
+One JSON request per line on standard input, one JSON answer per line on standard output ({"ok": ...} or {"error": "..."}):
+  {"cmd": "read", "path": P, "mode": "snapshot"|"ro"|"asof"|"incremental", "at": T, "begin": T, "end": T, "meta": bool}
+  {"cmd": "upsert"|"delete"|"insert", "path": P, "rows": [...], "options": {"hoodie...": "..."}}
+  {"cmd": "schema", "path": P}      {"cmd": "sql", "query": Q}
+Rows travel as: decimal -> string, timestamp -> ISO-8601 UTC with six fraction digits and no zone, date -> ISO,
+binary -> "hex:..", map -> object, float and double -> JSON number (NaN and infinities as strings).
+"""
+import datetime
+import decimal
+import json
+import math
+import os
+import sys
+
+RELEASE = {'0.15': '0.15.0', '1.0': '1.0.2', '1.1': '1.1.1', '1.2': '1.2.0'}
+META = ['_hoodie_commit_time', '_hoodie_commit_seqno', '_hoodie_record_key', '_hoodie_partition_path', '_hoodie_file_name']
+UTC = datetime.timezone.utc
+
+
+def session(version):
+    from pyspark.sql import SparkSession
+    release = RELEASE[version]
+    jar = os.path.join(os.environ['HUDI_JARS'], release, f'hudi-spark3.5-bundle_2.12-{release}.jar')
+    work = os.environ['HUDI_WORK']
+    java = ('-Duser.timezone=UTC -XX:+UseSerialGC ' + os.environ.get('HUDI_JVM', '-XX:TieredStopAtLevel=1')
+            + f' -Dderby.system.home={work}/derby{os.getpid()}')
+    settings = {
+        'spark.jars': jar, 'spark.driver.memory': '2g',
+        'spark.driver.bindAddress': '127.0.0.1', 'spark.driver.host': '127.0.0.1',
+        'spark.serializer': 'org.apache.spark.serializer.KryoSerializer',
+        'spark.kryo.registrator': 'org.apache.spark.HoodieSparkKryoRegistrar',
+        'spark.sql.extensions': 'org.apache.spark.sql.hudi.HoodieSparkSessionExtension',
+        'spark.sql.catalog.spark_catalog': 'org.apache.spark.sql.hudi.catalog.HoodieCatalog',
+        'spark.sql.session.timeZone': 'UTC', 'spark.ui.enabled': 'false',
+        'spark.sql.shuffle.partitions': '2', 'spark.default.parallelism': '2',
+        'spark.sql.warehouse.dir': os.path.join(work, f'warehouse{os.getpid()}'), 'spark.driver.extraJavaOptions': java,
+    }
+    builder = SparkSession.builder.master('local[2]').appName('tributary-interop')
+    for k, v in settings.items():
+        builder = builder.config(k, v)
+    spark = builder.getOrCreate()
+    spark.sparkContext.setLogLevel('OFF')
+    return spark
+
+
+def printable(x):
+    if isinstance(x, decimal.Decimal):
+        return format(x, 'f')
+    if isinstance(x, datetime.datetime):
+        return (x.astimezone(UTC).replace(tzinfo=None) if x.tzinfo else x).isoformat(timespec='microseconds')
+    if isinstance(x, datetime.date):
+        return x.isoformat()
+    if isinstance(x, (bytes, bytearray)):
+        return 'hex:' + bytes(x).hex()
+    if isinstance(x, float) and not math.isfinite(x):
+        return str(x)
+    if hasattr(x, 'asDict'):
+        return {k: printable(v) for k, v in x.asDict().items()}
+    if isinstance(x, dict):
+        return {str(k): printable(v) for k, v in sorted(x.items())}
+    if isinstance(x, (list, tuple)):
+        return [printable(v) for v in x]
+    return x
+
+
+def rows(frame, meta):
+    names = [c for c in frame.columns if meta or c not in META]
+    return [{n: printable(r[n]) for n in names} for r in frame.select(*[f'`{n}`' for n in names]).collect()]
+
+
+def read(spark, request):
+    mode = request.get('mode', 'snapshot')
+    options = {}
+    if mode == 'ro':
+        options['hoodie.datasource.query.type'] = 'read_optimized'
+    elif mode == 'asof':
+        options['as.of.instant'] = request['at']
+    elif mode == 'incremental':
+        options['hoodie.datasource.query.type'] = 'incremental'
+        options['hoodie.datasource.read.begin.instanttime'] = request['begin']
+        if request.get('end'):
+            options['hoodie.datasource.read.end.instanttime'] = request['end']
+    elif mode != 'snapshot':
+        raise ValueError(f'unknown mode {mode}')
+    spark.catalog.clearCache()
+    return rows(spark.read.format('hudi').options(**options).load(request['path']), request.get('meta', False))
+
+
+def properties(path):
+    with open(os.path.join(path, '.hoodie', 'hoodie.properties')) as f:
+        return dict(line.rstrip('\n').split('=', 1) for line in f if '=' in line and line[0] != '#')
+
+
+def write_options(path):
+    """What the table's own properties imply; never upgrades the table, never runs a table service."""
+    p = properties(path)
+    options = {
+        'hoodie.table.name': p['hoodie.table.name'],
+        'hoodie.datasource.write.table.type': p['hoodie.table.type'],
+        'hoodie.datasource.write.recordkey.field': p.get('hoodie.table.recordkey.fields', ''),
+        'hoodie.datasource.write.partitionpath.field': p.get('hoodie.table.partition.fields', ''),
+        'hoodie.metadata.enable': 'true' if p.get('hoodie.table.metadata.partitions') else 'false',
+        'hoodie.write.auto.upgrade': 'false', 'hoodie.write.table.version': p['hoodie.table.version'],
+        'hoodie.compact.inline': 'false', 'hoodie.datasource.compaction.async.enable': 'false', 'hoodie.clean.automatic': 'false',
+        'hoodie.embed.timeline.server': 'false', 'hoodie.write.markers.type': 'DIRECT',
+    }
+    ordering = p.get('hoodie.table.ordering.fields') or p.get('hoodie.table.precombine.field')
+    if ordering:
+        options['hoodie.datasource.write.precombine.field'] = ordering
+    for name in ('hoodie.datasource.write.hive_style_partitioning', 'hoodie.index.type', 'hoodie.bucket.index.num.buckets',
+                 'hoodie.bucket.index.hash.field'):
+        if p.get(name):
+            options[name] = p[name]
+    if p.get('hoodie.table.keygenerator.class'):
+        options['hoodie.datasource.write.keygenerator.class'] = p['hoodie.table.keygenerator.class']
+    return options
+
+
+def value(v, t):
+    """A row's JSON value as Python's value for Spark type t."""
+    from pyspark.sql import types as T
+    if v is None:
+        return None
+    if isinstance(t, T.DecimalType):
+        return decimal.Decimal(str(v))
+    if isinstance(t, T.TimestampType):
+        at = datetime.datetime.fromisoformat(v.replace('Z', '+00:00'))
+        return at if at.tzinfo else at.replace(tzinfo=UTC)
+    if isinstance(t, T.DateType):
+        return datetime.date.fromisoformat(v)
+    if isinstance(t, T.BinaryType):
+        return bytearray.fromhex(v.removeprefix('hex:'))
+    if isinstance(t, (T.DoubleType, T.FloatType)):
+        return float(v)
+    if isinstance(t, T.LongType):
+        return int(v)
+    if isinstance(t, T.ArrayType):
+        return [value(x, t.elementType) for x in v]
+    if isinstance(t, T.MapType):
+        return {k: value(x, t.valueType) for k, x in v.items()}
+    return v
+
+
+def write(spark, request):
+    path = request['path']
+    schema = spark.read.format('hudi').load(path).drop(*META).schema
+    data = [tuple(value(r.get(f.name), f.dataType) for f in schema.fields) for r in request['rows']]
+    options = {**write_options(path), 'hoodie.datasource.write.operation': request['cmd'], **request.get('options', {})}
+    spark.createDataFrame(data, schema).coalesce(1).write.format('hudi').options(**options).mode('append').save(path)
+    return None
+
+
+def answer(spark, request):
+    cmd = request['cmd']
+    if cmd == 'read':
+        return read(spark, request)
+    if cmd in ('upsert', 'insert', 'delete'):
+        return write(spark, request)
+    if cmd == 'schema':
+        return json.loads(spark.read.format('hudi').load(request['path']).schema.json())
+    if cmd == 'sql':
+        return [{k: printable(v) for k, v in r.asDict().items()} for r in spark.sql(request['query']).collect()]
+    raise ValueError(f'unknown command {cmd}')
+
+
+def main():
+    spark = session(sys.argv[1])
+    print(json.dumps({'ok': spark.version}), flush=True)
+    for line in sys.stdin:
+        try:
+            out = {'ok': answer(spark, json.loads(line))}
+        except Exception as e:  # an answer like any other: the test decides
+            out = {'error': f'{type(e).__name__}: {e}'[:4000]}
+        print(json.dumps(out), flush=True)
+    spark.stop()
+
+
+main()
