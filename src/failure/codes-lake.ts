@@ -154,4 +154,20 @@ export const LAKE_CODES = {
     retry: 'never',
     exit: 2,
   },
+  'TRB-LAKE-401': {
+    what: 'The data file {file} is damaged: {problem}',
+    why: 'A Parquet file cannot be decoded as its own metadata describes it.',
+    safe: 'Nothing was changed.',
+    fix: 'Restore the file from a backup, or take the table back to a time before it: lake query --as-of.',
+    retry: 'never',
+    exit: 1,
+  },
+  'TRB-LAKE-402': {
+    what: 'The data file {file} uses something that is not supported: {feature}',
+    why: 'Another engine wrote the file with a Parquet feature that this reader does not know.',
+    safe: 'Nothing was changed.',
+    fix: 'Rewrite the table with that engine without the feature, or keep writing this table with it.',
+    retry: 'never',
+    exit: 1,
+  },
 } as const satisfies Record<string, CodeEntry>

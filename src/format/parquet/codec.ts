@@ -1,0 +1,82 @@
+import zlib from 'node:zlib'
+import { compressSync, uncompressSync } from 'snappy'
+import { Failure } from '../../failure/failure.ts'
+
+/** Numbers of parquet.thrift's CompressionCodec. */
+export const CODEC = { none: 0, snappy: 1, gzip: 2, lzo: 3, brotli: 4, lz4: 5, zstd: 6, lz4Raw: 7 } as const
+
+export type WriteCodec = 'none' | 'snappy' | 'zstd'
+
+export function codecNumber(codec: WriteCodec): number {
+  return CODEC[codec]
+}
+
+export function compress(codec: WriteCodec, raw: Uint8Array): Uint8Array {
+  if (codec === 'snappy') return compressSync(raw)
+  if (codec === 'zstd') return zlib.zstdCompressSync(raw)
+  return raw
+}
+
+/** Inflates one page. `rawSize` is the size the page header promises; a page that doesn't keep it is refused. */
+export function decompress(codec: number, stored: Uint8Array, rawSize: number, file: string): Buffer {
+  let raw: Uint8Array
+  if (rawSize === 0) return Buffer.alloc(0)
+  switch (codec) {
+    case CODEC.none:
+      raw = stored
+      break
+    case CODEC.snappy:
+      raw = uncompressSync(stored) as Buffer
+      break
+    case CODEC.gzip:
+      raw = zlib.gunzipSync(stored)
+      break
+    case CODEC.zstd:
+      raw = zlib.zstdDecompressSync(stored)
+      break
+    case CODEC.brotli:
+      raw = zlib.brotliDecompressSync(stored)
+      break
+    case CODEC.lz4Raw:
+      raw = lz4Block(stored, rawSize, file)
+      break
+    default:
+      throw new Failure('TRB-LAKE-402', { file, feature: `compression codec ${codec}` })
+  }
+  if (raw.length !== rawSize) {
+    throw new Failure('TRB-LAKE-401', { file, problem: `a page of ${rawSize} bytes inflates to ${raw.length}` })
+  }
+  return Buffer.isBuffer(raw) ? raw : Buffer.from(raw.buffer, raw.byteOffset, raw.length)
+}
+
+/**
+ * One LZ4 block:
+ *   block    => sequence*
+ *   sequence => token:u8 litExtra:u8* literals offset:u16le matchExtra:u8*   (the last one ends after its literals)
+ */
+function lz4Block(src: Uint8Array, rawSize: number, file: string): Buffer {
+  const out = Buffer.allocUnsafe(rawSize)
+  let s = 0
+  let d = 0
+  const bad = (): never => {
+    throw new Failure('TRB-LAKE-401', { file, problem: 'an LZ4 page is damaged' })
+  }
+  while (s < src.length) {
+    const token = src[s++]
+    let literals = token >> 4
+    if (literals === 15) for (let b = 255; b === 255; literals += b) b = s < src.length ? src[s++] : bad()
+    if (s + literals > src.length || d + literals > rawSize) bad()
+    out.set(src.subarray(s, s + literals), d)
+    s += literals
+    d += literals
+    if (s === src.length) break
+    const offset = src[s] | (src[s + 1] << 8)
+    s += 2
+    let match = token & 15
+    if (match === 15) for (let b = 255; b === 255; match += b) b = s < src.length ? src[s++] : bad()
+    match += 4
+    if (offset === 0 || offset > d || d + match > rawSize) bad()
+    for (let i = 0; i < match; i++, d++) out[d] = out[d - offset]
+  }
+  return out.subarray(0, d)
+}

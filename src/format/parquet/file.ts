@@ -1,0 +1,96 @@
+import type { LakeType } from '../../contract/columns.ts'
+import type { ObjectStore } from '../../contract/object-store.ts'
+import { Failure } from '../../failure/failure.ts'
+import { assemble } from './assemble.ts'
+import { type LeafValues, readChunk } from './chunk-reader.ts'
+import type { Column } from './column.ts'
+import { type ChunkMeta, chunkStart, decodeFooter, type FileMeta } from './metadata.ts'
+import { columnsOf, type FileColumn } from './schema.ts'
+
+const FIRST_READ = 64 * 1024
+
+/** A stored chunk as it lies in the file. */
+export interface RawChunk {
+  readonly meta: ChunkMeta
+  readonly bytes: Buffer
+}
+
+/** A Parquet object opened for reading: its footer is in memory, chunks are fetched one at a time. */
+export class ParquetFile {
+  readonly key: string
+  readonly size: number
+  readonly meta: FileMeta
+  readonly columns: readonly FileColumn[]
+  readonly #store: ObjectStore
+
+  private constructor(store: ObjectStore, key: string, size: number, meta: FileMeta) {
+    this.#store = store
+    this.key = key
+    this.size = size
+    this.meta = meta
+    this.columns = columnsOf(meta.schema, key)
+  }
+
+  /** Reads the footer. `size` is the object's size in bytes. */
+  static async open(store: ObjectStore, key: string, size: number): Promise<ParquetFile> {
+    const bad = (problem: string): never => {
+      throw new Failure('TRB-LAKE-401', { file: key, problem })
+    }
+    if (size < 12) bad(`it has ${size} bytes`)
+    const tail = await store.range(key, Math.max(0, size - FIRST_READ), Math.min(size, FIRST_READ))
+    if (tail.toString('latin1', tail.length - 4) !== 'PAR1') bad('it does not end with PAR1')
+    const length = tail.readUInt32LE(tail.length - 8)
+    if (length + 12 > size) bad('its footer is longer than the file')
+    const thrift =
+      length + 8 <= tail.length
+        ? tail.subarray(tail.length - 8 - length, tail.length - 8)
+        : await store.range(key, size - 8 - length, length)
+    return new ParquetFile(store, key, size, decodeFooter(thrift, key))
+  }
+
+  column(name: string): FileColumn | null {
+    return this.columns.find((c) => c.name === name) ?? null
+  }
+
+  /** The stored chunks of a column in one row group, one per leaf. */
+  async rawColumn(rowGroup: number, column: FileColumn): Promise<RawChunk[]> {
+    const metas = this.meta.rowGroups[rowGroup].columns.slice(column.firstLeaf, column.endLeaf)
+    const start = Math.min(...metas.map(chunkStart))
+    const end = Math.max(...metas.map((m) => chunkStart(m) + m.storedBytes))
+    const bytes = await this.#store.range(this.key, start, end - start)
+    return metas.map((meta) => ({ meta, bytes: bytes.subarray(chunkStart(meta) - start, chunkStart(meta) - start + meta.storedBytes) }))
+  }
+
+  /** Decodes a column as `type` from its stored chunks. */
+  decode(column: FileColumn, type: LakeType, chunks: readonly RawChunk[]): Column {
+    const leaves: LeafValues[] = []
+    const visit = leavesUnder(column)
+    for (let i = 0; i < chunks.length; i++) leaves.push(readChunk(chunks[i].bytes, chunks[i].meta, visit(i), this.key))
+    return assemble(column.node, type, leaves, column.firstLeaf, this.key)
+  }
+
+  /** A column of one row group as `type`. Null: the file has no such column. */
+  async read(rowGroup: number, name: string, type: LakeType): Promise<Column | null> {
+    const column = this.column(name)
+    if (column === null) return null
+    return this.decode(column, type, await this.rawColumn(rowGroup, column))
+  }
+}
+
+function leavesUnder(column: FileColumn): (i: number) => Extract<FileColumn['node'], { kind: 'leaf' }> {
+  const leaves: Extract<FileColumn['node'], { kind: 'leaf' }>[] = []
+  const visit = (node: FileColumn['node']): void => {
+    if (node.kind === 'leaf') leaves.push(node)
+    else if (node.kind === 'list') visit(node.item)
+    else if (node.kind === 'map') {
+      visit(node.key)
+      visit(node.value)
+    }
+  }
+  visit(column.node)
+  return (i) => {
+    const leaf = leaves[i]
+    if (leaf === undefined) throw new Failure('TRB-LAKE-402', { file: column.name, feature: `struct column ${column.name}` })
+    return leaf
+  }
+}

@@ -1,0 +1,180 @@
+import type { FixedVector } from '../../contract/columns.ts'
+import { type DictionaryVector, int32View, type PlainVector } from './column.ts'
+import { PHYSICAL, type SchemaElement, type Statistics } from './metadata.ts'
+
+/** Longer minima and maxima are left out: a cut one would have to be marked as inexact, which older readers ignore. */
+const LONGEST = 256
+
+/** Unsigned byte order, the order of strings and bytes. */
+export function compareBytes(a: Uint8Array, aFrom: number, aTo: number, b: Uint8Array, bFrom: number, bTo: number): number {
+  const n = Math.min(aTo - aFrom, bTo - bFrom)
+  for (let i = 0; i < n; i++) {
+    const d = a[aFrom + i] - b[bFrom + i]
+    if (d !== 0) return d
+  }
+  return aTo - aFrom - (bTo - bFrom)
+}
+
+export function plainStatistics(v: PlainVector): Statistics {
+  const { data, starts } = v
+  const n = starts.length - 1
+  let min = -1
+  let max = -1
+  let nulls = 0
+  for (let i = 0; i < n; i++) {
+    const s = starts[i]
+    const e = starts[i + 1]
+    if (s === e) {
+      nulls++
+      continue
+    }
+    if (min < 0) {
+      min = i
+      max = i
+    } else if (compareBytes(data, s + 4, e, data, starts[min] + 4, starts[min + 1]) < 0) min = i
+    else if (compareBytes(data, s + 4, e, data, starts[max] + 4, starts[max + 1]) > 0) max = i
+  }
+  return bytesStatistics(v, min, max, nulls)
+}
+
+/** Over the entries that rows use; entries without a row don't count. */
+export function dictionaryStatistics(v: DictionaryVector): Statistics {
+  const entries = v.values.starts.length - 1
+  const used = new Uint8Array(entries)
+  let nulls = 0
+  for (const k of v.indexes) {
+    if (k < 0) nulls++
+    else used[k] = 1
+  }
+  const { data, starts } = v.values
+  let min = -1
+  let max = -1
+  for (let i = 0; i < entries; i++) {
+    if (used[i] === 0) continue
+    if (min < 0 || compareBytes(data, starts[i] + 4, starts[i + 1], data, starts[min] + 4, starts[min + 1]) < 0) min = i
+    if (max < 0 || compareBytes(data, starts[i] + 4, starts[i + 1], data, starts[max] + 4, starts[max + 1]) > 0) max = i
+  }
+  return bytesStatistics(v.values, min, max, nulls)
+}
+
+function bytesStatistics(v: PlainVector, min: number, max: number, nullCount: number): Statistics {
+  const at = (i: number): Uint8Array => Uint8Array.prototype.slice.call(v.data, v.starts[i] + 4, v.starts[i + 1])
+  const long = (i: number): boolean => v.starts[i + 1] - v.starts[i] - 4 > LONGEST
+  if (min < 0 || long(min) || long(max)) return { nullCount, min: null, max: null }
+  return { nullCount, min: at(min), max: at(max) }
+}
+
+export function fixedStatistics(v: FixedVector, n: number, element: SchemaElement): Statistics {
+  let nulls = 0
+  if (v.valid !== null) for (let i = 0; i < n; i++) if (v.valid[i] === 0) nulls++
+  const [min, max] = extremes(v, n, element)
+  const at = (i: number): Uint8Array | null => {
+    if (i < 0) return null
+    return Uint8Array.prototype.slice.call(v.data, i * v.width, (i + 1) * v.width)
+  }
+  const low = at(min)
+  const high = at(max)
+  if (element.type === PHYSICAL.float || element.type === PHYSICAL.double) signZero(low, high, v.width)
+  return { nullCount: nulls, min: low, max: high }
+}
+
+/** Row numbers of the least and the greatest value, −1 when there is none (all null, NaN only). */
+function extremes(v: FixedVector, n: number, element: SchemaElement): [number, number] {
+  switch (element.type) {
+    case PHYSICAL.int64:
+      return extremesOfLong(v, n)
+    case PHYSICAL.fixed:
+      return extremesOfDecimal(v, n)
+    case PHYSICAL.int32:
+      return extremesOf(int32View(v.data, n), v.valid, n)
+    case PHYSICAL.boolean:
+      return extremesOf(v.data, v.valid, n)
+    case PHYSICAL.float:
+      return extremesOf(
+        floats(v.data, n * 4, (b) => new Float32Array(b)),
+        v.valid,
+        n,
+      )
+    default:
+      return extremesOf(
+        floats(v.data, n * 8, (b) => new Float64Array(b)),
+        v.valid,
+        n,
+      )
+  }
+}
+
+function floats<T>(data: Uint8Array, bytes: number, make: (b: ArrayBuffer) => T): T {
+  const copy = new Uint8Array(bytes)
+  copy.set(data.subarray(0, bytes))
+  return make(copy.buffer)
+}
+
+/** NaN compares false and so never becomes an extreme. */
+function extremesOf(values: ArrayLike<number>, valid: Uint8Array | null, n: number): [number, number] {
+  let min = -1
+  let max = -1
+  for (let i = 0; i < n; i++) {
+    if (valid !== null && valid[i] === 0) continue
+    const x = values[i]
+    if (Number.isNaN(x)) continue
+    if (min < 0) {
+      min = i
+      max = i
+    } else if (x < values[min]) min = i
+    else if (x > values[max]) max = i
+  }
+  return [min, max]
+}
+
+/** Pairs of 32-bit halves: no bigint per value. */
+function extremesOfLong(v: FixedVector, n: number): [number, number] {
+  const words = int32View(v.data, n * 2)
+  let min = -1
+  let max = -1
+  const less = (a: number, b: number): boolean => {
+    const ah = words[a * 2 + 1]
+    const bh = words[b * 2 + 1]
+    return ah !== bh ? ah < bh : words[a * 2] >>> 0 < words[b * 2] >>> 0
+  }
+  for (let i = 0; i < n; i++) {
+    if (v.valid !== null && v.valid[i] === 0) continue
+    if (min < 0) {
+      min = i
+      max = i
+    } else if (less(i, min)) min = i
+    else if (less(max, i)) max = i
+  }
+  return [min, max]
+}
+
+/** Big-endian two's complement: the first byte compares signed, the rest unsigned. */
+function extremesOfDecimal(v: FixedVector, n: number): [number, number] {
+  const { data, width } = v
+  let min = -1
+  let max = -1
+  const less = (a: number, b: number): boolean => {
+    const x = a * width
+    const y = b * width
+    const d = ((data[x] << 24) >> 24) - ((data[y] << 24) >> 24)
+    if (d !== 0) return d < 0
+    for (let i = 1; i < width; i++) if (data[x + i] !== data[y + i]) return data[x + i] < data[y + i]
+    return false
+  }
+  for (let i = 0; i < n; i++) {
+    if (v.valid !== null && v.valid[i] === 0) continue
+    if (min < 0) {
+      min = i
+      max = i
+    } else if (less(i, min)) min = i
+    else if (less(max, i)) max = i
+  }
+  return [min, max]
+}
+
+/** parquet.thrift: a zero minimum is written as −0, a zero maximum as +0, because writers can't tell which one occurs. */
+function signZero(min: Uint8Array | null, max: Uint8Array | null, width: number): void {
+  const zero = (b: Uint8Array): boolean => b.every((x, i) => x === 0 || (i === width - 1 && x === 0x80))
+  if (min !== null && zero(min)) min[width - 1] = 0x80
+  if (max !== null && zero(max)) max[width - 1] = 0
+}

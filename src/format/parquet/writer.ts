@@ -1,0 +1,141 @@
+import type { LakeColumn } from '../../contract/columns.ts'
+import type { ObjectWriter } from '../../contract/object-store.ts'
+import { assert } from '../../failure/failure.ts'
+import { ChunkBuffer, encodeChunk } from './chunk-writer.ts'
+import type { WriteCodec } from './codec.ts'
+import type { Column } from './column.ts'
+import { type ChunkMeta, chunkStart, encodeFooter, type RowGroupMeta, type SchemaElement } from './metadata.ts'
+import { columnsOf, type FileColumn, schemaOf } from './schema.ts'
+import { shred } from './shred.ts'
+
+const MAGIC = Buffer.from('PAR1', 'latin1')
+
+/** parquet-mr trusts the statistics of writers that it doesn't know by name to be broken. */
+const CREATED_BY = 'tributary version 0.1.0 (build 1)'
+
+export interface ParquetOptions {
+  /** Name of the root of the schema. */
+  readonly root: string
+  readonly columns: readonly LakeColumn[]
+  readonly codec: WriteCodec
+}
+
+/**
+ * Writes a Parquet file to `out` in order: row group after row group, column after column, so that no more than one column
+ * chunk is held. V1 pages, PLAIN and RLE_DICTIONARY. Measured with 17 columns and Snappy: see bench/cow-upsert.ts.
+ */
+export class ParquetWriter {
+  readonly #out: ObjectWriter
+  readonly #options: ParquetOptions
+  readonly #schema: SchemaElement[]
+  readonly #columns: FileColumn[]
+  readonly #leaves: { element: SchemaElement; path: readonly string[] }[]
+  readonly #buffer = new ChunkBuffer()
+  readonly #rowGroups: RowGroupMeta[] = []
+  #chunks: ChunkMeta[] = []
+  #rowsOfGroup = -1
+  #column = 0
+  #offset = 0
+  #rows = 0
+
+  constructor(out: ObjectWriter, options: ParquetOptions) {
+    this.#out = out
+    this.#options = options
+    this.#schema = schemaOf(options.root, options.columns)
+    this.#columns = columnsOf(this.#schema, options.root)
+    this.#leaves = leavesOf(this.#schema)
+  }
+
+  get rows(): number {
+    return this.#rows
+  }
+
+  /** Bytes written so far. */
+  get size(): number {
+    return this.#offset
+  }
+
+  async beginRowGroup(rows: number): Promise<void> {
+    assert(this.#rowsOfGroup < 0 && rows > 0, 'row groups are written one after the other and are not empty')
+    if (this.#offset === 0) await this.#write(MAGIC)
+    this.#rowsOfGroup = rows
+    this.#column = 0
+    this.#chunks = []
+  }
+
+  /** The next column of the row group, in schema order. */
+  async writeColumn(column: Column): Promise<void> {
+    const file = this.#columns[this.#column]
+    const type = this.#options.columns[this.#column].type
+    const leaves = shred(column, type, this.#rowsOfGroup)
+    for (let i = 0; i < leaves.length; i++) {
+      const { element, path } = this.#leaves[file.firstLeaf + i]
+      const meta = encodeChunk(leaves[i], element, path, this.#options.codec, this.#buffer)
+      this.#chunks.push(moved(meta, this.#offset))
+      await this.#write(this.#buffer.bytes.subarray(0, this.#buffer.length))
+    }
+    this.#column++
+  }
+
+  /** The next column, carried over as stored: the bytes of its chunks in another file, which has the same type for it. */
+  async copyColumn(chunks: readonly { meta: ChunkMeta; bytes: Uint8Array }[]): Promise<void> {
+    for (const { meta, bytes } of chunks) {
+      this.#chunks.push(moved(meta, this.#offset - chunkStart(meta)))
+      await this.#write(bytes)
+    }
+    this.#column++
+  }
+
+  endRowGroup(): void {
+    assert(this.#column === this.#columns.length, 'every column of a row group is written')
+    this.#rowGroups.push({
+      columns: this.#chunks,
+      rows: this.#rowsOfGroup,
+      rawBytes: this.#chunks.reduce((sum, c) => sum + c.rawBytes, 0),
+    })
+    this.#rows += this.#rowsOfGroup
+    this.#rowsOfGroup = -1
+  }
+
+  async writeRowGroup(columns: readonly Column[], rows: number): Promise<void> {
+    await this.beginRowGroup(rows)
+    for (const c of columns) await this.writeColumn(c)
+    this.endRowGroup()
+  }
+
+  /** Writes the footer and closes the object. Returns its size in bytes. */
+  async close(keyValues: ReadonlyMap<string, string>): Promise<number> {
+    if (this.#offset === 0) await this.#write(MAGIC)
+    await this.#write(
+      encodeFooter({ schema: this.#schema, rows: this.#rows, rowGroups: this.#rowGroups, keyValues, createdBy: CREATED_BY }),
+    )
+    return await this.#out.close()
+  }
+
+  async abort(): Promise<void> {
+    await this.#out.abort()
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    await this.#out.write(bytes)
+    this.#offset += bytes.length
+  }
+}
+
+function moved(meta: ChunkMeta, by: number): ChunkMeta {
+  return { ...meta, dataPage: meta.dataPage + by, dictionaryPage: meta.dictionaryPage === null ? null : meta.dictionaryPage + by }
+}
+
+/** Element and full path of each leaf, in order. */
+function leavesOf(schema: readonly SchemaElement[]): { element: SchemaElement; path: readonly string[] }[] {
+  const out: { element: SchemaElement; path: readonly string[] }[] = []
+  let at = 1
+  const visit = (parents: readonly string[]): void => {
+    const e = schema[at++]
+    const path = [...parents, e.name]
+    if (e.type !== null) out.push({ element: e, path })
+    else for (let i = 0; i < e.children; i++) visit(path)
+  }
+  for (let i = 0; i < schema[0].children; i++) visit([])
+  return out
+}
