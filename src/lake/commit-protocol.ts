@@ -1,0 +1,131 @@
+import { nextInstant } from '../../timeline/instant.ts'
+import { completedWrites, newestWrite } from '../../timeline/view.ts'
+import type { Clock } from '../contract/clock.ts'
+import type { ObjectStore } from '../contract/object-store.ts'
+import type { Checkpoint } from '../contract/table.ts'
+import { assert, Failure } from '../failure/failure.ts'
+import { hoodieKey, join, type MarkerKind } from './layout/paths.ts'
+import { checkWritable } from './layout/table-properties.ts'
+import { readCheckpoint } from './metadata/checkpoint.ts'
+import { type CommitMetadata, type Operation, printCommitMetadata } from './metadata/commit-metadata.ts'
+import { type RolledBack, recover, rollBack } from './rollback.ts'
+import { TimelineStore } from './timeline-store.ts'
+
+/** Actions that write rows. */
+export type WriteAction = 'commit' | 'replacecommit'
+
+interface Open {
+  readonly time: string
+  readonly action: WriteAction
+  /** Newest time on the timeline when it began: whatever completed later is somebody else's. */
+  readonly after: string | null
+}
+
+/**
+ * How a writer takes part in a table: begin → (mark, write files)* → complete, or abandon. One instant at a time.
+ * A new process rolls back what an earlier one left before its first instant (`begin` does it).
+ */
+export class CommitProtocol {
+  readonly timeline: TimelineStore
+  readonly #store: ObjectStore
+  readonly #clock: Clock
+  #open: Open | null = null
+  #swept = false
+
+  constructor(store: ObjectStore, table: string, clock: Clock) {
+    this.#store = store
+    this.#clock = clock
+    this.timeline = new TimelineStore(store, table, clock)
+  }
+
+  /** Rolls back what dead writers left; called by begin. Returns what was rolled back. */
+  async recover(): Promise<readonly RolledBack[]> {
+    checkWritable(await this.timeline.properties(), this.timeline.table)
+    await this.timeline.refresh()
+    const done = await recover(this.timeline)
+    if (!this.#swept) await this.timeline.sweepMarkers()
+    this.#swept = true
+    this.#open = null
+    return done
+  }
+
+  /** The next instant, requested and inflight. Configuration and timeline are read again: another engine may have changed them. */
+  async begin(action: WriteAction, operation: Operation): Promise<string> {
+    await this.recover()
+    const ts = this.timeline
+    const after = ts.timeline.instants.at(-1)?.time ?? null
+    const time = nextInstant(this.#clock.now(), after)
+    const requested = await ts.perform({ event: 'request', action, time })
+    const profile = { stats: new Map(), compacted: false, extra: new Map(), operation, replaced: null }
+    const started = requested === 'done' ? await ts.perform({ event: 'start', action, time }, printCommitMetadata(profile)) : 'exists'
+    if (started === 'exists')
+      throw new Failure('TRB-LAKE-011', { table: ts.table, refusal: `${time}.${action} was taken by somebody else` })
+    this.#open = { time, action, after }
+    return time
+  }
+
+  /** Announces a data file (path relative to the table) of the open instant, before it is written. */
+  async mark(time: string, path: string, kind: MarkerKind): Promise<void> {
+    assert(this.#open?.time === time, `instant ${time} is open`)
+    await this.timeline.mark(time, path, kind)
+  }
+
+  /**
+   * The only visible effect. 'conflict': another writer completed an instant, or rolled this one back, since begin; call abandon, then stage again.
+   * May be repeated after an error: a commit that had been made is recognised by its bytes.
+   */
+  async complete(time: string, metadata: CommitMetadata): Promise<'committed' | 'conflict'> {
+    const open = this.#open
+    assert(open?.time === time, `instant ${time} is open`)
+    const ts = this.timeline
+    const body = printCommitMetadata(metadata)
+    await ts.refresh(open.after ?? '0')
+    const state = ts.timeline.instants.find((i) => i.time === time && i.action === open.action)?.state
+    if (state !== 'completed') {
+      const rival = completedWrites(ts.timeline, null).some((i) => i.time !== time && i.time > (open.after ?? ''))
+      if (state !== 'inflight' || rival) return 'conflict'
+      await this.#dropStrays(time, metadata)
+      if ((await ts.perform({ event: 'complete', action: open.action, time }, body)) === 'exists') return 'conflict'
+    } else if (!(await this.#store.get(hoodieKey(ts.table, `${time}.${open.action}`))).equals(body)) return 'conflict'
+    this.#open = null
+    await ts.clearMarkers(time)
+    return 'committed'
+  }
+
+  /** Takes the instant and its files away. No error when somebody else had rolled it back. */
+  async abandon(time: string): Promise<void> {
+    const ts = this.timeline
+    await ts.refresh()
+    this.#open = null
+    const found = ts.timeline.instants.find((i) => i.time === time && i.state !== 'completed' && i.action !== 'savepoint')
+    if (found !== undefined) await rollBack(ts, time, found.action)
+  }
+
+  /** Newest completed write; null: none. Reads the timeline when that has not been done. */
+  async newest(): Promise<string | null> {
+    if (this.timeline.timeline.instants.length === 0) await this.timeline.refresh()
+    return newestWrite(this.timeline.timeline, null)?.time ?? null
+  }
+
+  /** Checkpoint of the newest completed write that has one; null: none. */
+  async checkpoint(): Promise<Checkpoint | null> {
+    await this.timeline.refresh()
+    return checkpointAt(this.timeline, null)
+  }
+
+  /** Files that were announced but are not part of the commit (a try that was repeated) must not outlive it. */
+  async #dropStrays(time: string, metadata: CommitMetadata): Promise<void> {
+    const kept = new Set([...metadata.stats.values()].flat().map((s) => s.path))
+    const strays = (await this.timeline.markers(time)).flatMap((m) => (m.path === null || kept.has(m.path) ? [] : [m.path]))
+    await this.#store.delete(strays.map((path) => join(this.timeline.table, path)))
+  }
+}
+
+/** Checkpoint of the newest completed write ≤ asOf (null: all) that has one. */
+export async function checkpointAt(ts: TimelineStore, asOf: string | null): Promise<Checkpoint | null> {
+  for (const i of completedWrites(ts.timeline, asOf).toReversed()) {
+    const found = readCheckpoint(await ts.commit(i.time, i.action), `${i.time}.${i.action} of ${ts.table}`)
+    if (found !== null) return found
+  }
+  return null
+}

@@ -1,0 +1,70 @@
+import { newestWrite } from '../../timeline/view.ts'
+import type { Clock } from '../contract/clock.ts'
+import type { LakeColumn } from '../contract/columns.ts'
+import type { ObjectStore } from '../contract/object-store.ts'
+import type { TableSpec } from '../contract/table.ts'
+import { Failure } from '../failure/failure.ts'
+import { checkReadable, checkWritable, propertiesOf, specOf, storedColumns } from './layout/table-properties.ts'
+import { avroSchemaText, columnsOfAvro } from './metadata/avro-schema.ts'
+import { TimelineStore } from './timeline-store.ts'
+
+/**
+ * The table that `spec` asks for: created when there is none, else opened. An existing table keeps its bucket count and its columns
+ * (those of its newest commit); a different key, partitioning, ordering field or type fails with TRB-LAKE-019. Version 6, copy-on-write.
+ */
+export async function createOrOpenTable(store: ObjectStore, spec: TableSpec, clock: Clock): Promise<TableSpec> {
+  if (spec.tableVersion !== 6) throw new Failure('TRB-LAKE-002', { table: spec.path, version: spec.tableVersion, layout: 2 })
+  if (spec.tableType !== 'COPY_ON_WRITE') throw new Failure('TRB-LAKE-008', { file: spec.path })
+  const ts = new TimelineStore(store, spec.path, clock)
+  if ((await ts.createTable(propertiesOf(spec))) === 'created') return spec
+  const properties = await ts.properties()
+  checkWritable(properties, spec.path)
+  const found = await openTable(store, spec.path, clock)
+  const differences = shape(spec).flatMap(([name, wanted], i) => {
+    const is = shape(found)[i][1]
+    return wanted === is ? [] : [`${name} is ${is || 'none'}, wanted ${wanted || 'none'}`]
+  })
+  if (properties.get('hoodie.index.type') !== 'BUCKET') differences.push('it has no bucket index')
+  if (differences.length > 0) throw new Failure('TRB-LAKE-019', { table: spec.path, difference: differences.join('; ') })
+  return found
+}
+
+/** Opens a table for reading: columns of its newest commit, or of its configuration before the first. */
+export async function openTable(store: ObjectStore, path: string, clock: Clock): Promise<TableSpec> {
+  const ts = new TimelineStore(store, path, clock)
+  const properties = await ts.properties()
+  checkReadable(properties, path)
+  await ts.refresh()
+  return specOf(properties, path, await columnsAt(ts, null))
+}
+
+/** Stored columns as of the newest completed write ≤ asOf that carries a schema; null: none does. */
+export async function columnsAt(ts: TimelineStore, asOf: string | null): Promise<readonly LakeColumn[] | null> {
+  let at = newestWrite(ts.timeline, asOf)
+  while (at !== null) {
+    const schema = (await ts.commit(at.time, at.action)).extra.get('schema')
+    if (schema !== undefined && schema !== '') return columnsOfAvro(schema, ts.table)
+    const before = at.time
+    at = ts.timeline.instants.findLast((i) => i.state === 'completed' && i.time < before && WITH_SCHEMA.has(i.action)) ?? null
+  }
+  return null
+}
+
+/** Avro schema text that a commit of this table records. */
+export function tableSchemaText(spec: TableSpec): string {
+  return avroSchemaText(spec.name, storedColumns(spec), false)
+}
+
+const WITH_SCHEMA: ReadonlySet<string> = new Set(['commit', 'deltacommit', 'replacecommit'])
+
+function shape(s: TableSpec): (readonly [name: string, value: string])[] {
+  return [
+    ['table name', s.name],
+    ['database', s.database],
+    ['key', s.key.join(',')],
+    ['ordering field', s.orderingField],
+    ['partition column', s.partition?.column ?? ''],
+    ['partition truncation', s.partition?.truncate ?? ''],
+    ['table type', s.tableType],
+  ]
+}
