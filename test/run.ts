@@ -1,0 +1,93 @@
+// npm test [-- names or vitest flags]        everything that needs nothing but npm
+//   --projects=pure,pg,interop   which suites (default pure,pg)      --strict   a skipped test or suite is a failure
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { packagedBinaries } from '../scripts/embedded-postgres.ts'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+
+interface JsonReport {
+  readonly testResults: readonly {
+    readonly name: string
+    readonly status: string
+    readonly message?: string
+    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[]
+  }[]
+}
+
+interface Outcome {
+  passed: number
+  failed: number
+  readonly skipped: string[]
+}
+
+function runVitest(projects: readonly string[], args: readonly string[], report: string): Promise<number> {
+  const cli = join(root, 'node_modules', 'vitest', 'vitest.mjs')
+  const flags = ['run', ...projects.map((p) => `--project=${p}`), '--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
+  const child = spawn(process.execPath, [cli, ...flags, ...args], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
+  return new Promise((done) => {
+    child.once('error', () => done(1))
+    child.once('exit', (code) => done(code ?? 1))
+  })
+}
+
+/** A suite that could not even be loaded has no tests to count: it is one failure. */
+function count(report: JsonReport): Outcome {
+  const out: Outcome = { passed: 0, failed: 0, skipped: [] }
+  for (const file of report.testResults) {
+    const before = out.failed
+    for (const t of file.assertionResults) {
+      if (t.status === 'passed') out.passed++
+      else if (t.status === 'failed') out.failed++
+      else out.skipped.push(`${relative(root, file.name)}: ${t.fullName}`)
+    }
+    if (file.status === 'failed' && out.failed === before) out.failed++
+  }
+  return out
+}
+
+function postgresMissing(): string | null {
+  if (process.env['TRIBUTARY_TEST_PG_URL'] !== undefined || process.env['TRIBUTARY_TEST_PG_BIN'] !== undefined) return null
+  try {
+    packagedBinaries()
+    return null
+  } catch (e) {
+    return (e as Error).message
+  }
+}
+
+async function main(): Promise<number> {
+  const own = (a: string): boolean => a.startsWith('--projects=') || a === '--strict'
+  const args = process.argv.slice(2)
+  const strict = args.includes('--strict')
+  let projects = (args.find((a) => a.startsWith('--projects='))?.slice('--projects='.length) ?? 'pure,pg').split(',')
+  const absent: string[] = []
+  const noPostgres = projects.includes('pg') ? postgresMissing() : null
+  if (noPostgres !== null) {
+    projects = projects.filter((p) => p !== 'pg')
+    absent.push(`the Postgres suites (*.pg.test.ts): ${noPostgres}`)
+  }
+  const scratch = mkdtempSync(join(tmpdir(), 'tributary-test-'))
+  try {
+    const file = join(scratch, 'report.json')
+    const exit = await runVitest(
+      projects,
+      args.filter((a) => !own(a)),
+      file,
+    )
+    const { passed, failed, skipped } = count(JSON.parse(readFileSync(file, 'utf8')) as JsonReport)
+    for (const s of [...absent, ...skipped]) console.log(`skipped: ${s}`)
+    // vitest also fails for what belongs to no test: an unhandled rejection, a set-up that threw, no test found.
+    const outside = exit !== 0 && failed === 0 ? 1 : 0
+    const bad = failed + outside + (strict ? absent.length + skipped.length : 0)
+    console.log(`${passed} passed, ${bad} failed`)
+    return bad === 0 ? 0 : 1
+  } finally {
+    rmSync(scratch, { recursive: true, force: true })
+  }
+}
+
+process.exitCode = await main()

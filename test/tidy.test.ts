@@ -1,0 +1,164 @@
+import { existsSync } from 'node:fs'
+import { join, posix } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { CODES } from '../src/failure/codes.ts'
+import { ARROWS, refuse } from './tidy/rooms.ts'
+import { cycles, listFiles, loadSources, reachable, readText, root, type SourceFile, withoutComments } from './tidy/tree.ts'
+
+const files = loadSources()
+const product = files.filter((f) => f.path.startsWith('src/') || f.path.startsWith('timeline/'))
+const tests = files.filter((f) => f.path.startsWith('test/'))
+
+/** `path:line text` of every match outside comments. */
+function grep(where: readonly SourceFile[], pattern: RegExp, allowed: readonly string[] = []): string[] {
+  return where.flatMap((f) =>
+    allowed.some((a) => f.path.startsWith(a))
+      ? []
+      : withoutComments(f.text)
+          .split('\n')
+          .flatMap((line, i) => (pattern.test(line) ? [`${f.path}:${i + 1} ${line.trim()}`] : [])),
+  )
+}
+
+describe('rooms', () => {
+  test('arrows between rooms are those of the table', () => {
+    expect(product.flatMap((f) => f.imports.flatMap((i) => refuse(f, i) ?? []).map((why) => `${f.path}: ${why}`))).toEqual([])
+  })
+  test('every folder of src/ is a room of the table, or the composition root', () => {
+    const folders = new Set(product.filter((f) => f.path.startsWith('src/')).map((f) => f.path.split('/')[1]))
+    expect([...folders].filter((d) => d !== 'cli' && !(d in ARROWS))).toEqual([])
+  })
+  test('no import cycle, types included', () => {
+    expect(cycles(files)).toEqual([])
+  })
+  test('relative imports name an existing file, ending included', () => {
+    const known = new Set(files.map((f) => f.path))
+    const broken = files.flatMap((f) =>
+      f.imports
+        .filter((i) => i.relative && !known.has(i.target) && !existsSync(join(root, i.target)))
+        .map((i) => `${f.path} → ${i.target}`),
+    )
+    expect(broken).toEqual([])
+  })
+  test('no barrel: a file that only re-exports', () => {
+    const code = (f: SourceFile): string =>
+      withoutComments(f.text).replace(/export\s+(type\s+)?(\*|\{[^}]*\})\s*(as \w+\s*)?from\s*'[^']+'/g, '')
+    expect(product.filter((f) => f.path !== 'timeline/timeline.ts' && code(f).trim() === '').map((f) => f.path)).toEqual([])
+  })
+  test('contract/ holds types only', () => {
+    expect(
+      grep(
+        product.filter((f) => f.path.startsWith('src/contract/')),
+        /^export (?!type |interface )/,
+      ),
+    ).toEqual([])
+  })
+})
+
+/** Larger than the budget, with the reason; may only shrink. */
+const OVERSIZED: Readonly<Record<string, number>> = {
+  'src/contract/change.ts': 175, // the batch, its tuple grammar and the source interface are one vocabulary, read together
+  'src/contract/log.ts': 110,
+  'src/contract/table.ts': 120,
+}
+
+describe('size', () => {
+  test('files stay under 600 lines, contract files under 80', () => {
+    const limit = (f: SourceFile): number => OVERSIZED[f.path] ?? (f.path.startsWith('src/contract/') ? 80 : 600)
+    expect(files.filter((f) => f.lines.length - 1 > limit(f)).map((f) => `${f.path}: ${f.lines.length - 1} lines`)).toEqual([])
+  })
+  test('lines stay under 160 characters, but for one long string (code under 140: the formatter sees to it)', () => {
+    const long = (line: string): boolean => line.length > 160 && !/^\s*(\w+: )?(['"`]).{100,}\2,?$/.test(line)
+    expect(files.flatMap((f) => f.lines.flatMap((l, i) => (long(l) ? [`${f.path}:${i + 1}`] : [])))).toEqual([])
+  })
+  test('no file is dead: the programs reach every file of src/, the tests and scripts every other', () => {
+    const entries = ['src/cli/main-cdc.ts', 'src/cli/main-lake.ts', 'timeline/timeline.ts']
+    const alive = reachable(files, entries)
+    // A store with injected faults: production code by its contract and its conformance suite, used by tests alone.
+    expect(product.filter((f) => !alive.has(f.path) && !f.path.startsWith('src/storage/memory/')).map((f) => f.path)).toEqual([])
+    const commands = Object.values((JSON.parse(readText('package.json')) as { scripts: Record<string, string> }).scripts).join(' ')
+    const run = (f: SourceFile): boolean =>
+      /\.test\.ts$/.test(f.path) || commands.includes(f.path) || /postgres-server\.ts$/.test(f.path) || usedByCi(f.path)
+    const others = files.filter((f) => !product.includes(f))
+    const used = reachable(
+      files,
+      others.filter(run).map((f) => f.path),
+    )
+    expect(others.filter((f) => !used.has(f.path) && !f.path.startsWith('bin/')).map((f) => f.path)).toEqual([])
+  })
+})
+
+function usedByCi(path: string): boolean {
+  return readText('.ci/run').includes(path) || (path.startsWith('bench/') && path !== 'bench/bench.ts')
+}
+
+describe('nevers', () => {
+  // The composition root owns the outside world; everything else takes it as a value.
+  const inner = product.filter((f) => !f.path.startsWith('src/cli/'))
+  test('time, randomness, timers, environment and console enter only through cli/', () => {
+    const outside =
+      /\bDate\.now\b|\bnew Date\(\)|\bMath\.random\b|\bset(Timeout|Interval)\b|\bprocess\.env\b|\bconsole\.|\bperformance\.now\b|\brandomUUID\b|\bprocess\.(stdout|stderr|exit)\b/
+    expect(grep(inner, outside)).toEqual([])
+  })
+  test('nothing prints past the frame: console is used by no file of src/', () => {
+    expect(grep(product, /\bconsole\./)).toEqual([])
+  })
+  test('failures are told apart by code, never by message', () => {
+    expect(grep(product, /\.message\s*(===|\.includes|\.match|\.startsWith)|\.test\(\w+\.message\)/)).toEqual([])
+  })
+})
+
+describe('leftovers', () => {
+  test('no unfinished-work mark, no test set to run alone', () => {
+    expect(
+      grep(
+        files.filter((f) => !f.path.startsWith('test/tidy')),
+        /\b(test|it|describe)\.only\b/,
+      ),
+    ).toEqual([])
+    const marks = new RegExp(`\\b(${['TO' + 'DO', 'FIX' + 'ME', 'X' + 'XX', 'HA' + 'CK'].join('|')})\\b`)
+    expect(files.flatMap((f) => f.lines.flatMap((l, i) => (marks.test(l) ? [`${f.path}:${i + 1} ${l.trim()}`] : [])))).toEqual([])
+  })
+  test('nothing refers to the machine or folder it was written in', () => {
+    const places = new RegExp(['\\.\\./shared', '/work/', '/tmp/trib-', 'registry\\.npmjs', '/root/'].join('|'))
+    const texts = listFiles(['.ts', '.mjs', '.md', '.json', '.sh', '.py', '.yaml']).filter((p) => p !== 'test/tidy.test.ts')
+    expect(texts.filter((p) => places.test(readText(p)))).toEqual([])
+  })
+})
+
+describe('failure codes', () => {
+  const thrown = product
+    .filter((f) => !/\/codes[-a-z]*\.ts$/.test(f.path))
+    .map((f) => f.text)
+    .join('\n')
+  const tested = tests.map((f) => f.text).join('\n')
+  test('each code is used, and some test names it', () => {
+    const codes = Object.keys(CODES)
+    expect(codes.filter((c) => c !== 'TRB-INT-001' && !thrown.includes(`'${c}'`)).map((c) => `${c} is thrown nowhere`)).toEqual([])
+    expect(codes.filter((c) => !tested.includes(c)).map((c) => `${c} has no test`)).toEqual([])
+  })
+  test('every text says something, and the fix is something to do', () => {
+    const empty = Object.entries(CODES).filter(([, e]) => [e.what, e.why, e.safe, e.fix].some((t) => t.trim().length < 4))
+    expect(empty.map(([c]) => c)).toEqual([])
+  })
+})
+
+describe('documents', () => {
+  const pages = listFiles(['.md'])
+  test('relative links lead somewhere', () => {
+    const broken = pages.flatMap((page) =>
+      [...readText(page).matchAll(/\]\((?!https?:|mailto:|#)([^)#\s]+)/g)]
+        .map((m) => posix.join(posix.dirname(page), m[1]))
+        .filter((target) => !existsSync(join(root, target)))
+        .map((target) => `${page} → ${target}`),
+    )
+    expect(broken).toEqual([])
+  })
+  test('one title a page', () => {
+    const titles = (page: string): number =>
+      readText(page)
+        .replace(/^```[\s\S]*?^```/gm, '')
+        .match(/^# /gm)?.length ?? 0
+    expect(pages.filter((p) => titles(p) !== 1)).toEqual([])
+  })
+})
