@@ -7,6 +7,10 @@ export interface SourceBlock {
   readonly schema: ConnectSchema
   /** Writes the Avro binary of the source struct of change i. `run` is the transaction run that contains i. Called in order. */
   write(batch: ChangeBatch, i: number, run: TransactionRun, out: ByteSink): void
+  /** All changes of the batch were written; called once per batch, also when none of it was. */
+  finish?(batch: ChangeBatch): void
   /** Transaction id text for change i (`transaction.id`), e.g. `771:24023128`. */
   transactionId(batch: ChangeBatch, i: number, run: TransactionRun): string
+  /** The same for the BEGIN and END records, which no change belongs to. */
+  boundaryId?(batch: ChangeBatch, run: TransactionRun, boundary: 'begin' | 'end'): string
 }

@@ -3,6 +3,9 @@ import type { CatalogColumn } from './catalog-column.ts'
 import { schemaDefault } from './types/defaults.ts'
 import { mapType } from './types/mapping.ts'
 import type { TypeOptions } from './types/options.ts'
+import { encodeEmpty, encodeNothing } from './types/text.ts'
+
+export { DEFAULT_TYPE_OPTIONS, type TypeOptions, typeOptionsOf } from './types/options.ts'
 
 /**
  * The column of the change record for a catalogue column: Connect schema with optionality and default, and the encoder from PG's text
@@ -17,7 +20,7 @@ export function connectColumn(col: CatalogColumn, options: TypeOptions): Column 
     name: col.name,
     sourceType: col.type.formatted,
     connect,
-    encode: mapping.encode,
+    encode: col.notNull && mapping.encode === encodeNothing ? encodeEmpty : mapping.encode,
     ...(mapping.encodeSnapshot === undefined ? {} : { encodeSnapshot: mapping.encodeSnapshot }),
     unavailable: mapping.unavailable,
     fallback: dflt !== null ? dflt.bytes : col.notNull ? mapping.fallback : null,

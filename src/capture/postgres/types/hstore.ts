@@ -1,10 +1,11 @@
 import type { ByteSink } from '../../../contract/change.ts'
+import { javaHashOrder } from '../../../format/bytes/java-hash-order.ts'
 import { writeVarint, writeZigzag32 } from '../../../format/bytes/varint.ts'
 import { badValue } from './bad-value.ts'
 import { encodeText } from './text.ts'
 
 /** `"k"=>"v", "n"=>NULL` → entries in the order of a Java HashMap of the same keys (Debezium goes through one). */
-export function parseHstore(src: Buffer, start: number, length: number): [string, string | null][] {
+export function parseHstore(src: Buffer, start: number, length: number): (readonly [string, string | null])[] {
   const text = src.toString('utf8', start, start + length)
   const entries = new Map<string, string | null>()
   const item = /\s*"((?:[^"\\]|\\.)*)"=>(?:NULL|"((?:[^"\\]|\\.)*)")\s*(?:,|$)/gsy
@@ -38,19 +39,4 @@ export function encodeHstoreMap(src: Buffer, start: number, length: number, out:
   }
   writeVarint(out, 0)
   return true
-}
-
-/** Iteration order of java.util.HashMap<String, …>: by bucket, then by insertion. */
-export function javaHashOrder<V>(entries: readonly [string, V][]): [string, V][] {
-  let capacity = 16
-  while (entries.length > capacity * 0.75) capacity *= 2
-  const buckets: [string, V][][] = []
-  for (const e of entries) {
-    let h = 0
-    for (let i = 0; i < e[0].length; i++) h = (Math.imul(h, 31) + e[0].charCodeAt(i)) | 0
-    const b = (h ^ (h >>> 16)) & (capacity - 1)
-    buckets[b] ??= []
-    buckets[b].push(e)
-  }
-  return buckets.flat()
 }

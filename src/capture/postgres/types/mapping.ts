@@ -161,7 +161,9 @@ function mapText(name: string, options: TypeOptions): TypeMapping | null {
   if (semantic === undefined) return null
   const schema: TypeMapping['schema'] = semantic === null ? { type: 'string' } : { type: 'string', name: semantic, version: 1 }
   const common = { schema, fallback: EMPTY, unavailable: textPlaceholder(options) }
-  return name === 'name' ? { ...common, encode: encodeNothing, encodeSnapshot: encodeText } : { ...common, encode: encodeText }
+  return name === 'name' && options.quirks
+    ? { ...common, encode: encodeNothing, encodeSnapshot: encodeText }
+    : { ...common, encode: encodeText }
 }
 
 function mapBinary(name: string, typmod: number, options: TypeOptions): TypeMapping | null {

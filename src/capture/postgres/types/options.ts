@@ -14,6 +14,8 @@ export interface TypeOptions {
   readonly moneyScale: number
   /** `unavailable.value.placeholder`: stands for values that are not in the log. */
   readonly placeholder: Buffer
+  /** Also imitate what Debezium loses: `name` columns null in the stream, dates BC and infinite dates of the snapshot. */
+  readonly quirks: boolean
 }
 
 export const DEFAULT_TYPE_OPTIONS: TypeOptions = {
@@ -24,10 +26,14 @@ export const DEFAULT_TYPE_OPTIONS: TypeOptions = {
   hstore: 'json',
   moneyScale: 2,
   placeholder: Buffer.from('__debezium_unavailable_value'),
+  quirks: false,
 }
 
-/** Reads the type settings of a Debezium configuration; a value that is not supported is refused by name (TRB-ENV-002). */
-export function typeOptionsOf(config: ReadonlyMap<string, string>): TypeOptions {
+/**
+ * Reads the type settings of a Debezium configuration; a value that is not supported is refused by name (TRB-ENV-002).
+ * `quirks`: see TypeOptions.
+ */
+export function typeOptionsOf(config: ReadonlyMap<string, string>, quirks = false): TypeOptions {
   const choice = <T extends string>(option: string, supported: readonly T[]): T => {
     const value = (config.get(option) ?? supported[0]).toLowerCase()
     const found = supported.find((s) => s === value)
@@ -45,6 +51,7 @@ export function typeOptionsOf(config: ReadonlyMap<string, string>): TypeOptions 
     hstore: choice('hstore.handling.mode', ['json', 'map']),
     moneyScale: Number(money),
     placeholder: placeholderBytes(config.get('unavailable.value.placeholder')),
+    quirks,
   }
 }
 

@@ -25,7 +25,8 @@ export function temporalMapping(name: string, typmod: number, options: TypeOptio
   switch (name) {
     case 'date': {
       const of = options.time === 'connect' ? CONNECT : DEBEZIUM
-      return { ...plain('int32', `${of}.Date`, encodeDate), encodeSnapshot: encodeSnapshotDate }
+      const date = plain('int32', `${of}.Date`, encodeDate)
+      return options.quirks ? { ...date, encodeSnapshot: encodeSnapshotDate } : date
     }
     case 'time':
       return timeMapping(precision, options)

@@ -15,6 +15,12 @@ export function encodeNothing(): boolean {
   return false
 }
 
+/** The same for a NOT NULL column, which shows its fallback. */
+export function encodeEmpty(_src: Buffer, _start: number, _length: number, out: ByteSink): boolean {
+  writeVarint(out, 0)
+  return true
+}
+
 /** Avro string or bytes of a constant. */
 export function avroBytes(bytes: Uint8Array): Uint8Array {
   const prefix: number[] = []
