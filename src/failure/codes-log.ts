@@ -66,4 +66,20 @@ export const LOG_CODES = {
     retry: 'manual',
     exit: 3,
   },
+  'TRB-LOG-009': {
+    what: 'The lake {lake} was not fed from this log: {detail}.',
+    why: 'The lake holds positions of another state directory; going on would repeat or lose changes.',
+    safe: 'Nothing was written to the lake or to the log.',
+    fix: 'Give the --state directory that the lake was fed from, or a new lake directory: --lake URI',
+    retry: 'never',
+    exit: 2,
+  },
+  'TRB-LOG-010': {
+    what: 'Other writers changed {table} during each of {attempts} attempts to commit.',
+    why: 'A commit is refused when another writer committed to the same table since its files were written.',
+    safe: 'The table holds only whole commits; the refused ones left nothing. The changes are still in the log.',
+    fix: 'Pause the other writer of {table} for a moment, then run the same command again.',
+    retry: 'manual',
+    exit: 5,
+  },
 } as const satisfies Record<string, CodeEntry>

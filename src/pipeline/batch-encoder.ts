@@ -1,0 +1,11 @@
+import type { ChangeBatch, TableId, TableSchema } from '../contract/change.ts'
+import type { TopicBatch } from '../contract/log.ts'
+
+/** Changes → records, as the envelope room makes them; a value, so that tests give a simpler one. */
+export interface BatchEncoder {
+  /** Makes ready (and registers) the schemas of these tables; called before the first batch that has them. */
+  prepare(tables: readonly TableSchema[]): Promise<void>
+  /** One TopicBatch per topic and table version; the bytes belong to the caller. */
+  encode(batch: ChangeBatch): readonly TopicBatch[]
+  topicOf(table: TableId): string
+}

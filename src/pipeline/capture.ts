@@ -1,0 +1,232 @@
+import type { ChangeBatch, ChangeSource, ChangeStream, TableSchema } from '../contract/change.ts'
+import type { Log, LogCursor, TopicBatch, TopicTables } from '../contract/log.ts'
+import { assert } from '../failure/failure.ts'
+import type { BatchEncoder } from './batch-encoder.ts'
+
+export interface CaptureOptions {
+  /** Name of the source in the log's cursors. */
+  readonly name: string
+  /** Database name that the lake's paths start with. */
+  readonly database: string
+  readonly source: ChangeSource
+  readonly encoder: BatchEncoder
+  readonly log: Log
+  readonly topicTables: TopicTables
+  /** Encoded bytes at which a group of batches is appended, even if more are at hand. */
+  readonly appendBytes: number
+  readonly onAppend?: (progress: CaptureProgress) => void
+  /** The stream is open; `head` is the newest position of the source at that moment. */
+  readonly onOpen?: (head: string) => void
+}
+
+export interface CaptureProgress {
+  readonly appendId: number
+  readonly cursor: LogCursor
+  /** Records and encoded bytes of this append. */
+  readonly records: number
+  readonly bytes: number
+  /** Tables this append brought news of. */
+  readonly batches: readonly TopicBatch[]
+}
+
+export interface CaptureEnd {
+  /** 'stopped': the drain was asked for; 'reached': `once`, and the head at start is in the log. */
+  readonly reason: 'stopped' | 'reached' | 'ended'
+  readonly cursor: LogCursor | null
+}
+
+/**
+ * Source → log, until `drain` aborts (what has been read is appended, then it ends), `abort` aborts (ends with its reason), or,
+ * with `once`, the position that was current at start is in the log at a consistent boundary.
+ * Invariant C1: `ack` gets only positions read back from the log after the append that holds them returned.
+ */
+export async function capture(options: CaptureOptions, once: boolean, drain: AbortSignal, abort: AbortSignal): Promise<CaptureEnd> {
+  const { source, log, name } = options
+  const start = log.cursor(name)
+  const stop = AbortSignal.any([drain, abort])
+  const stream = await openUnless(drain, abort, (signal) => source.open(start?.at ?? null, signal))
+  if (stream === null) return { reason: 'stopped', cursor: start }
+  try {
+    const head = await stream.head()
+    options.onOpen?.(head)
+    const appender = new Appender(options, stream, start)
+    const reached = (): boolean => once && appender.isConsistentAt(head)
+    const reason = await pump(appender, stream, options.appendBytes, stop, reached)
+    abort.throwIfAborted()
+    return { reason, cursor: log.cursor(name) }
+  } finally {
+    await stream.close()
+  }
+}
+
+/**
+ * Opens with a signal that `drain` aborts only while the opening lasts (it may be waiting for a server that is not up yet): an open
+ * stream is drained by closing it. Null: drained before it was open.
+ */
+async function openUnless(
+  drain: AbortSignal,
+  abort: AbortSignal,
+  open: (signal: AbortSignal) => Promise<ChangeStream>,
+): Promise<ChangeStream | null> {
+  const opening = new AbortController()
+  const end = (): void => opening.abort(drain.reason)
+  if (drain.aborted) end()
+  drain.addEventListener('abort', end, { once: true })
+  try {
+    return await open(AbortSignal.any([opening.signal, abort]))
+  } catch (e) {
+    if (opening.signal.aborted && e === drain.reason) return null
+    throw e
+  } finally {
+    drain.removeEventListener('abort', end)
+  }
+}
+
+/** Pulls batches and appends them in groups: everything that is at hand, up to `appendBytes`, shares one append (one fsync). */
+async function pump(
+  appender: Appender,
+  stream: ChangeStream,
+  appendBytes: number,
+  stop: AbortSignal,
+  reached: () => boolean,
+): Promise<CaptureEnd['reason']> {
+  const batches = stream.batches[Symbol.asyncIterator]()
+  const stopped = aborted(stop)
+  try {
+    while (!reached()) {
+      let next = batches.next()
+      let result = await Promise.race([next, stopped.promise])
+      if (result === null) return await leave(stream, next, 'stopped')
+      while (result !== null && !result.done) {
+        await appender.add(result.value)
+        if (appender.bytes >= appendBytes) break
+        next = batches.next()
+        if (!(await settlesSoon(next))) {
+          await appender.append()
+          if (reached()) return await leave(stream, next, 'reached')
+        }
+        result = await Promise.race([next, stopped.promise])
+      }
+      await appender.append()
+      if (result === null) return await leave(stream, next, 'stopped')
+      if (result.done) return 'ended'
+    }
+    return 'reached'
+  } finally {
+    stopped.dispose()
+  }
+}
+
+/** Closes the stream under a pull that is still on its way; what it brings was never acknowledged and comes again. */
+async function leave(stream: ChangeStream, pending: Promise<unknown>, reason: CaptureEnd['reason']): Promise<CaptureEnd['reason']> {
+  const settled = Promise.allSettled([pending])
+  await stream.close()
+  await settled
+  return reason
+}
+
+/** Encodes batches into the group that is waiting, and appends it. */
+class Appender {
+  bytes = 0
+  private readonly options: CaptureOptions
+  private readonly stream: ChangeStream
+  private readonly prepared = new WeakSet<TableSchema>()
+  private group: TopicBatch[] = []
+  private done: string[] = []
+  private cursor: LogCursor | null
+  private waiting = false
+
+  constructor(options: CaptureOptions, stream: ChangeStream, start: LogCursor | null) {
+    this.options = options
+    this.stream = stream
+    this.cursor = start === null ? null : { ...start, snapshotDone: [] }
+  }
+
+  /** Everything up to `head` is in the log, and the log's end is a consistent boundary. */
+  isConsistentAt(head: string): boolean {
+    const cursor = this.cursor
+    return !this.waiting && cursor !== null && cursor.boundary && cursor.consistent && this.options.source.compare(cursor.at, head) >= 0
+  }
+
+  async add(batch: ChangeBatch): Promise<void> {
+    const { encoder } = this.options
+    const fresh = batch.tables.filter((t) => !this.prepared.has(t))
+    if (fresh.length > 0) await this.prepare(fresh)
+    for (const encoded of encoder.encode(batch)) {
+      this.group.push(encoded)
+      this.bytes += encoded.records.length
+    }
+    for (const table of batch.snapshotDone) this.done.push(encoder.topicOf(table))
+    this.cursor = advance(this.options.name, this.cursor, batch, this.done)
+    this.waiting = true
+  }
+
+  /** Appends what is waiting and acknowledges what the log then says is durable. */
+  async append(): Promise<void> {
+    if (!this.waiting) return
+    const { log, name, onAppend } = this.options
+    const cursor = this.cursor
+    assert(cursor !== null, 'a waiting group has a cursor')
+    const batches = this.group
+    const bytes = this.bytes
+    this.group = []
+    this.done = []
+    this.bytes = 0
+    this.waiting = false
+    const appendId = await log.append(batches, cursor)
+    const durable = log.cursor(name)
+    assert(durable !== null && durable.at === cursor.at, 'the log gives back the cursor it was given')
+    this.stream.ack(durable.at)
+    let records = 0
+    for (const b of batches) records += b.count
+    onAppend?.({ appendId, cursor: durable, records, bytes, batches })
+  }
+
+  private async prepare(tables: readonly TableSchema[]): Promise<void> {
+    const { encoder, topicTables, database } = this.options
+    await encoder.prepare(tables)
+    for (const table of tables) {
+      topicTables.put(encoder.topicOf(table.id), { database, table: table.id, rowEstimate: table.rowEstimate })
+      this.prepared.add(table)
+    }
+  }
+}
+
+/** The cursor after `batch`. Until the first snapshot is complete no commit position stands for a state of the tables. */
+function advance(source: string, before: LogCursor | null, batch: ChangeBatch, snapshotDone: readonly string[]): LogCursor {
+  const consistent = (before?.consistent ?? false) || batch.snapshotComplete
+  let commit = before?.commit ?? null
+  let commitUs = before?.commitUs ?? null
+  if (consistent) {
+    for (const run of batch.transactions) {
+      if (!run.ends) continue
+      commit = run.commit
+      commitUs = run.commitUs
+    }
+    assert(!batch.boundary || commit !== null, 'a consistent boundary has a commit position')
+  }
+  return { source, at: batch.upTo, boundary: batch.boundary, commit, commitUs, snapshotDone: [...snapshotDone], consistent }
+}
+
+/**
+ * True when the promise settles within a few microtasks, that is, without waiting for I/O: the source has more at hand.
+ * A timer would add its resolution to the latency of every lone change.
+ */
+async function settlesSoon(promise: Promise<unknown>): Promise<boolean> {
+  let settled = false
+  const mark = (): void => {
+    settled = true
+  }
+  promise.then(mark, mark)
+  for (let i = 0; i < 12 && !settled; i++) await null
+  return settled
+}
+
+/** A promise that resolves to null when the signal aborts, and the means to forget it. */
+function aborted(signal: AbortSignal): { readonly promise: Promise<null>; dispose(): void } {
+  const { promise, resolve } = Promise.withResolvers<null>()
+  const end = (): void => resolve(null)
+  if (signal.aborted) end()
+  else signal.addEventListener('abort', end, { once: true })
+  return { promise, dispose: () => signal.removeEventListener('abort', end) }
+}

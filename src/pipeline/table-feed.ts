@@ -1,0 +1,171 @@
+import type { LakeColumn } from '../contract/columns.ts'
+import type { Log, LogCursor, SchemaRegistry, TopicSchemas, TopicTable } from '../contract/log.ts'
+import type { Checkpoint, TableSpec, TableWriter, WriteCounts } from '../contract/table.ts'
+import { assert, Failure } from '../failure/failure.ts'
+import type { FeedLake, RowSource, TableLayout } from './feed-lake.ts'
+
+/** Where the feed of one table stands. */
+export interface TableFeed {
+  readonly topic: string
+  readonly info: TopicTable
+  readonly path: string
+  writer: TableWriter | null
+  /** Next log offset to bring into the table. */
+  nextOffset: number
+  /** Newest completed instant, null: none. */
+  instant: string | null
+  /** Value schemas whose columns the table has. */
+  readonly known: Set<number>
+}
+
+export interface TableFeedContext {
+  readonly log: Log
+  readonly lake: FeedLake
+  readonly rows: RowSource
+  readonly registry: SchemaRegistry
+  readonly layout: (table: TopicTable) => TableLayout
+}
+
+export interface TableCommit {
+  readonly topic: string
+  readonly path: string
+  readonly instant: string
+  readonly records: number
+  readonly counts: WriteCounts
+}
+
+/** Attempts at a commit that other writers get in the way of. */
+const COMMIT_ATTEMPTS = 5
+/** Aim for the size of a base file. */
+const BASE_FILE_BYTES = 100_000_000
+const MAX_BUCKETS = 256
+/** What the envelope adds to a row, and what Parquet makes of the rest; measured on the shop's tables, only a start value for buckets. */
+const ENVELOPE_BYTES = 150
+const PARQUET_RATIO = 0.5
+
+/** Finds out how far the table got: its own newest checkpoint is the only truth. Fails with TRB-LOG-009 when it is not of this log. */
+export async function openTableFeed(context: TableFeedContext, source: string, topic: string, info: TopicTable): Promise<TableFeed> {
+  const { lake, log } = context
+  const path = lake.pathOf(info)
+  const feed: TableFeed = { topic, info, path, writer: await lake.open(path), nextOffset: 0, instant: null, known: new Set() }
+  if (feed.writer === null) return feed
+  feed.instant = await feed.writer.instant()
+  const checkpoint = await feed.writer.checkpoint()
+  if (checkpoint === null) return feed
+  const held = log.range(topic, 0)
+  const foreign =
+    checkpoint.source !== source
+      ? `${path} is fed by the source "${checkpoint.source}"`
+      : checkpoint.topic !== topic
+        ? `${path} is fed from the topic ${checkpoint.topic}`
+        : checkpoint.nextOffset > held.end
+          ? `${path} is complete up to offset ${checkpoint.nextOffset}, the log of ${topic} ends at ${held.end}`
+          : null
+  if (foreign !== null) throw new Failure('TRB-LOG-009', { lake: lake.root, detail: foreign })
+  feed.nextOffset = checkpoint.nextOffset
+  return feed
+}
+
+/**
+ * Brings the table to append `upTo`: one commit of all its records since the last one, or nothing when there are none.
+ * After a crash anywhere in here the table is where it was or at `upTo`.
+ */
+export async function commitTable(
+  context: TableFeedContext,
+  feed: TableFeed,
+  upTo: number,
+  at: Pick<LogCursor, 'source' | 'commit' | 'commitUs'>,
+): Promise<TableCommit | null> {
+  const { log, rows } = context
+  const end = log.endAt(feed.topic, 0, upTo)
+  const from = feed.nextOffset
+  if (end <= from) return null
+  const schemas = log.schemas(feed.topic, 0, from, upTo)
+  const texts = await loadTexts(context.registry, schemas)
+  const textOf = (id: number): string => {
+    const text = texts.get(id)
+    assert(text !== undefined, 'the log names every schema that its records have')
+    return text
+  }
+  const writer = await fitTable(context, feed, schemas, textOf)
+  const { source, commit, commitUs } = at
+  const checkpoint: Checkpoint = { source, commit, commitUs, topic: feed.topic, nextOffset: end }
+  for (let attempt = 1; attempt <= COMMIT_ATTEMPTS; attempt++) {
+    const staged = await writer.stage(rows.rows(log.read(feed.topic, 0, from, upTo), from, textOf))
+    if ((await writer.commit(staged, checkpoint)) === 'committed') {
+      feed.nextOffset = end
+      feed.instant = staged.instant
+      return { topic: feed.topic, path: feed.path, instant: staged.instant, records: end - from, counts: staged.counts }
+    }
+    await writer.abandon(staged)
+  }
+  throw new Failure('TRB-LOG-010', { table: feed.path, attempts: COMMIT_ATTEMPTS })
+}
+
+/** The writer of a table that has all columns of these schemas: created or evolved as needed. */
+async function fitTable(
+  context: TableFeedContext,
+  feed: TableFeed,
+  schemas: readonly TopicSchemas[],
+  textOf: (id: number) => string,
+): Promise<TableWriter> {
+  const unknown = schemas.filter((s) => s.valueSchema !== 0 && !feed.known.has(s.valueSchema))
+  const shapes = unknown.map((s) => context.rows.shape(s.keySchema === 0 ? null : textOf(s.keySchema), textOf(s.valueSchema)))
+  const newest = shapes.at(-1)
+  if (feed.writer === null) {
+    assert(newest !== undefined, 'the first records of a table have a value')
+    feed.writer = await context.lake.create(newTableSpec(context, feed, schemas, unionColumns(shapes), newest.key))
+  } else if (newest !== undefined) {
+    await feed.writer.evolve(unionColumns(shapes))
+  }
+  for (const s of unknown) feed.known.add(s.valueSchema)
+  return feed.writer
+}
+
+function newTableSpec(
+  context: TableFeedContext,
+  feed: TableFeed,
+  schemas: readonly TopicSchemas[],
+  columns: readonly LakeColumn[],
+  key: readonly string[],
+): TableSpec {
+  const { info, path } = feed
+  const buckets = bucketCount(info.rowEstimate, schemas)
+  const names = { name: info.table.table, database: info.table.schema, path }
+  return { ...names, columns, key, orderingField: '_event_lsn', buckets, ...context.layout(info) }
+}
+
+/** File groups for a new table: from the rows at hand or the source's estimate, whichever is more, for base files of about 100 MB. */
+export function bucketCount(rowEstimate: number, schemas: readonly { readonly records: number; readonly bytes: number }[]): number {
+  let records = 0
+  let bytes = 0
+  for (const s of schemas) {
+    records += s.records
+    bytes += s.bytes
+  }
+  if (records === 0) return 1
+  const rowBytes = Math.max(16, bytes / records - ENVELOPE_BYTES) * PARQUET_RATIO
+  const buckets = Math.ceil((Math.max(rowEstimate, records) * rowBytes) / BASE_FILE_BYTES)
+  return Math.min(MAX_BUCKETS, Math.max(1, buckets))
+}
+
+/** All columns of the shapes: a later shape decides on a column's type; row columns come before the change columns (`_event_…`). */
+export function unionColumns(shapes: readonly { readonly columns: readonly LakeColumn[] }[]): LakeColumn[] {
+  const columns = new Map<string, LakeColumn>()
+  for (const shape of shapes) for (const c of shape.columns) columns.set(c.name, c)
+  const last = new Set((shapes.at(-1)?.columns ?? []).map((c) => c.name))
+  const newest = (shapes.at(-1)?.columns ?? []).map((c) => columns.get(c.name) ?? c)
+  const rowColumns = newest.filter((c) => !CHANGE_COLUMNS.has(c.name))
+  const dropped = [...columns.values()].filter((c) => !last.has(c.name))
+  return [...rowColumns, ...dropped, ...newest.filter((c) => CHANGE_COLUMNS.has(c.name))]
+}
+
+const CHANGE_COLUMNS = new Set(['_change_operation_type', '_event_origin_ts_ms', '_event_tx_id', '_event_lsn', '_event_seq'])
+
+async function loadTexts(registry: SchemaRegistry, schemas: readonly TopicSchemas[]): Promise<Map<number, string>> {
+  const texts = new Map<number, string>()
+  for (const s of schemas) {
+    for (const id of [s.keySchema, s.valueSchema]) if (id !== 0 && !texts.has(id)) texts.set(id, await registry.schema(id))
+  }
+  return texts
+}
