@@ -35,7 +35,11 @@ export async function listBaseFiles(store: ObjectStore, table: string): Promise<
 
 /** The base file of each file group that a reader as of `asOf` (null: now) sees. The timeline must be fresh. */
 export async function latestBaseFiles(ts: TimelineStore, asOf: string | null): Promise<readonly BaseFile[]> {
-  const files = await listBaseFiles(ts.store, ts.table)
+  return latestOf(ts, await listBaseFiles(ts.store, ts.table), asOf)
+}
+
+/** The same, of files that have been listed; the timeline must have been read before the listing. */
+export async function latestOf(ts: TimelineStore, files: readonly BaseFile[], asOf: string | null): Promise<readonly BaseFile[]> {
   return latestFiles(ts.timeline, files, await replacedGroups(ts, asOf), asOf)
 }
 

@@ -7,7 +7,7 @@ import { checkpointAt } from '../commit-protocol.ts'
 import { checkReadable, specOf } from '../layout/table-properties.ts'
 import { columnsAt } from '../open-table.ts'
 import { TimelineStore } from '../timeline-store.ts'
-import { type BaseFile, latestBaseFiles } from './slices.ts'
+import { type BaseFile, latestOf, listBaseFiles } from './slices.ts'
 
 /**
  * Plans reads of one copy-on-write table of version 6. Invariant I4: only files of completed instants, and of those only the newest per
@@ -32,10 +32,10 @@ export class LakeTableReader implements TableReader {
     const spec = specOf(properties, ts.table, await columnsAt(ts, null))
     const at = newestWrite(ts.timeline, asOf)
     if (at === null) return this.#empty(asOf, spec)
-    const now = await latestBaseFiles(ts, null)
-    const chosen = asOf === null ? now : await latestBaseFiles(ts, asOf)
+    const listed = await listBaseFiles(ts.store, ts.table)
+    const now = await latestOf(ts, listed, null)
     const files: SliceFile[] = []
-    for (const f of chosen) files.push(await this.#slice(f))
+    for (const f of asOf === null ? now : await latestOf(ts, listed, asOf)) files.push(await this.#slice(f))
     const columns = specOf(properties, ts.table, await columnsAt(ts, asOf)).columns
     return { spec, columns, instant: at.time, files: files.sort(byPlace), totalFiles: now.length }
   }

@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs'
-import { type FileHandle, link, mkdir, open, readdir, readFile, rename, rm, rmdir, stat, unlink } from 'node:fs/promises'
+import { type FileHandle, link, mkdir, open, readdir, readFile, rename, rm, rmdir, unlink } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import type { Clock } from '../../contract/clock.ts'
 import type { ObjectInfo, ObjectStore, ObjectWriter } from '../../contract/object-store.ts'
@@ -227,12 +227,11 @@ export class DiskStore implements ObjectStore {
         throw e
       }
     })
-    const names = await Promise.all(
-      entries.map(async (e) => {
-        const isDirectory = e.isDirectory() || (e.isSymbolicLink() && (await stat(join(path, e.name))).isDirectory())
-        return `${directory}${e.name}${isDirectory ? '/' : ''}`
-      }),
-    )
+    const names = entries.map((e) => {
+      const isLink = e.isSymbolicLink()
+      const isDirectory = isLink ? statSync(join(path, e.name), { throwIfNoEntry: false })?.isDirectory() : e.isDirectory()
+      return `${directory}${e.name}${isDirectory ? '/' : ''}`
+    })
     for (const key of names.sort(byCodeUnit)) {
       if (key.endsWith('/')) {
         const apart = !key.startsWith(prefix) && !prefix.startsWith(key)
