@@ -1,0 +1,186 @@
+// npm run demo [-- --keep]     Postgres → change capture → a lake of Hudi tables → SQL as of any moment, with a SIGKILL in the middle.
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import { type RunningPostgres, startPostgres } from '../scripts/embedded-postgres.ts'
+import { commandLine, type Finished, type Program, root, run, type Service, service } from './programs.ts'
+import { createShop, startWorkload, type Workload } from './shop.ts'
+
+const keep = process.argv.includes('--keep')
+const home = relative(process.cwd(), join(root, 'demo-data')) || '.'
+const lake = join(home, 'lake')
+const state = join(home, 'state')
+const logFile = join(home, 'cdc.log')
+const capture: Program = {
+  name: 'cdc',
+  args: ['run', '--source', 'pg', '--tables', 'shop.*', '--lake', lake, '--state', state, '--table-type', 'cow', '--flush-interval', '1s'],
+}
+const started = performance.now()
+
+/** What the database said of itself at one moment between two transactions. */
+interface Moment {
+  readonly at: string
+  readonly lsn: string
+  readonly orders: number
+}
+
+function say(text = ''): void {
+  process.stdout.write(`${text}\n`)
+}
+
+function step(text: string): void {
+  say(`${((performance.now() - started) / 1000).toFixed(1).padStart(5)} s  ${text}`)
+}
+
+class DemoFailed extends Error {}
+
+/** Prints the command, runs it, prints its real output. */
+async function show(p: Program, env: Readonly<Record<string, string>> = {}): Promise<Finished> {
+  say(`\n$ ${commandLine(p)}`)
+  const r = await run(p, env)
+  say(
+    [r.stdout, r.stderr]
+      .map((t) => t.trimEnd())
+      .filter((t) => t !== '')
+      .join('\n'),
+  )
+  return r
+}
+
+async function moment(client: pg.Client): Promise<Moment> {
+  const r = await client.query<{ at: Date; lsn: string; orders: string }>(
+    'SELECT clock_timestamp() AS at, pg_current_wal_lsn() AS lsn, (SELECT count(*) FROM shop.orders) AS orders',
+  )
+  const { at, lsn, orders } = r.rows[0]
+  return { at: at.toISOString(), lsn, orders: Number(orders) }
+}
+
+function lsnNumber(lsn: string): bigint {
+  const [hi, lo] = lsn.split('/')
+  return (BigInt(`0x${hi}`) << 32n) | BigInt(`0x${lo}`)
+}
+
+/** Waits until every table of the lake is complete up to `lsn`. */
+async function caughtUp(lsn: string, running: Service): Promise<void> {
+  let ended: number | string | undefined
+  running.ended.then((code) => {
+    ended = code
+  })
+  for (const deadline = performance.now() + 30_000; performance.now() < deadline; await sleep(250)) {
+    if (ended !== undefined) throw new DemoFailed(`cdc run ended by itself (${ended}):\n${readFileSync(logFile, 'utf8')}`)
+    const at = await lakePosition()
+    if (at !== null && lsnNumber(at) >= lsnNumber(lsn)) return
+  }
+  throw new DemoFailed(`the lake did not reach ${lsn} within 30 s:\n${readFileSync(logFile, 'utf8')}`)
+}
+
+/** Commit position of the newest state of the source that the whole lake has reached. */
+async function lakePosition(): Promise<string | null> {
+  if (!existsSync(lake)) return null
+  const r = await run({ name: 'lake', args: ['tables', '--lake', lake, '--json'] })
+  const answer = JSON.parse(r.stdout) as { ok: boolean; result: { watermark: { commit: string } | null } | null }
+  return answer.ok ? (answer.result?.watermark?.commit ?? null) : null
+}
+
+/** Runs the query of the demo as of a moment; the count must be what the database itself said then. */
+async function ask(asOf: readonly string[], expected: number | null): Promise<boolean> {
+  const sql = 'SELECT status, count(*) AS orders, sum(total) AS total FROM shop.orders GROUP BY status ORDER BY status'
+  const query: Program = { name: 'lake', args: ['query', sql, '--lake', lake, ...asOf] }
+  const shown = await show(query)
+  if (shown.code !== 0) return false
+  if (expected === null) return true
+  const count = await run({
+    name: 'lake',
+    args: ['query', 'SELECT count(*) AS n FROM shop.orders', '--lake', lake, ...asOf, '--format', 'csv'],
+  })
+  const found = Number(count.stdout.trim().split('\n').at(-1))
+  say(
+    found === expected
+      ? `✓ the database itself counted ${expected} orders at that moment`
+      : `✗ ${found} orders, but the database had ${expected}`,
+  )
+  return found === expected
+}
+
+async function main(server: RunningPostgres): Promise<boolean> {
+  const client = new pg.Client({ connectionString: server.url })
+  const writer = new pg.Client({ connectionString: server.url })
+  await Promise.all([client.connect(), writer.connect()])
+  const env = { DATABASE_URL: server.url }
+  await createShop(client)
+  step(`Postgres ${server.major} on 127.0.0.1:${server.port}, wal_level=logical: a shop of 5 tables and 70,500 rows`)
+  const workload = startWorkload(writer, 7)
+  try {
+    return await story(client, workload, env)
+  } finally {
+    await Promise.allSettled([client.end(), writer.end()])
+  }
+}
+
+async function story(client: pg.Client, workload: Workload, env: Readonly<Record<string, string>>): Promise<boolean> {
+  say(`\n$ ${commandLine(capture)} &`)
+  const first = service(capture, env, logFile)
+  await caughtUp('0/1', first)
+  step(`snapshot in the lake while ${workload.transactions()} transactions were written; streaming`)
+  await sleep(2500)
+  const before = await workload.pause(() => moment(client))
+  await sleep(1500)
+  const exact = await workload.pause(() => moment(client))
+  await sleep(700 + Math.floor(process.pid % 10) * 60)
+  const how = await first.kill()
+  step(`${how} to cdc run (pid ${first.pid}) after ${workload.transactions()} transactions; the shop goes on writing`)
+  await sleep(2000)
+  const second = service(capture, env, logFile)
+  step(`the same command again (pid ${second.pid}); it goes on where the lake ends`)
+  await sleep(2500)
+  await workload.stop()
+  const last = await moment(client)
+  step(`the shop closes after ${workload.transactions()} transactions at ${last.lsn}`)
+  await caughtUp(last.lsn, second)
+  step('the lake has caught up')
+
+  const answers = [
+    await ask([], last.orders),
+    await ask(['--as-of', before.at], before.orders),
+    await ask(['--as-of', `lsn:${exact.lsn}`], exact.orders),
+  ]
+  const verify = await show(
+    { name: 'cdc', args: ['verify', '--source', 'pg', '--tables', 'shop.*', '--lake', lake, '--state', state] },
+    env,
+  )
+  const code = await second.stop()
+  if (code !== 0) throw new DemoFailed(`cdc run did not stop cleanly (${code}):\n${readFileSync(logFile, 'utf8')}`)
+  return answers.every(Boolean) && verify.code === 0
+}
+
+function byHand(server: RunningPostgres): void {
+  say(`\nPostgres stays up. Go on by hand:
+  export DATABASE_URL=${server.url}
+  ${commandLine(capture)}
+  psql "$DATABASE_URL"                              # another terminal: write something
+  npx lake query "SELECT count(*) FROM shop.orders" --lake ${lake} --as-of -1m
+  npx lake timeline shop.orders --lake ${lake}
+  kill ${server.pid}                                         # stops Postgres and removes its files`)
+}
+
+rmSync(home, { recursive: true, force: true })
+mkdirSync(home, { recursive: true })
+const server = await startPostgres({ keep })
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    server.stop().finally(() => process.exit(130))
+  })
+}
+let good = false
+try {
+  good = await main(server)
+} catch (e) {
+  say(e instanceof DemoFailed ? `✗ ${e.message}` : `✗ ${(e as Error).stack}`)
+} finally {
+  if (keep) byHand(server)
+  else await server.stop()
+}
+say()
+step(good ? `✓ the lake equals the database. Its files stay in ${home} until the next run.` : '✗ the demo failed')
+process.exitCode = good ? 0 : 1
