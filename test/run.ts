@@ -1,5 +1,5 @@
 // npm test [-- names or vitest flags]        everything that needs nothing but npm
-//   --projects=pure,pg,interop   which suites (default pure,pg)      --strict   a skipped test or suite is a failure
+//   --projects=pure,pg,interop   which suites (default pure,pg)      --strict or TRIBUTARY_TEST_STRICT=1   skipped is failed
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -62,7 +62,7 @@ function postgresMissing(): string | null {
 async function main(): Promise<number> {
   const own = (a: string): boolean => a.startsWith('--projects=') || a === '--strict'
   const args = process.argv.slice(2)
-  const strict = args.includes('--strict')
+  const strict = args.includes('--strict') || process.env['TRIBUTARY_TEST_STRICT'] === '1'
   let projects = (args.find((a) => a.startsWith('--projects='))?.slice('--projects='.length) ?? 'pure,pg').split(',')
   const absent: string[] = []
   const noPostgres = projects.includes('pg') ? postgresMissing() : null
