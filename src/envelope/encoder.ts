@@ -1,0 +1,314 @@
+import type { ChangeBatch, OpCode, TableId, TableSchema, TransactionRun } from '../contract/change.ts'
+import type { TopicBatch } from '../contract/log.ts'
+import { assert } from '../failure/failure.ts'
+import { GrowableSink, writeAll } from '../format/bytes/growable-sink.ts'
+import { writeVarint, writeZigzagBigInt, writeZigzagNumber } from '../format/bytes/varint.ts'
+import { closeBlob, openBlob, writeHeader, writeNullBlob } from '../format/record-batch/writer.ts'
+import { contextHeaders, keyHeader } from './context-headers.ts'
+import type { EnvelopeOptions } from './options.ts'
+import { type PreparedTable, TablePreparer, type TransactionSchemas } from './prepare.ts'
+import { TopicWriter } from './topic-writer.ts'
+import { TransactionTracker, writeText } from './transaction-tracker.ts'
+
+export interface EnvelopeEncoder {
+  /** Registers the schemas of new table versions; needed before `encode` meets them. Cheap for known ones. */
+  prepare(tables: readonly TableSchema[]): Promise<void>
+  /** The records of a batch; one TopicBatch per table version, in order. The caller owns what it gets. */
+  encode(batch: ChangeBatch): TopicBatch[]
+  topicOf(id: TableId): string
+  /** Counters of the open transaction for a restart inside it (only with transaction metadata); null between transactions. */
+  state(): string | null
+  restore(state: string | null): void
+}
+
+/** Debezium records from changes: key, envelope, tombstones, key changes, truncates, transaction metadata (spec debezium §1). */
+export function createEnvelopeEncoder(options: EnvelopeOptions): EnvelopeEncoder {
+  return new Encoder(options)
+}
+
+const OP_C = 99
+const OP_D = 100
+const OP_R = 114
+const OP_T = 116
+const OP_U = 117
+
+class Encoder implements EnvelopeEncoder {
+  readonly #options: EnvelopeOptions
+  readonly #preparer: TablePreparer
+  readonly #headers: Uint8Array | null
+  readonly #skipped = new Uint8Array(128)
+  readonly #tracker = new TransactionTracker()
+  readonly #pool: GrowableSink[] = []
+  readonly #oldKey = new GrowableSink(256)
+  readonly #newKey = new GrowableSink(256)
+  readonly #small = new GrowableSink(64)
+  /** Op and the three times that end an envelope, by op; made once per batch, because a batch has one processing time. */
+  readonly #tails: Uint8Array[] = []
+  #timestamp: Uint8Array = new Uint8Array(0)
+  #writers: (TableWriter | undefined)[] = []
+  #open: { readonly writer: TopicWriter; readonly sink: GrowableSink }[] = []
+  #transactionTopic: TopicWriter | null = null
+  #transactionSchemas: TransactionSchemas | null = null
+
+  constructor(options: EnvelopeOptions) {
+    this.#options = options
+    this.#preparer = new TablePreparer(options)
+    this.#headers = contextHeaders(options)
+    for (const op of options.skipped) this.#skipped[op] = 1
+  }
+
+  async prepare(tables: readonly TableSchema[]): Promise<void> {
+    if (this.#options.transactions) this.#transactionSchemas ??= await this.#preparer.transactionSchemas()
+    for (const table of tables) await this.#preparer.prepare(table)
+  }
+
+  topicOf(id: TableId): string {
+    return this.#preparer.topicOf(id)
+  }
+
+  state(): string | null {
+    return this.#tracker.state()
+  }
+
+  restore(state: string | null): void {
+    this.#tracker.restore(state)
+  }
+
+  encode(batch: ChangeBatch): TopicBatch[] {
+    this.#startBatch()
+    for (const run of batch.transactions) {
+      const streamed = run.from === run.to || batch.mark[run.from] === 0
+      const tracked = this.#options.transactions && streamed
+      if (tracked) this.#begin(batch, run)
+      for (let i = run.from; i < run.to; i++) if (this.#skipped[batch.op[i]] === 0) this.#change(batch, i, run)
+      if (tracked && run.ends) this.#end(batch, run)
+    }
+    this.#options.source.finish?.(batch)
+    const out: TopicBatch[] = []
+    for (const { writer, sink } of this.#open) {
+      const done = writer.finish()
+      if (done !== null) out.push(done)
+      this.#pool.push(sink)
+    }
+    return out
+  }
+
+  #startBatch(): void {
+    const now = this.#options.clock.now()
+    const s = this.#small
+    s.pos = 0
+    writeZigzagNumber(s, now)
+    this.#timestamp = s.copy()
+    for (const op of [OP_C, OP_D, OP_R, OP_T, OP_U]) {
+      s.pos = 0
+      writeVarint(s, 2)
+      writeVarint(s, op)
+      for (const unit of [1n, 1000n, 1000000n]) {
+        writeVarint(s, 2)
+        writeZigzagBigInt(s, BigInt(now) * unit)
+      }
+      this.#tails[op] = s.copy()
+    }
+    this.#writers = []
+    this.#open = []
+    this.#transactionTopic = null
+  }
+
+  #change(batch: ChangeBatch, i: number, run: TransactionRun): void {
+    const w = this.#writers[batch.table[i]] ?? this.#openTable(batch, batch.table[i])
+    const op = batch.op[i] as OpCode
+    const before = batch.before[i]
+    const after = batch.after[i]
+    w.prepared.codec.sideCount = 0
+    switch (op) {
+      case OP_C:
+      case OP_R:
+        this.#record(w, batch, i, run, op, after, -1, -1, after, null)
+        return
+      case OP_U:
+        if (before >= 0 && w.prepared.keyed && this.#keyChanged(w.prepared, batch, i)) this.#keyChange(w, batch, i, run)
+        else this.#record(w, batch, i, run, op, after, before, before, after, null)
+        return
+      case OP_D:
+        assert(before >= 0, 'a delete has the old key or row')
+        this.#record(w, batch, i, run, op, before, -1, before, -1, null)
+        if (this.#options.tombstones) this.#tombstone(w, batch, i, run, before, null)
+        return
+      case OP_T:
+        this.#record(w, batch, i, run, op, -1, -1, -1, -1, null)
+        return
+      default:
+        assert(false, `the envelope knows operation ${String.fromCharCode(op)}`)
+    }
+  }
+
+  /** Both keys are left in #oldKey and #newKey. */
+  #keyChanged(p: PreparedTable, batch: ChangeBatch, i: number): boolean {
+    const { arena } = batch
+    const a = this.#oldKey
+    const b = this.#newKey
+    a.pos = 0
+    b.pos = 0
+    p.codec.writeKey(arena, batch.before[i], -1, false, a)
+    p.codec.writeKey(arena, batch.after[i], batch.before[i], false, b)
+    if (a.pos !== b.pos) return true
+    for (let k = 0; k < a.pos; k++) if (a.buf[k] !== b.buf[k]) return true
+    return false
+  }
+
+  /** An update of the key is a delete of the old one (with its tombstone) and a create of the new one (spec debezium §1.4). */
+  #keyChange(w: TableWriter, batch: ChangeBatch, i: number, run: TransactionRun): void {
+    const { arena } = batch
+    const before = batch.before[i]
+    const after = batch.after[i]
+    const schema = w.prepared.keySchema!
+    const format = this.#options.headerFormat
+    const newKey = { name: '__debezium.newkey', value: keyHeader(format, schema, this.#newKey.copy()) }
+    const oldKey = { name: '__debezium.oldkey', value: keyHeader(format, schema, this.#oldKey.copy()) }
+    assert(arena.length > after, 'a change points into its arena')
+    this.#record(w, batch, i, run, OP_D, before, -1, before, -1, newKey)
+    if (this.#options.tombstones) this.#tombstone(w, batch, i, run, before, newKey)
+    w.prepared.codec.sideCount = 0
+    this.#record(w, batch, i, run, OP_C, after, before, -1, after, oldKey)
+  }
+
+  /** @param keyAt tuple of the key, −1: the record has none; `keyOld` fills in for key values missing there */
+  #record(
+    w: TableWriter,
+    batch: ChangeBatch,
+    i: number,
+    run: TransactionRun,
+    op: number,
+    keyAt: number,
+    keyOld: number,
+    before: number,
+    after: number,
+    header: Header | null,
+  ): void {
+    const { writer, prepared } = w
+    const { codec } = prepared
+    const { out } = writer
+    const { arena } = batch
+    const snapshot = batch.mark[i] !== 0
+    const hasKey = this.#head(w, arena, keyAt, keyOld, snapshot)
+    const mark = openBlob(out, 2)
+    writeAll(out, prepared.valueWire)
+    out.reserve(1)
+    out.buf[out.pos++] = before < 0 ? 0 : 2
+    if (before >= 0) codec.writeRow(arena, before, -1, snapshot, out)
+    out.reserve(1)
+    out.buf[out.pos++] = after < 0 ? 0 : 2
+    if (after >= 0) codec.writeRow(arena, after, batch.beforeKind[i] === 2 ? batch.before[i] : -1, snapshot, out)
+    this.#options.source.write(batch, i, run, out)
+    out.reserve(1)
+    if (!this.#options.transactions || snapshot) out.buf[out.pos++] = 0
+    else {
+      out.buf[out.pos++] = 2
+      this.#tracker.writeBlock(this.#options.source.transactionId(batch, i, run), prepared.collection, out)
+    }
+    writeAll(out, this.#tails[op])
+    closeBlob(out, mark, 2)
+    if (codec.sideCount === 0) writeNullBlob(out)
+    else this.#side(w)
+    writeRecordHeader(w, header)
+    writer.add(run, hasKey, true)
+  }
+
+  #tombstone(w: TableWriter, batch: ChangeBatch, i: number, run: TransactionRun, keyAt: number, header: Header | null): void {
+    const hasKey = this.#head(w, batch.arena, keyAt, -1, batch.mark[i] !== 0)
+    const { out } = w.writer
+    writeNullBlob(out)
+    writeNullBlob(out)
+    writeRecordHeader(w, header)
+    w.writer.add(run, hasKey, false)
+  }
+
+  /** Timestamp and key; true when there is a key. */
+  #head(w: TableWriter, arena: Buffer, keyAt: number, keyOld: number, snapshot: boolean): boolean {
+    const { out } = w.writer
+    writeAll(out, this.#timestamp)
+    if (keyAt < 0 || !w.prepared.keyed) {
+      writeNullBlob(out)
+      return false
+    }
+    const mark = openBlob(out, 1)
+    writeAll(out, w.prepared.keyWire)
+    w.prepared.codec.writeKey(arena, keyAt, keyOld, snapshot, out)
+    closeBlob(out, mark, 1)
+    return true
+  }
+
+  #side(w: TableWriter): void {
+    const { out } = w.writer
+    const { side, sideCount } = w.prepared.codec
+    writeVarint(out, sideCount * 2 + 1)
+    out.reserve(sideCount * 2)
+    for (let k = 0; k < sideCount; k++) out.pos = out.buf.writeUInt16LE(w.prepared.ordinals[side[k]], out.pos)
+  }
+
+  #begin(batch: ChangeBatch, run: TransactionRun): void {
+    if (!this.#tracker.begin(run)) return
+    const id = this.#options.source.boundaryId?.(batch, run, 'begin') ?? ''
+    this.#transactionRecord(run, id, (out) => this.#tracker.writeBegin(id, run.commitUs, out))
+  }
+
+  #end(batch: ChangeBatch, run: TransactionRun): void {
+    const id = this.#options.source.boundaryId?.(batch, run, 'end') ?? ''
+    this.#transactionRecord(run, id, (out) => this.#tracker.writeEnd(id, run.commitUs, out))
+  }
+
+  #transactionRecord(run: TransactionRun, id: string, value: (out: GrowableSink) => void): void {
+    const schemas = this.#transactionSchemas
+    assert(schemas !== null, 'prepare() ran before encode()')
+    if (this.#transactionTopic === null) {
+      const sink = this.#pool.pop() ?? new GrowableSink()
+      sink.pos = 0
+      this.#transactionTopic = new TopicWriter(schemas.topic, schemas.keyId, schemas.valueId, null, sink)
+      this.#open.push({ writer: this.#transactionTopic, sink })
+    }
+    const out = this.#transactionTopic.out as GrowableSink
+    writeAll(out, this.#timestamp)
+    let mark = openBlob(out, 1)
+    writeAll(out, schemas.keyWire)
+    writeText(out, id)
+    closeBlob(out, mark, 1)
+    mark = openBlob(out, 1)
+    writeAll(out, schemas.valueWire)
+    value(out)
+    closeBlob(out, mark, 1)
+    writeNullBlob(out)
+    writeVarint(out, 0)
+    this.#transactionTopic.add(run, true, true)
+  }
+
+  #openTable(batch: ChangeBatch, index: number): TableWriter {
+    assert(index >= 0, 'a change names its table')
+    const prepared = this.#preparer.of(batch.tables[index])
+    const sink = this.#pool.pop() ?? new GrowableSink()
+    sink.pos = 0
+    const writer = new TopicWriter(prepared.topic, prepared.keyId, prepared.valueId, this.#headers, sink)
+    const w = { prepared, writer }
+    this.#writers[index] = w
+    this.#open.push({ writer, sink })
+    return w
+  }
+}
+
+interface Header {
+  readonly name: string
+  readonly value: Uint8Array
+}
+
+interface TableWriter {
+  readonly prepared: PreparedTable
+  readonly writer: TopicWriter
+}
+
+function writeRecordHeader(w: TableWriter, header: Header | null): void {
+  const { out } = w.writer
+  if (header === null) writeNullBlob(out)
+  else {
+    writeVarint(out, 1)
+    writeHeader(out, header.name, header.value)
+  }
+}

@@ -1,0 +1,74 @@
+import type { OpCode } from '../contract/change.ts'
+import type { Clock } from '../contract/clock.ts'
+import type { SchemaRegistry } from '../contract/log.ts'
+import type { SourceBlock } from '../contract/source-block.ts'
+import { Failure } from '../failure/failure.ts'
+
+/** What of a Debezium configuration decides which records there are. */
+export interface EnvelopeSettings {
+  /** `tombstones.on.delete`. */
+  readonly tombstones: boolean
+  /** `skipped.operations`. */
+  readonly skipped: readonly OpCode[]
+  /** `provide.transaction.metadata`. */
+  readonly transactions: boolean
+  /** `topic.transaction`: the topic is `<prefix>.<this>`. */
+  readonly transactionTopic: string
+  /** `extended.headers.enabled`: the four `__debezium.context.*` headers. */
+  readonly contextHeaders: boolean
+}
+
+export const DEFAULT_ENVELOPE_SETTINGS: EnvelopeSettings = {
+  tombstones: true,
+  skipped: [116],
+  transactions: false,
+  transactionTopic: 'transaction',
+  contextHeaders: true,
+}
+
+export interface EnvelopeOptions extends EnvelopeSettings {
+  /** topic.prefix. */
+  readonly prefix: string
+  /** Shown in the context headers: `postgresql`. */
+  readonly connector: string
+  readonly source: SourceBlock
+  readonly registry: SchemaRegistry
+  readonly clock: Clock
+  /** UUID of this start, for the context headers. */
+  readonly runId: string
+  /**
+   * Bytes of header values. simple: as Kafka Connect's SimpleHeaderConverter, its default (text; structs as `{"id":2}`).
+   * json: as JsonConverter with schemas.
+   */
+  readonly headerFormat: 'simple' | 'json'
+}
+
+/** Reads the settings above from a Debezium configuration. Fails with TRB-ENV-002 on a value that is none. */
+export function envelopeSettingsOf(config: ReadonlyMap<string, string>): EnvelopeSettings {
+  const d = DEFAULT_ENVELOPE_SETTINGS
+  return {
+    tombstones: flag(config, 'tombstones.on.delete', d.tombstones),
+    skipped: skippedOf(config.get('skipped.operations')),
+    transactions: flag(config, 'provide.transaction.metadata', d.transactions),
+    transactionTopic: config.get('topic.transaction') ?? d.transactionTopic,
+    contextHeaders: flag(config, 'extended.headers.enabled', d.contextHeaders),
+  }
+}
+
+function flag(config: ReadonlyMap<string, string>, option: string, otherwise: boolean): boolean {
+  const value = config.get(option)?.trim()
+  if (value === undefined) return otherwise
+  if (value !== 'true' && value !== 'false') throw new Failure('TRB-ENV-002', { option, value, supported: 'true, false' })
+  return value === 'true'
+}
+
+function skippedOf(value: string | undefined): readonly OpCode[] {
+  if (value === undefined) return DEFAULT_ENVELOPE_SETTINGS.skipped
+  const names = value.split(',').map((s) => s.trim())
+  if (names.includes('none')) return []
+  const codes: Readonly<Record<string, OpCode>> = { c: 99, u: 117, d: 100, t: 116 }
+  return names.map((n) => {
+    if (codes[n] === undefined) throw new Failure('TRB-ENV-002', { option: 'skipped.operations', value, supported: 'c, u, d, t, none' })
+    return codes[n]
+  })
+}

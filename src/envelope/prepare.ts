@@ -1,0 +1,96 @@
+import type { TableId, TableSchema } from '../contract/change.ts'
+import type { ConnectSchema } from '../contract/connect-schema.ts'
+import { assert } from '../failure/failure.ts'
+import { avroSchemaText } from './avro-schema.ts'
+import { envelopeSchema, keySchema, TRANSACTION_KEY, TRANSACTION_VALUE } from './envelope-schema.ts'
+import type { EnvelopeOptions } from './options.ts'
+import { TableCodec } from './table-codec.ts'
+import { topicName } from './topic-name.ts'
+
+/** Everything about one table version that encoding needs. */
+export interface PreparedTable {
+  readonly topic: string
+  /** `schema.table`: the collection of the transaction block. */
+  readonly collection: string
+  readonly codec: TableCodec
+  readonly keyed: boolean
+  readonly keySchema: ConnectSchema | null
+  readonly keyId: number
+  readonly valueId: number
+  /** Confluent wire headers: 0, schema id:i32be. */
+  readonly keyWire: Uint8Array
+  readonly valueWire: Uint8Array
+  /** Column of the table → field of the row struct (omitted columns are none). */
+  readonly ordinals: Uint16Array
+}
+
+export interface TransactionSchemas {
+  readonly topic: string
+  readonly keyId: number
+  readonly valueId: number
+  readonly keyWire: Uint8Array
+  readonly valueWire: Uint8Array
+}
+
+/** Derives and registers the schemas of tables and makes their codecs; keeps what it made. */
+export class TablePreparer {
+  readonly #options: EnvelopeOptions
+  readonly #prepared = new WeakMap<TableSchema, PreparedTable>()
+  readonly #owners = new Map<string, string>()
+
+  constructor(options: EnvelopeOptions) {
+    this.#options = options
+  }
+
+  topicOf(id: TableId): string {
+    return topicName(this.#options.prefix, id.schema, id.table)
+  }
+
+  of(table: TableSchema): PreparedTable {
+    const p = this.#prepared.get(table)
+    assert(p !== undefined, `prepare() ran for ${table.id.schema}.${table.id.table} version ${table.version}`)
+    return p
+  }
+
+  async prepare(table: TableSchema): Promise<void> {
+    if (this.#prepared.has(table)) return
+    const topic = this.topicOf(table.id)
+    const collection = `${table.id.schema}.${table.id.table}`
+    const owner = this.#owners.get(topic) ?? collection
+    assert(owner === collection, `tables ${owner} and ${collection} have different topics (both would be ${topic})`)
+    this.#owners.set(topic, collection)
+    const key = keySchema(topic, table)
+    const keyId = key === null ? 0 : await this.#register(`${topic}-key`, key)
+    const valueId = await this.#register(`${topic}-value`, envelopeSchema(topic, table, this.#options.source.schema))
+    let fields = 0
+    this.#prepared.set(table, {
+      topic,
+      collection,
+      codec: new TableCodec(table),
+      keyed: key !== null,
+      keySchema: key,
+      keyId,
+      valueId,
+      keyWire: wireHeader(keyId),
+      valueWire: wireHeader(valueId),
+      ordinals: Uint16Array.from(table.columns, (c) => (c.omitted === true ? 0xffff : fields++)),
+    })
+  }
+
+  async transactionSchemas(): Promise<TransactionSchemas> {
+    const topic = `${this.#options.prefix}.${this.#options.transactionTopic}`
+    const keyId = await this.#register(`${topic}-key`, TRANSACTION_KEY)
+    const valueId = await this.#register(`${topic}-value`, TRANSACTION_VALUE)
+    return { topic, keyId, valueId, keyWire: wireHeader(keyId), valueWire: wireHeader(valueId) }
+  }
+
+  #register(subject: string, schema: ConnectSchema): Promise<number> {
+    return this.#options.registry.register(subject, avroSchemaText(schema))
+  }
+}
+
+function wireHeader(id: number): Buffer {
+  const b = Buffer.alloc(5)
+  b.writeInt32BE(id, 1)
+  return b
+}

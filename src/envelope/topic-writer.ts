@@ -1,0 +1,65 @@
+import type { ByteSink, TransactionRun } from '../contract/change.ts'
+import type { RecordRun, TopicBatch } from '../contract/log.ts'
+import type { GrowableSink } from '../format/bytes/growable-sink.ts'
+
+interface Run {
+  count: number
+  readonly commit: string
+  readonly commitUs: bigint
+}
+
+/** Collects the records of one topic and one schema pair into a TopicBatch. */
+export class TopicWriter {
+  readonly topic: string
+  readonly keySchema: number
+  readonly valueSchema: number
+  readonly out: ByteSink
+  readonly #sink: GrowableSink
+  readonly #headers: Uint8Array | null
+  #count = 0
+  #keys = false
+  #values = false
+  #runs: Run[] = []
+  #run: Run | null = null
+  #transaction: TransactionRun | null = null
+
+  constructor(topic: string, keySchema: number, valueSchema: number, headers: Uint8Array | null, sink: GrowableSink) {
+    this.topic = topic
+    this.keySchema = keySchema
+    this.valueSchema = valueSchema
+    this.#headers = headers
+    this.#sink = sink
+    this.out = sink
+  }
+
+  /** Counts a record that was written to `out`. */
+  add(transaction: TransactionRun, hasKey: boolean, hasValue: boolean): void {
+    if (transaction !== this.#transaction) this.#start(transaction)
+    this.#run!.count++
+    this.#count++
+    this.#keys ||= hasKey
+    this.#values ||= hasValue
+  }
+
+  /** The batch, its bytes copied out of the sink; null when there was no record. */
+  finish(): TopicBatch | null {
+    if (this.#count === 0) return null
+    return {
+      topic: this.topic,
+      partition: 0,
+      count: this.#count,
+      keySchema: this.#keys ? this.keySchema : 0,
+      valueSchema: this.#values ? this.valueSchema : 0,
+      records: this.#sink.copy(),
+      headers: this.#headers,
+      runs: this.#runs satisfies readonly RecordRun[],
+    }
+  }
+
+  /** Runs of one transaction in neighbouring table versions or batches stay separate: their commit is the same. */
+  #start(transaction: TransactionRun): void {
+    this.#transaction = transaction
+    this.#run = { count: 0, commit: transaction.commit, commitUs: transaction.commitUs }
+    this.#runs.push(this.#run)
+  }
+}

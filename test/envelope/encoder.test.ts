@@ -1,0 +1,200 @@
+import avro from 'avsc'
+import { describe, expect, it } from 'vitest'
+import { postgresSourceBlock } from '../../src/capture/postgres/origin.ts'
+import type { TopicBatch } from '../../src/contract/log.ts'
+import { createEnvelopeEncoder, type EnvelopeEncoder } from '../../src/envelope/encoder.ts'
+import { DEFAULT_ENVELOPE_SETTINGS, type EnvelopeSettings } from '../../src/envelope/options.ts'
+import { isFailure } from '../../src/failure/failure.ts'
+import { RecordReader, readHeaders } from '../../src/format/record-batch/reader.ts'
+import { MemoryRegistry } from '../../src/registry/memory/memory-registry.ts'
+import { column, numericTypmod } from './catalog.ts'
+import { fakeBatch, tableOf } from './fake-batch.ts'
+
+const clock = {
+  now: () => 1795231940000,
+  sleep: () => Promise.resolve(),
+  uuid: () => '00000000-0000-4000-8000-000000000000',
+  random: () => 0,
+}
+
+function setup(settings: Partial<EnvelopeSettings> = {}): { encoder: EnvelopeEncoder; registry: MemoryRegistry } {
+  const registry = new MemoryRegistry()
+  const encoder = createEnvelopeEncoder({
+    ...DEFAULT_ENVELOPE_SETTINGS,
+    ...settings,
+    prefix: 'p',
+    connector: 'postgresql',
+    source: postgresSourceBlock({ name: 'p', database: 'db' }),
+    registry,
+    clock,
+    runId: clock.uuid(),
+    headerFormat: 'json',
+  })
+  return { encoder, registry }
+}
+
+interface Decoded {
+  readonly topic: string
+  readonly key: unknown
+  // biome-ignore lint/suspicious/noExplicitAny: decoded by avsc, shape known to each test
+  readonly value: any
+  readonly side: number[] | null
+  readonly headers: { name: string; value: string }[]
+}
+
+const long = avro.types.LongType.__with({
+  fromBuffer: (b: Buffer) => b.readBigInt64LE(),
+  toBuffer: (n: bigint) => {
+    const b = Buffer.alloc(8)
+    b.writeBigInt64LE(n)
+    return b
+  },
+  fromJSON: BigInt,
+  toJSON: Number,
+  isValid: (n: unknown) => typeof n === 'bigint',
+  compare: (a: bigint, b: bigint) => (a === b ? 0 : a < b ? -1 : 1),
+})
+
+/** Every record of the batches, decoded by avsc with the schema that its wire header names. */
+function decodeAll(batches: readonly TopicBatch[], registry: MemoryRegistry): Decoded[] {
+  const out: Decoded[] = []
+  const decode = (buf: Buffer, start: number, end: number): unknown => {
+    if (start < 0) return null
+    expect(buf[start]).toBe(0)
+    const type = avro.Type.forSchema(JSON.parse(registry.schemaText(buf.readInt32BE(start + 1))), { registry: { long } })
+    return type.fromBuffer(Buffer.from(buf.subarray(start + 5, end)))
+  }
+  for (const b of batches) {
+    const r = new RecordReader()
+    r.open(b.records, b.count)
+    while (r.next()) {
+      const side: number[] = []
+      for (let p = r.sideStart; p >= 0 && p < r.sideEnd; p += 2) side.push(r.buf.readUInt16LE(p))
+      out.push({
+        topic: b.topic,
+        key: decode(r.buf, r.keyStart, r.keyEnd),
+        value: decode(r.buf, r.valueStart, r.valueEnd),
+        side: r.sideStart < 0 ? null : side,
+        headers: r.headers().map((h) => ({ name: h.name, value: String(h.value) })),
+      })
+    }
+    expect(r.valueEnd <= r.buf.length).toBe(true)
+  }
+  return out
+}
+
+const columns = [
+  column('id', 'int8', { notNull: true, isKey: true }),
+  column('name', 'text'),
+  column('n', 'numeric', { typmod: numericTypmod(8, 2) }),
+]
+
+describe('envelope encoder', () => {
+  it('writes insert, update, delete with tombstone, and truncate as Debezium does', async () => {
+    const { encoder, registry } = setup({ skipped: [] })
+    const table = tableOf(columns, [0])
+    await encoder.prepare([table])
+    const batch = fakeBatch(
+      [table],
+      [
+        [{ op: 'c', after: ['9007199254740993', 'añb', '12.50'], lsn: (1n << 33n) + 5n }],
+        [
+          { op: 'u', after: ['9007199254740993', 'x', null] },
+          { op: 'd', before: ['9007199254740993', null, null], beforeKind: 1 },
+        ],
+        [{ op: 't' }],
+      ],
+    )
+    const records = decodeAll(encoder.encode(batch), registry)
+    expect(records.map((r) => r.value?.op ?? null)).toEqual(['c', 'u', 'd', null, 't'])
+    expect(records[0].key).toEqual({ id: 9007199254740993n })
+    expect(records[0].value.after).toEqual({ id: 9007199254740993n, name: 'añb', n: Buffer.from([0x04, 0xe2]) })
+    expect(records[0].value.before).toBe(null)
+    expect(records[0].value.source).toMatchObject({ lsn: (1n << 33n) + 5n, txId: 700n, snapshot: 'false', sequence: '[null,"8589934597"]' })
+    expect(records[0].value.source.ts_us).toBe(1795231930430515n)
+    expect(records[0].value.source.ts_ns).toBe(1795231930430515000n)
+    expect(records[0].value.ts_ns).toBe(1795231940000000000n)
+    expect(records[1].value.source.sequence).toBe('["4096","1001"]')
+    expect(records[2].value.before).toEqual({ id: 9007199254740993n, name: null, n: null })
+    expect(records[3]).toMatchObject({ key: { id: 9007199254740993n }, value: null })
+    expect(records[4]).toMatchObject({ key: null, value: { before: null, after: null } })
+  })
+
+  it('splits a key change into delete, tombstone and create with headers', async () => {
+    const { encoder, registry } = setup()
+    const table = tableOf(columns, [0])
+    await encoder.prepare([table])
+    const batch = fakeBatch([table], [[{ op: 'u', before: ['1', null, null], beforeKind: 1, after: ['2', undefined, '1'] }]])
+    const [d, tombstone, c] = decodeAll(encoder.encode(batch), registry)
+    expect([d.value.op, tombstone.value, c.value.op]).toEqual(['d', null, 'c'])
+    expect([d.key, tombstone.key, c.key]).toEqual([{ id: 1n }, { id: 1n }, { id: 2n }])
+    const schema = '{"type":"struct","fields":[{"type":"int64","optional":false,"field":"id"}],"optional":false,"name":"p.public.t.Key"}'
+    expect(d.headers).toEqual([{ name: '__debezium.newkey', value: `{"schema":${schema},"payload":{"id":2}}` }])
+    expect(tombstone.headers).toEqual(d.headers)
+    expect(c.headers).toEqual([{ name: '__debezium.oldkey', value: `{"schema":${schema},"payload":{"id":1}}` }])
+    expect(d.side).toBe(null)
+    expect(c.side).toEqual([1])
+    expect(c.value.after.name).toBe('__debezium_unavailable_value')
+  })
+
+  it('takes a value that is not in the new tuple from the whole old row', async () => {
+    const { encoder, registry } = setup()
+    const table = tableOf(columns, [0])
+    await encoder.prepare([table])
+    const batch = fakeBatch([table], [[{ op: 'u', before: ['1', 'long text', null], after: ['1', undefined, undefined] }]])
+    const [u] = decodeAll(encoder.encode(batch), registry)
+    expect(u.value.after).toEqual({ id: 1n, name: 'long text', n: null })
+    expect(u.side).toBe(null)
+  })
+
+  it('carries the four context headers once per batch', async () => {
+    const { encoder } = setup()
+    const table = tableOf(columns, [0])
+    await encoder.prepare([table])
+    const [batch] = encoder.encode(fakeBatch([table], [[{ op: 'c', after: ['1', null, null] }]]))
+    expect(readHeaders(batch.headers!).map((h) => h.name)).toEqual([
+      '__debezium.context.connectorLogicalName',
+      '__debezium.context.taskId',
+      '__debezium.context.connectorName',
+      '__debezium.context.runId',
+    ])
+  })
+
+  it('refuses NaN in a NOT NULL decimal instead of inventing a number', async () => {
+    const { encoder } = setup()
+    const table = tableOf([columns[0], column('n', 'numeric', { notNull: true })], [0])
+    await encoder.prepare([table])
+    let caught: unknown
+    try {
+      encoder.encode(fakeBatch([table], [[{ op: 'c', after: ['1', 'NaN'] }]]))
+    } catch (e) {
+      caught = e
+    }
+    expect(isFailure(caught, 'TRB-ENV-005')).toBe(true)
+  })
+
+  it('counts events of a transaction over batches and after a restored state', async () => {
+    const { encoder, registry } = setup({ transactions: true })
+    const table = tableOf(columns, [0])
+    await encoder.prepare([table])
+    const whole = fakeBatch([table], [[{ op: 'c', after: ['1', null, null] }]])
+    const open = { ...whole, transactions: [{ ...whole.transactions[0], ends: false }] }
+    const first = decodeAll(encoder.encode(open), registry)
+    expect(first.map((r) => r.topic)).toEqual(['p.transaction', 'p.public.t'])
+    const again = setup({ transactions: true })
+    again.encoder.restore(encoder.state())
+    await again.encoder.prepare([table])
+    const rest = decodeAll(
+      again.encoder.encode({ ...whole, transactions: [{ ...whole.transactions[0], begins: false, firstIndex: 1 }] }),
+      again.registry,
+    )
+    const data = rest.find((r) => r.topic === 'p.public.t')!
+    expect(data.value.transaction).toMatchObject({ total_order: 2n, data_collection_order: 2n })
+    const end = rest.find((r) => r.topic === 'p.transaction')!
+    expect(end.value).toMatchObject({
+      status: 'END',
+      event_count: 2n,
+      data_collections: [{ data_collection: 'public.t', event_count: 2n }],
+    })
+  })
+})
