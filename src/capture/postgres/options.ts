@@ -1,0 +1,87 @@
+import type { Clock } from '../../contract/clock.ts'
+import type { Failure } from '../../failure/failure.ts'
+import type { TableSelection } from './select-tables.ts'
+import type { TypeOptions } from './types/options.ts'
+
+/** How to reach the server. libpq's environment is resolved by the caller. */
+export interface ConnectOptions {
+  /** Name, address, or directory of a Unix socket (starts with '/'). */
+  readonly host: string
+  readonly port: number
+  readonly user: string
+  /** Never printed. Null: the server must not ask for one. */
+  readonly password: string | null
+  readonly database: string
+  readonly ssl: false | TlsOptions
+}
+
+/** Options of node:tls that matter here; `rejectUnauthorized: false` is libpq's sslmode=require. */
+export interface TlsOptions {
+  readonly rejectUnauthorized: boolean
+  readonly ca?: string
+  readonly cert?: string
+  readonly key?: string
+  /** False: sslmode=verify-ca, the name in the certificate may differ. */
+  readonly verifyName?: boolean
+}
+
+/** `filtered`: created for the captured tables. `all_tables`: FOR ALL TABLES. `existing`: never created or changed. */
+export type PublicationMode = 'filtered' | 'all_tables' | 'existing'
+
+/** initial: when there is no position. initial_only: then stop. never: start at the slot. */
+export type SnapshotMode = 'initial' | 'initial_only' | 'never'
+
+export interface PostgresOptions extends ConnectOptions {
+  readonly slot: string
+  readonly publication: string
+  readonly publicationMode: PublicationMode
+  readonly createSlot: boolean
+  readonly tables: TableSelection
+  readonly snapshot: SnapshotMode
+  readonly types: TypeOptions
+  /** What to do with a column whose type has no mapping: refuse with TRB-PG-016, or leave it out with a warning. */
+  readonly unsupported: 'refuse' | 'omit'
+  /** Hand on transactional pg_logical_emit_message() as op m. */
+  readonly messages?: boolean
+  /** Keys as Debezium 3.6 chooses them even where they cannot identify the old row (schema.ts keyNames). */
+  readonly debeziumQuirks?: boolean
+  /** Memory for batches that were not pulled yet. Default 32 MiB. */
+  readonly budgetBytes?: number
+  /** Size at which a batch is cut. Default 1 MiB. */
+  readonly batchBytes?: number
+  /** Rows per query of a keyed snapshot. Default 100,000. */
+  readonly chunkRows?: number
+  /** How long an unreachable server is waited for. Default 5 minutes. */
+  readonly retryForMs?: number
+  /** How long a slot that another process reads is waited for: a crashed one's server side may live a while. Default 70 s. */
+  readonly busySlotForMs?: number
+}
+
+/** What the source has to say besides changes. Progress and warnings are for people; the order of events is part of the contract. */
+export type SourceEvent =
+  | { readonly kind: 'created'; readonly object: 'slot' | 'publication'; readonly name: string; readonly sql: string }
+  | { readonly kind: 'warning'; readonly text: string }
+  | { readonly kind: 'retry'; readonly failure: Failure; readonly delayMs: number }
+  | SnapshotEvent
+  /** The stream is open and everything before it was handed over. */
+  | { readonly kind: 'streaming'; readonly from: string }
+
+export interface SnapshotEvent {
+  readonly kind: 'snapshot'
+  /** `schema.table` being read; null at the end of the whole snapshot. */
+  readonly table: string | null
+  readonly tablesDone: number
+  readonly tables: number
+  readonly rows: number
+  /** reltuples of this table, −1 unknown. */
+  readonly estimate: number
+  readonly rowsPerSecond: number
+  /** Seconds left for this table by the estimate; −1 unknown. */
+  readonly etaSeconds: number
+  readonly tableDone: boolean
+}
+
+export interface PostgresDeps {
+  readonly clock: Clock
+  readonly observe: (event: SourceEvent) => void
+}

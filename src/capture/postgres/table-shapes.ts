@@ -1,0 +1,93 @@
+import type { TableSchema } from '../../contract/change.ts'
+import { Failure } from '../../failure/failure.ts'
+import type { CatalogColumn } from './catalog-column.ts'
+import { type CatalogTable, describeTables, readTypes } from './catalogue.ts'
+import type { SqlConnection } from './connect.ts'
+import type { PostgresOptions, SourceEvent } from './options.ts'
+import type { PublishedTable } from './publication.ts'
+import { type Shape, sameShape, shapeOf, wireColumns } from './schema.ts'
+import type { TableMatcher } from './select-tables.ts'
+import type { RelationMessage } from './wire/relation.ts'
+
+/** `schema.table`; parts that hold a dot or a quote are quoted, so that two tables never share a name. */
+export function tableName(id: { readonly schema: string; readonly table: string }): string {
+  const part = (s: string): string => (/[."]/.test(s) ? `"${s.replaceAll('"', '""')}"` : s)
+  return `${part(id.schema)}.${part(id.table)}`
+}
+
+/** The current shape of every captured table, from the catalogue (snapshot) or from the stream's Relation messages. */
+export class TableShapes {
+  readonly #options: PostgresOptions
+  readonly #matcher: TableMatcher
+  readonly #observe: (event: SourceEvent) => void
+  readonly #known = new Map<string, { shape: Shape; table: CatalogTable; version: number }>()
+  readonly #warned = new Set<string>()
+
+  constructor(options: PostgresOptions, matcher: TableMatcher, observe: (event: SourceEvent) => void) {
+    this.#options = options
+    this.#matcher = matcher
+    this.#observe = observe
+  }
+
+  /** Shape for the snapshot: the columns the publication sends, without generated ones unless it sends them. */
+  fromCatalog(table: CatalogTable, published: PublishedTable | null): Shape {
+    const list = published?.columns ?? null
+    const wire = table.columns.filter((c) => (list === null ? !c.generated : list.includes(c.name)))
+    return this.#keep(
+      table,
+      wire.map((c) => ({ ...c, generated: false })),
+    )
+  }
+
+  /**
+   * Shape for a Relation message; null when the table is not captured. The same object as before when nothing changed. Reads the
+   * catalogue each time, as a Relation message is also how the server announces changed defaults, keys and identities.
+   */
+  async fromRelation(relation: RelationMessage, sql: SqlConnection): Promise<TableSchema | null> {
+    if (!this.#matcher.matches(relation.schema, relation.table)) return null
+    const now = (await describeTables(sql, [relation.oid])).get(relation.oid) ?? null
+    const before = this.#known.get(tableName(relation))?.table ?? null
+    const unknown = relation.columns.filter((c) => !now?.columns.some((k) => k.type.oid === c.typeOid)).map((c) => c.typeOid)
+    const types = await readTypes(sql, new Set(unknown))
+    const wire = wireColumns(relation, now, before, types)
+    const table = now ?? before ?? droppedTable(relation)
+    return this.#keep({ ...table, schema: relation.schema, table: relation.table, identity: relation.identity }, wire).schema
+  }
+
+  #keep(table: CatalogTable, wire: readonly CatalogColumn[]): Shape {
+    const name = tableName(table)
+    const known = this.#known.get(name)
+    const version = (known?.version ?? 0) + 1
+    const shape = shapeOf(table, wire, version, { types: this.#options.types, debeziumQuirks: this.#options.debeziumQuirks === true })
+    if (known !== undefined && sameShape(known.shape, shape)) return known.shape
+    this.#unsupported(shape.unsupported)
+    this.#known.set(name, { shape, table, version })
+    return shape
+  }
+
+  #unsupported(columns: readonly string[]): void {
+    if (columns.length === 0) return
+    if (this.#options.unsupported === 'refuse') throw new Failure('TRB-PG-016', { columns: columns.join(', ') })
+    const fresh = columns.filter((c) => !this.#warned.has(c))
+    for (const c of fresh) this.#warned.add(c)
+    if (fresh.length > 0) this.#observe({ kind: 'warning', text: `columns without a type mapping are left out: ${fresh.join(', ')}` })
+  }
+}
+
+/** A table that no longer exists: its key is what the message flags, unless everything is flagged (FULL). */
+function droppedTable(relation: RelationMessage): CatalogTable {
+  const key = relation.identity === 'd' ? relation.columns.filter((c) => c.identity).map((c) => c.name) : []
+  return {
+    oid: relation.oid,
+    schema: relation.schema,
+    table: relation.table,
+    kind: 'r',
+    identity: relation.identity,
+    rowEstimate: -1,
+    pages: 0,
+    columns: [],
+    primaryKey: key,
+    identityIndex: [],
+    uniqueIndex: [],
+  }
+}
