@@ -43,8 +43,8 @@ export const STORE_CODES = {
     exit: 1,
   },
   'TRB-STORE-006': {
-    what: 'The path {root} is not a directory',
-    why: 'A lake is a directory on disk.',
+    what: 'A part of the path {root}/{key} is a file, not a directory',
+    why: 'A lake is a directory on disk, and its tables are directories in it.',
     safe: 'Nothing was changed.',
     fix: 'Give the directory of the lake: --lake /path/to/lake',
     retry: 'never',

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { type BigIntStats, statSync } from 'node:fs'
 import { type FileHandle, link, mkdir, open, readdir, readFile, rename, rm, rmdir, unlink } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import type { Clock } from '../../contract/clock.ts'
@@ -34,14 +34,14 @@ export class DiskStore implements ObjectStore {
   }
 
   async get(key: string): Promise<Buffer> {
-    const body = await this.#run(key, () => readFile(this.#path(key)))
+    const body = await this.#run(key, () => present(readFile(this.#path(key))))
     this.counter.add('get', body.length)
     return body
   }
 
   async range(key: string, start: number, length: number): Promise<Buffer> {
     return this.#run(key, async () => {
-      const file = await open(this.#path(key), 'r')
+      const file = await present(open(this.#path(key), 'r'))
       try {
         const from = start < 0 ? Math.max(0, (await file.stat()).size + start) : start
         const buffer = Buffer.allocUnsafe(length)
@@ -229,7 +229,7 @@ export class DiskStore implements ObjectStore {
     })
     const names = entries.map((e) => {
       const isLink = e.isSymbolicLink()
-      const isDirectory = isLink ? statSync(join(path, e.name), { throwIfNoEntry: false })?.isDirectory() : e.isDirectory()
+      const isDirectory = isLink ? statOf(join(path, e.name))?.isDirectory() : e.isDirectory()
       return `${directory}${e.name}${isDirectory ? '/' : ''}`
     })
     for (const key of names.sort(byCodeUnit)) {
@@ -325,6 +325,17 @@ async function ignoring(codes: readonly string[], call: Promise<unknown>): Promi
   }
 }
 
+/** A file where a directory would have to be, or a directory in place of a file: there is no such object. */
+async function present<R>(call: Promise<R>): Promise<R> {
+  try {
+    return await call
+  } catch (e) {
+    if (['ENOTDIR', 'EISDIR'].includes(errorCode(e) ?? ''))
+      throw Object.assign(new Error('no such object', { cause: e }), { code: 'ENOENT' })
+    throw e
+  }
+}
+
 async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path, 'r')
   try {
@@ -336,8 +347,8 @@ async function syncDirectory(path: string): Promise<void> {
 
 /** Synchronous on purpose: a stat of a local file takes microseconds, a promise for it ten times as long, and listings have thousands. */
 function infoOf(key: string, path: string): ObjectInfo | null {
-  const s = statSync(path, { throwIfNoEntry: false, bigint: true })
-  if (s === undefined || !s.isFile()) return null
+  const s = statOf(path)
+  if (s === null || !s.isFile()) return null
   return { key, size: Number(s.size), tag: `${s.ino}-${s.mtimeNs}-${s.size}`, modifiedMs: Number(s.mtimeNs / 1_000_000n) }
 }
 
@@ -347,4 +358,14 @@ function tagOf(path: string): string | null {
 
 function byCodeUnit(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
+}
+
+/** Null: nothing there (or a file where a directory would have to be). */
+function statOf(path: string): BigIntStats | null {
+  try {
+    return statSync(path, { bigint: true })
+  } catch (e) {
+    if (errorCode(e) === 'ENOENT' || errorCode(e) === 'ENOTDIR') return null
+    throw e
+  }
 }
