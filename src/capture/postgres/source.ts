@@ -256,6 +256,7 @@ class PostgresStream implements ChangeStream {
     const failure = this.#failure(error)
     const state = failure.details['sqlstate']
     if (failure.code !== 'TRB-PG-023' || !(state === '42704' || state === '55000' || state === '42P01')) return failure
+    const options: PostgresOptions = { ...this.#options, publicationMode: 'existing' }
     try {
       await this.#sql.use((sql) => prepare(sql, options, this.#matcher, this.#position, this.#shapes, this.#deps))
       return failure
