@@ -13,9 +13,8 @@ export function processProbe(): OwnerProbe {
     self: { pid: process.pid, host, started: started ?? 'unknown' },
     isAlive(owner: Owner): boolean | null {
       if (owner.host !== host) return null
-      const now = startOf(owner.pid)
-      if (now !== null && owner.started !== 'unknown') return now === owner.started
-      return exists(owner.pid)
+      if (started === null || owner.started === 'unknown') return exists(owner.pid)
+      return startOf(owner.pid) === owner.started
     },
   }
 }

@@ -12,6 +12,8 @@ export interface FeedOptions extends TableFeedContext {
   readonly signal: AppendSignal
   readonly clock: Clock
   readonly policy: FlushPolicy
+  /** A table is about to get a commit. */
+  readonly onStart?: (path: string) => void
   /** A table has a new commit. */
   readonly onCommit?: (commit: TableCommit) => void
   /** Every table is complete up to this watermark: the log up to its append may be released. */
@@ -164,6 +166,7 @@ class LakeFeed {
   }
 
   private async commit(table: TableFeed, upTo: number, at: Pick<LogCursor, 'source' | 'commit' | 'commitUs'>): Promise<void> {
+    if (table.nextOffset < this.options.log.endAt(table.topic, 0, upTo)) this.options.onStart?.(table.path)
     const commit = await commitTable(this.options, table, upTo, at)
     if (commit !== null) this.options.onCommit?.(commit)
   }

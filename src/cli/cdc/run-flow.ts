@@ -1,0 +1,194 @@
+import { rm } from 'node:fs/promises'
+import { openPostgresSource } from '../../capture/postgres/adapter.ts'
+import type { SourceEvent } from '../../capture/postgres/options.ts'
+import { postgresSourceBlock } from '../../capture/postgres/origin.ts'
+import { createEnvelopeEncoder } from '../../envelope/encoder.ts'
+import { DEFAULT_ENVELOPE_SETTINGS } from '../../envelope/options.ts'
+import { RunProgress } from '../../observe/run-progress.ts'
+import type { CaptureEnd, CaptureOptions } from '../../pipeline/capture.ts'
+import { type LakeHalf, runPipeline } from '../../pipeline/run.ts'
+import { describePostgres, resolvePostgres } from '../postgres-options.ts'
+import { openState, type State, scratchDirectory } from '../state.ts'
+import { LiveBlock } from '../terminal/live-block.ts'
+import { count } from '../terminal/quantity.ts'
+import type { Context, Outcome } from '../verb.ts'
+import type { RunFlags } from './run.ts'
+import { startLakeThread } from './run-lake-thread.ts'
+import { progressBlock, progressLine, tableDoneLine } from './run-progress-view.ts'
+import type { LakeWork } from './run-protocol.ts'
+import { sourceOptions } from './run-source.ts'
+
+type RunContext = Context<RunFlags>
+
+/** Encoded bytes that share one append (and one fsync) when the source has more at hand than can be appended one by one. */
+const APPEND_BYTES = 4 << 20
+const BLOCK_MS = 500
+const LINE_MS = 10_000
+
+/** Builds the parts of a run, runs it, and says what it did. */
+export async function runFlow(context: RunContext): Promise<Outcome> {
+  const { flags, clock } = context
+  const retention = { maxAgeMs: flags['log-retention'], maxBytes: flags['log-retention-bytes'] }
+  const state = openState(flags.state, { clock, retention, command: context.command, pid: process.pid })
+  try {
+    await rm(scratchDirectory(flags.state), { recursive: true, force: true })
+    const show = new Show(context)
+    const lake = flags.lake === 'none' ? null : await startLakeThread(lakeWork(context, state), lakeEvents(show, state))
+    try {
+      const end = await capturing(context, state, lake, show)
+      return outcome(show.progress, end, lake !== null)
+    } finally {
+      await lake?.close()
+      await show.end()
+    }
+  } finally {
+    state.close()
+  }
+}
+
+async function capturing(context: RunContext, state: State, lake: LakeHalf | null, show: Show): Promise<CaptureEnd> {
+  const { flags, clock } = context
+  const connection = resolvePostgres(flags.url, context.env)
+  if (connection.password !== undefined) context.secret(connection.password)
+  const names = { name: flags.name, slot: flags['slot-name'], publication: flags.publication, tables: flags.tables }
+  const source = openPostgresSource(sourceOptions(connection, names), { clock, observe: (e) => show.source(e) })
+  const encoder = createEnvelopeEncoder({
+    ...DEFAULT_ENVELOPE_SETTINGS,
+    // The lake follows truncations; context headers are for Kafka's consumers.
+    skipped: [],
+    contextHeaders: false,
+    prefix: flags.name,
+    connector: 'postgresql',
+    source: postgresSourceBlock({ name: flags.name, database: connection.database }),
+    registry: state.registry,
+    clock,
+    runId: clock.uuid(),
+    headerFormat: 'simple',
+  })
+  show.log(`source    ${describePostgres(connection)} · log ${state.dir}${lake === null ? '' : ` · lake ${flags.lake}`}`)
+  const options: CaptureOptions = {
+    ...{ name: flags.name, database: connection.database, source, encoder },
+    ...{ log: state.log, topicTables: state.topicTables, appendBytes: APPEND_BYTES },
+    onAppend: (p) => {
+      show.appended(p.appendId, p.cursor, p.records, p.bytes)
+      // Without a lake nothing waits for the records: age and size alone decide.
+      if (lake === null) state.log.release(p.appendId)
+    },
+  }
+  try {
+    return await show.during(runPipeline(options, lake, flags.once, context.signal))
+  } finally {
+    await source.close()
+  }
+}
+
+function lakeWork(context: RunContext, state: State): LakeWork {
+  const { flags } = context
+  return {
+    state: state.dir,
+    lake: flags.lake,
+    source: flags.name,
+    policy: { intervalMs: flags['flush-interval'], records: flags['flush-rows'], bytes: flags['flush-bytes'] },
+    layout: { tableType: 'COPY_ON_WRITE', tableVersion: 6, partition: null },
+  }
+}
+
+function lakeEvents(show: Show, state: State): Parameters<typeof startLakeThread>[1] {
+  return {
+    onCommit: ({ commit, tookMs }) => show.progress.committed({ ...commit, tookMs }),
+    onWatermark: ({ watermark }) => {
+      show.progress.watermark = watermark
+      state.log.release(watermark.appendId)
+    },
+  }
+}
+
+function outcome(progress: RunProgress, end: CaptureEnd, hasLake: boolean): Outcome {
+  const at = end.cursor?.commit ?? null
+  const watermark = progress.watermark
+  const lake = !hasLake ? '' : `, lake at ${watermark?.commit ?? 'its old position'} (${progress.lakeCommits} commits)`
+  return {
+    summary: `${count(progress.records)} changes captured, log at ${at ?? 'the middle of the snapshot'}${lake}`,
+    result: {
+      reason: end.reason,
+      records: progress.records,
+      bytes: progress.bytes,
+      appends: progress.appends,
+      position: end.cursor?.at ?? null,
+      commit: at,
+      lake: hasLake ? { commits: progress.lakeCommits, records: progress.lakeRecords, watermark: watermark?.commit ?? null } : null,
+    },
+  }
+}
+
+/** What people see on stderr while it runs. */
+class Show {
+  readonly progress: RunProgress
+  private readonly context: RunContext
+  private readonly block: LiveBlock
+
+  constructor(context: RunContext) {
+    this.context = context
+    this.progress = new RunProgress(context.clock.now())
+    this.block = new LiveBlock(context.stderr)
+  }
+
+  log(line: string): void {
+    this.block.log(line)
+  }
+
+  source(event: SourceEvent): void {
+    const { progress } = this
+    const now = this.context.clock.now()
+    if (event.kind === 'created') this.log(`created   ${event.object} ${event.name}`)
+    else if (event.kind === 'warning') this.log(`warning   ${event.text}`)
+    else if (event.kind === 'retry') this.log(`retry     in ${event.delayMs} ms: ${event.failure.message}`)
+    else if (event.kind === 'streaming') {
+      progress.streaming = true
+      this.log(`streaming from ${event.from}`)
+    } else if (event.table !== null) {
+      progress.snapshot({ ...event, table: event.table }, now)
+      if (event.tableDone) this.log(tableDoneLine(progress.tables.get(event.table)!))
+    }
+  }
+
+  appended(id: number, cursor: CaptureEnd['cursor'] & object, records: number, bytes: number): void {
+    this.progress.appended({ id, cursor, records, bytes }, this.context.clock.now())
+  }
+
+  /** Shows progress until the work is done. */
+  async during<T>(work: Promise<T>): Promise<T> {
+    const over = new AbortController()
+    const drawing = this.keepDrawing(over.signal)
+    const onDrain = (): void => this.log('draining  what has been read is committed; the same signal again leaves at once')
+    this.context.signal.addEventListener('abort', onDrain, { once: true })
+    try {
+      return await work
+    } finally {
+      this.context.signal.removeEventListener('abort', onDrain)
+      over.abort(OVER)
+      await drawing
+    }
+  }
+
+  async end(): Promise<void> {
+    await this.block.end()
+  }
+
+  private async keepDrawing(over: AbortSignal): Promise<void> {
+    const { clock, stderr } = this.context
+    try {
+      for (;;) {
+        await clock.sleep(stderr.isTerminal ? BLOCK_MS : LINE_MS, over)
+        const now = clock.now()
+        if (stderr.isTerminal) this.block.draw(progressBlock(this.progress, now))
+        else this.log(progressLine(this.progress, now))
+      }
+    } catch (e) {
+      if (e !== OVER) throw e
+      if (stderr.isTerminal) this.block.draw(progressBlock(this.progress, clock.now()))
+    }
+  }
+}
+
+const OVER = new Error('the run is over')

@@ -1,0 +1,78 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { createRowDecoder, decodeRows } from '../../envelope/row-decoder.ts'
+import { assert } from '../../failure/failure.ts'
+import { acquireLakeLock } from '../../lake/lake-lock.ts'
+import { AppendGate } from '../../log/embedded/append-gate.ts'
+import { feed } from '../../pipeline/feed.ts'
+import type { RowSource } from '../../pipeline/feed-lake.ts'
+import { DiskStore } from '../../storage/disk/disk-store.ts'
+import { systemClock } from '../clock.ts'
+import { processProbe } from '../process-owner.ts'
+import { openStateForReading, scratchDirectory } from '../state.ts'
+import { feedLake } from './run-lake.ts'
+import { type FromLake, type LakeWork, sendFailure, type ToLake } from './run-protocol.ts'
+
+// Entry of the lake thread: reads the log over its own connection, writes the lake. A failure is sent, not thrown, so that its code arrives.
+
+const port = parentPort
+assert(port !== null, 'the lake worker runs in a thread')
+const work = workerData as LakeWork
+const clock = systemClock
+const drain = new AbortController()
+const abort = new AbortController()
+const gate = new AppendGate(0)
+
+port.on('message', (m: ToLake) => {
+  if (m.kind === 'append') gate.advance(m.id)
+  else if (m.kind === 'drain') drain.abort(new Error('drain'))
+  else abort.abort(ENDED)
+})
+const ENDED = new Error('the run has ended')
+const send = (m: FromLake): void => port.postMessage(m)
+
+const rows: RowSource = {
+  shape: (keySchema, valueSchema) => createRowDecoder({ keySchema, valueSchema }),
+  rows: (batches, from, schema) => decodeRows(batches, { schema, from }),
+}
+
+try {
+  await run()
+  send({ kind: 'done' })
+} catch (e) {
+  if (e !== ENDED) send({ kind: 'failed', failure: sendFailure(e) })
+}
+await untilAborted(abort.signal)
+port.close()
+
+async function run(): Promise<void> {
+  const store = new DiskStore(work.lake, clock)
+  const lock = await acquireLakeLock(store, clock, processProbe())
+  const state = openStateForReading(work.state)
+  try {
+    const { log, registry, topicTables } = state
+    const lake = feedLake(store, clock, scratchDirectory(work.state))
+    send({ kind: 'ready' })
+    let startedMs = clock.now()
+    await feed(
+      {
+        ...{ source: work.source, log, registry, topicTables, lake, rows, clock, signal: gate, policy: work.policy },
+        layout: () => work.layout,
+        onStart: () => {
+          startedMs = clock.now()
+        },
+        onCommit: (commit) => send({ kind: 'commit', commit, tookMs: clock.now() - startedMs }),
+        onWatermark: (watermark) => send({ kind: 'watermark', watermark }),
+      },
+      drain.signal,
+      abort.signal,
+    )
+  } finally {
+    state.close()
+    await lock.release()
+  }
+}
+
+async function untilAborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return
+  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+}

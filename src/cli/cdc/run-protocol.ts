@@ -1,0 +1,47 @@
+import type { Watermark } from '../../contract/table.ts'
+import type { FailureCode } from '../../failure/codes.ts'
+import { Failure } from '../../failure/failure.ts'
+import type { TableLayout } from '../../pipeline/feed-lake.ts'
+import type { FlushPolicy } from '../../pipeline/flush-policy.ts'
+import type { TableCommit } from '../../pipeline/table-feed.ts'
+
+/** What the lake thread is started with. */
+export interface LakeWork {
+  readonly state: string
+  readonly lake: string
+  /** Name of the source in the log. */
+  readonly source: string
+  readonly policy: FlushPolicy
+  readonly layout: TableLayout
+}
+
+/** To the lake thread. */
+export type ToLake = { readonly kind: 'append'; readonly id: number } | { readonly kind: 'drain' } | { readonly kind: 'abort' }
+
+/** From the lake thread. */
+export type FromLake =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'commit'; readonly commit: TableCommit; readonly tookMs: number }
+  | { readonly kind: 'watermark'; readonly watermark: Watermark }
+  | { readonly kind: 'done' }
+  | { readonly kind: 'failed'; readonly failure: SentFailure }
+
+/** A Failure on its way between threads. */
+export interface SentFailure {
+  readonly code: FailureCode | null
+  readonly details: Readonly<Record<string, string | number | bigint>>
+  readonly message: string
+  readonly stack: string
+}
+
+export function sendFailure(e: unknown): SentFailure {
+  const error = e instanceof Error ? e : new Error(String(e))
+  const known = e instanceof Failure
+  return { code: known ? e.code : null, details: known ? e.details : {}, message: error.message, stack: error.stack ?? '' }
+}
+
+export function receiveFailure(sent: SentFailure): Error {
+  const error = sent.code === null ? new Error(sent.message) : new Failure(sent.code, sent.details)
+  error.stack = sent.stack
+  return error
+}
