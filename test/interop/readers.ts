@@ -1,0 +1,31 @@
+import { execFile } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { root } from '../tidy/tree.ts'
+import { parseExact, type Row } from './spark.ts'
+
+const runFile = promisify(execFile)
+
+/** Rows as hudi-rs (a table) or pyarrow and DuckDB (Parquet files) read them; see test/services/readers.py. */
+export async function readWith(
+  reader: 'hudi-rs' | 'pyarrow' | 'duckdb',
+  paths: readonly string[],
+  flags: readonly string[] = [],
+): Promise<Row[]> {
+  const script = join(root, 'test/services/readers.sh')
+  const { stdout } = await runFile('bash', [script, reader, ...paths, ...flags], { maxBuffer: 1 << 30, encoding: 'utf8' })
+  return parseExact(stdout) as Row[]
+}
+
+/** Base files of the newest commit of a COW table whose file groups were each written at most once per commit: newest file per group. */
+export function newestBaseFiles(table: string): string[] {
+  const newest = new Map<string, { readonly instant: string; readonly path: string }>()
+  for (const e of readdirSync(table, { recursive: true, withFileTypes: true })) {
+    const m = /^(.+)_([^_]+)_(\d{17})\.parquet$/.exec(e.name)
+    if (m === null || e.parentPath.includes('.hoodie')) continue
+    const group = `${e.parentPath}/${m[1]}`
+    if ((newest.get(group)?.instant ?? '') < m[3]) newest.set(group, { instant: m[3], path: join(e.parentPath, e.name) })
+  }
+  return [...newest.values()].map((f) => f.path)
+}
