@@ -171,7 +171,8 @@ export class SnapshotRun {
     const { count } = this.#builder
     this.#seq += count
     const { at, clockUs, xid } = this.#point
-    if (count > 0) {
+    // The end of a snapshot without rows is a state of the source too.
+    if (count > 0 || last) {
       const commit = printLsn(at - 1n)
       this.#builder.runs.push({
         from: 0,
