@@ -39,6 +39,9 @@ export interface Context<F extends Flags = Flags> {
   readonly properties: string | null
 }
 
+/** A context whose flags have these values: for the file that does a verb's work. */
+export type ContextWith<V> = Omit<Context, 'flags' | 'origin'> & { readonly flags: V }
+
 /** What a verb answers. Exit status: `failure`'s, else 0. */
 export interface Outcome {
   /** One line. */

@@ -11,7 +11,8 @@ export function sqlFailure(e: unknown, hint: string): unknown {
   if (!(e instanceof Error) || e instanceof Failure) return e
   const m = TEXT.exec(e.message)
   const kind = m?.[1] ?? ''
-  const message = (m?.[2] ?? e.message).trim()
+  // For a table that is not there DuckDB suggests names of its own catalogue; the hint names the lake's.
+  const message = (m?.[2] ?? e.message).trim().replace(/^(Table with name [^\n]*)\nDid you mean[^\n]*$/, '$1')
   switch (kind) {
     case 'Permission':
       return new Failure('TRB-QUERY-007', { what: message.split(' - ')[0]!, reason: '' }, e)

@@ -21,6 +21,8 @@ export interface SqlOptions {
   readonly spill: string
   /** Files that `writeParquet` may create. */
   readonly outputs: readonly string[]
+  /** What to say under an SQL error, such as the tables there are. */
+  readonly hint: string
 }
 
 export interface ResultColumn {
@@ -102,9 +104,7 @@ export class SqlSession {
       instance.closeSync()
       throw sqlFailure(e, '')
     }
-    const names = tables.map((t) => `${t.schema}.${t.table}`)
-    const shown = names.length > 12 ? [...names.slice(0, 12), '…'] : names
-    return new SqlSession(instance, connection, names.length === 0 ? '' : `Tables: ${shown.join(', ')}.`)
+    return new SqlSession(instance, connection, options.hint)
   }
 
   /** Runs admitted SQL and streams its rows. Aborting the signal interrupts it. */
@@ -136,8 +136,9 @@ export class SqlSession {
   async writeParquet(shape: QueryShape, file: string, signal: AbortSignal): Promise<bigint> {
     const end = this.#interruptOn(signal)
     try {
-      // The line feed ends a comment at the end of the query.
-      const copy = `COPY (${shape.sql.replace(/;\s*$/, '')}\n) TO ${literal(file)} (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)`
+      // A semicolon at the end, with comments behind it, cannot stand in brackets; the line feed ends a comment without one.
+      const query = shape.sql.replace(/;(?:\s|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)*$/, '')
+      const copy = `COPY (${query}\n) TO ${literal(file)} (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)`
       const reader = await this.#connection.runAndReadAll(copy)
       return BigInt(String(reader.getRows()[0]![0]))
     } catch (e) {

@@ -1,0 +1,64 @@
+import type { ScanPlan } from '../../contract/table.ts'
+import { Failure } from '../../failure/failure.ts'
+import { formatMicros } from '../../query/as-of.ts'
+import { grid } from '../terminal/grid.ts'
+import { sizeText } from '../terminal/units.ts'
+import type { ContextWith, Outcome } from '../verb.ts'
+import { type LakeState, lakeState, planTable, type StateTable } from './lake-state.ts'
+import { openLake } from './open-lake.ts'
+
+/** `lake tables`. */
+export async function listTables(context: ContextWith<{ readonly lake: string; readonly 'as-of': string | null }>): Promise<Outcome> {
+  const { flags, clock } = context
+  const lake = openLake(flags.lake, context.cwd, clock, context.command)
+  const state = await lakeState(lake, flags['as-of'], clock.now())
+  if (state.tables.length === 0) throw new Failure('TRB-QUERY-008', { lake: lake.store.root })
+  const rows: { table: StateTable; plan: ScanPlan }[] = []
+  for (const table of state.tables) {
+    context.signal.throwIfAborted()
+    const plan = await planTable(lake, table)
+    if (plan !== null) rows.push({ table, plan })
+  }
+  rows.sort((a, b) => (nameOf(a.table) < nameOf(b.table) ? -1 : 1))
+  const tables = rows.map(({ table, plan }) => ({
+    schema: table.schema,
+    table: table.table,
+    path: table.path,
+    rows: rowCount(plan),
+    files: plan.files.length,
+    bytes: plan.files.reduce((n, f) => n + f.bytes, 0),
+    instant: plan.instant,
+    key: plan.spec.key,
+    columns: plan.columns.length,
+  }))
+  const watermark = watermarkOf(state)
+  const at = watermark === null ? 'no common position yet' : `${watermark.commit} (${watermark.commitTime})`
+  const summary = `${tables.length} tables in ${lake.store.root} at ${at}`
+  const text = grid(
+    ['table', 'rows', 'files', 'size', 'key', 'newest commit'],
+    tables.map((t) => [
+      `${t.schema}.${t.table}`,
+      t.rows === null ? '?' : String(t.rows),
+      String(t.files),
+      sizeText(t.bytes),
+      t.key.length === 0 ? '(none)' : t.key.join(', '),
+      t.instant ?? '-',
+    ]),
+    ['left', 'right', 'right', 'right', 'left', 'left'],
+  )
+  return { summary, result: { lake: lake.store.root, watermark, tables }, text: `${text}\n${summary}` }
+}
+
+/** Rows by the commits' own counts; null: a file's commit has been archived, so nobody counted. */
+function rowCount(plan: ScanPlan): number | null {
+  return plan.files.some((f) => f.rows < 0) ? null : plan.files.reduce((n, f) => n + f.rows, 0)
+}
+
+function watermarkOf(state: LakeState): { commit: string; commitTime: string; seq: number; source: string } | null {
+  const w = state.base.watermark
+  return w === null ? null : { commit: w.commit, commitTime: formatMicros(w.commitUs), seq: w.seq, source: w.source }
+}
+
+function nameOf(t: StateTable): string {
+  return `${t.schema}.${t.table}`
+}

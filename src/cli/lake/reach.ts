@@ -1,0 +1,113 @@
+import { resolve } from 'node:path'
+import type { ScanPlan } from '../../contract/table.ts'
+import { Failure, isFailure } from '../../failure/failure.ts'
+import { formatMicros } from '../../query/as-of.ts'
+import { describeTarget, planReplay, type Reached } from '../../query/replay.ts'
+import { describeState } from '../../query/resolve.ts'
+import type { ContextWith } from '../verb.ts'
+import type { LakeState, StateTable } from './lake-state.ts'
+import type { OpenLake } from './open-lake.ts'
+import { type LogHandle, openLog } from './replay-tables.ts'
+
+/** The state that is read in the end. */
+export interface ReachedState {
+  readonly plans: readonly { readonly table: StateTable; readonly plan: ScanPlan; readonly filePaths: readonly string[] }[]
+  readonly exact: boolean
+  readonly commit: string | null
+  readonly commitUs: bigint | null
+  /** For the line under the answer. */
+  readonly text: string
+  /** What the reader should know about the state; null: nothing. */
+  readonly note: string | null
+}
+
+type ReachFlags = { readonly exact: boolean; readonly state: string; readonly 'as-of': string | null }
+
+/**
+ * From the state of the lake to the one asked for: when that lies later, the log's records in between are applied to copies of the
+ * files in `scratch`. Failure TRB-QUERY-004 with --exact when it cannot be reached for certain.
+ */
+export async function reach(
+  context: ContextWith<ReachFlags>,
+  lake: OpenLake,
+  state: LakeState,
+  plans: ReadonlyMap<StateTable, ScanPlan>,
+  scratch: string,
+): Promise<ReachedState> {
+  const { base } = state
+  if (base.watermark === null) return withoutWatermark(lake, state, plans)
+  const { watermark, target } = base
+  const at = { commit: watermark.commit, commitUs: watermark.commitUs }
+  if (target === null) return { plans: untouched(lake, plans), exact: true, ...at, text: stateText(at), note: null }
+  const handle = openState(context)
+  try {
+    const wanted = new Set([...plans.keys()].flatMap((t) => (t.topic === null ? [] : [t.topic])))
+    const replay = typeof handle === 'string' ? handle : planReplay(handle.log, watermark, target, wanted)
+    const doubt = typeof replay === 'string' ? replay : replay.doubt
+    if (doubt !== null && context.flags.exact) {
+      const text = context.flags['as-of'] ?? target.text
+      throw new Failure('TRB-QUERY-004', { text, reason: sentence(doubt), nearest: describeState(at) })
+    }
+    if (typeof replay === 'string' || typeof handle === 'string') {
+      const note = `${describeTarget(target)} is not reached exactly: ${doubt}. The answer is the newest commit of the lake before it`
+      return { plans: untouched(lake, plans), exact: false, ...at, text: stateText(at), note }
+    }
+    return await replayed(lake, handle, replay, plans, at, scratch)
+  } finally {
+    if (typeof handle !== 'string') handle.close()
+  }
+}
+
+async function replayed(
+  lake: OpenLake,
+  handle: LogHandle,
+  replay: Reached,
+  plans: ReadonlyMap<StateTable, ScanPlan>,
+  base: { readonly commit: string; readonly commitUs: bigint },
+  scratch: string,
+): Promise<ReachedState> {
+  const out: ReachedState['plans'][number][] = []
+  for (const [table, plan] of plans) {
+    const records = table.topic === null ? undefined : replay.topics.get(table.topic)
+    if (records === undefined) out.push(untouchedOne(lake, table, plan))
+    else out.push({ table, ...(await handle.apply(lake, plan, records, scratch)) })
+  }
+  const at = replay.last ?? base
+  const note = replay.doubt === null ? null : replay.doubt
+  return { plans: out, exact: replay.doubt === null, commit: at.commit, commitUs: at.commitUs, text: stateText(at), note }
+}
+
+/** The log of --state, or why there is none to use. */
+function openState(context: ContextWith<ReachFlags>): LogHandle | string {
+  const directory = resolve(context.cwd, context.flags.state)
+  try {
+    return openLog(directory, context.clock)
+  } catch (e) {
+    if (isFailure(e, 'TRB-LOG-007')) return `there is no log in ${directory} (--state)`
+    throw e
+  }
+}
+
+function withoutWatermark(lake: OpenLake, state: LakeState, plans: ReadonlyMap<StateTable, ScanPlan>): ReachedState {
+  const { instant } = state.base
+  const text = instant === null ? 'the newest commit of each table' : `instant ${instant}, table by table`
+  const note =
+    instant === null ? 'the lake has no common position yet (its first snapshot is not complete): tables may be at different ones' : null
+  return { plans: untouched(lake, plans), exact: instant !== null, commit: null, commitUs: null, text, note }
+}
+
+function untouched(lake: OpenLake, plans: ReadonlyMap<StateTable, ScanPlan>): ReachedState['plans'] {
+  return [...plans].map(([table, plan]) => untouchedOne(lake, table, plan))
+}
+
+function untouchedOne(lake: OpenLake, table: StateTable, plan: ScanPlan): ReachedState['plans'][number] {
+  return { table, plan, filePaths: plan.files.map((f) => lake.filePath(f.key)) }
+}
+
+function stateText(at: { readonly commit: string; readonly commitUs: bigint }): string {
+  return `${at.commit} (${formatMicros(at.commitUs)})`
+}
+
+function sentence(text: string): string {
+  return `${text[0]!.toUpperCase()}${text.slice(1)}.`
+}
