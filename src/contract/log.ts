@@ -15,7 +15,7 @@ export interface TopicBatch {
   readonly topic: string
   readonly partition: number
   readonly count: number
-  /** Schema id of every non-null key of this batch, of every non-null value; 0 when all are null. One table version per batch. */
+  /** Schema id of every non-null key of this batch (0: the table has no key), of every non-null value. One table version per batch. */
   readonly keySchema: number
   readonly valueSchema: number
   readonly records: Uint8Array

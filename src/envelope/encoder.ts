@@ -16,6 +16,8 @@ export interface EnvelopeEncoder {
   /** The records of a batch; one TopicBatch per table version, in order. The caller owns what it gets. */
   encode(batch: ChangeBatch): TopicBatch[]
   topicOf(id: TableId): string
+  /** Schema ids of a prepared table; keySchema 0: it has no key. */
+  schemasOf(table: TableSchema): { readonly keySchema: number; readonly valueSchema: number }
   /** Counters of the open transaction for a restart inside it (only with transaction metadata); null between transactions. */
   state(): string | null
   restore(state: string | null): void
@@ -64,6 +66,11 @@ class Encoder implements EnvelopeEncoder {
 
   topicOf(id: TableId): string {
     return this.#preparer.topicOf(id)
+  }
+
+  schemasOf(table: TableSchema): { readonly keySchema: number; readonly valueSchema: number } {
+    const p = this.#preparer.of(table)
+    return { keySchema: p.keyId, valueSchema: p.valueId }
   }
 
   state(): string | null {
@@ -190,7 +197,7 @@ class Encoder implements EnvelopeEncoder {
     const { out } = writer
     const { arena } = batch
     const snapshot = batch.mark[i] !== 0
-    const hasKey = this.#head(w, arena, keyAt, keyOld, snapshot)
+    this.#head(w, arena, keyAt, keyOld, snapshot)
     const mark = openBlob(out, 2)
     writeAll(out, prepared.valueWire)
     out.reserve(1)
@@ -211,31 +218,30 @@ class Encoder implements EnvelopeEncoder {
     if (codec.sideCount === 0) writeNullBlob(out)
     else this.#side(w)
     writeRecordHeader(w, header)
-    writer.add(run, hasKey, true)
+    writer.add(run)
   }
 
   #tombstone(w: TableWriter, batch: ChangeBatch, i: number, run: TransactionRun, keyAt: number, header: Header | null): void {
-    const hasKey = this.#head(w, batch.arena, keyAt, -1, batch.mark[i] !== 0)
+    this.#head(w, batch.arena, keyAt, -1, batch.mark[i] !== 0)
     const { out } = w.writer
     writeNullBlob(out)
     writeNullBlob(out)
     writeRecordHeader(w, header)
-    w.writer.add(run, hasKey, false)
+    w.writer.add(run)
   }
 
-  /** Timestamp and key; true when there is a key. */
-  #head(w: TableWriter, arena: Buffer, keyAt: number, keyOld: number, snapshot: boolean): boolean {
+  /** Timestamp and key. */
+  #head(w: TableWriter, arena: Buffer, keyAt: number, keyOld: number, snapshot: boolean): void {
     const { out } = w.writer
     writeAll(out, this.#timestamp)
     if (keyAt < 0 || !w.prepared.keyed) {
       writeNullBlob(out)
-      return false
+      return
     }
     const mark = openBlob(out, 1)
     writeAll(out, w.prepared.keyWire)
     w.prepared.codec.writeKey(arena, keyAt, keyOld, snapshot, out)
     closeBlob(out, mark, 1)
-    return true
   }
 
   #side(w: TableWriter): void {
@@ -278,7 +284,7 @@ class Encoder implements EnvelopeEncoder {
     closeBlob(out, mark, 1)
     writeNullBlob(out)
     writeVarint(out, 0)
-    this.#transactionTopic.add(run, true, true)
+    this.#transactionTopic.add(run)
   }
 
   #openTable(batch: ChangeBatch, index: number): TableWriter {

@@ -17,8 +17,6 @@ export class TopicWriter {
   readonly #sink: GrowableSink
   readonly #headers: Uint8Array | null
   #count = 0
-  #keys = false
-  #values = false
   #runs: Run[] = []
   #run: Run | null = null
   #transaction: TransactionRun | null = null
@@ -33,12 +31,10 @@ export class TopicWriter {
   }
 
   /** Counts a record that was written to `out`. */
-  add(transaction: TransactionRun, hasKey: boolean, hasValue: boolean): void {
+  add(transaction: TransactionRun): void {
     if (transaction !== this.#transaction) this.#start(transaction)
     this.#run!.count++
     this.#count++
-    this.#keys ||= hasKey
-    this.#values ||= hasValue
   }
 
   /** The batch, its bytes copied out of the sink; null when there was no record. */
@@ -48,8 +44,8 @@ export class TopicWriter {
       topic: this.topic,
       partition: 0,
       count: this.#count,
-      keySchema: this.#keys ? this.keySchema : 0,
-      valueSchema: this.#values ? this.valueSchema : 0,
+      keySchema: this.keySchema,
+      valueSchema: this.valueSchema,
       records: this.#sink.copy(),
       headers: this.#headers,
       runs: this.#runs satisfies readonly RecordRun[],

@@ -1,3 +1,4 @@
+import { daysOf } from '../../../format/bytes/civil-date.ts'
 import { badValue } from './bad-value.ts'
 
 /**
@@ -53,16 +54,6 @@ export function scanTimestamp(type: string, src: Buffer, start: number, length: 
 /** Days since 1970-01-01 of the scanned date, `bc` honoured. */
 export function scannedDays(): number {
   return daysOf(scan.bc ? 1 - scan.year : scan.year, scan.month, scan.day)
-}
-
-/** Days since 1970-01-01 of an astronomical year (0 = 1 BC), proleptic Gregorian. */
-export function daysOf(year: number, month: number, day: number): number {
-  const y = month <= 2 ? year - 1 : year
-  const era = Math.floor(y / 400)
-  const yoe = y - era * 400
-  const doy = Math.floor((153 * (month + (month > 2 ? -3 : 9)) + 2) / 5) + day - 1
-  const doe = yoe * 365 + Math.floor(yoe / 4) - Math.floor(yoe / 100) + doy
-  return era * 146097 + doe - 719468
 }
 
 /** The reverse of daysOf: leaves year (astronomical), month, day in `scan`. */
