@@ -8,7 +8,7 @@ import { isoMicros, NO_TIMESTAMP } from './iso-timestamp.ts'
 /** Moves one value from the cursor to the column's builder. */
 export type ColumnDecoder = (c: ByteCursor) => void
 
-/** Values that the lake cannot hold and shows as null: infinite dates and timestamps. */
+/** Values that the lake cannot hold and shows as null: infinite dates and timestamps, timestamps beyond int64 of µs. */
 export interface DecodeCounters {
   infinite: number
 }
@@ -124,8 +124,12 @@ function appendNumber(b: FixedBuilder, v: number): void {
   b.appendI64(Math.floor(v / 4294967296), v >>> 0)
 }
 
-function appendBig(b: FixedBuilder, v: bigint): void {
-  b.appendI64(Number((v >> 32n) & 0xffffffffn), Number(v & 0xffffffffn))
+/** Beyond int64 (PG's timestamps end in 294276, an int64 of µs in 294247) there is no value. */
+function appendBig(b: FixedBuilder, v: bigint, counters: DecodeCounters): void {
+  if (BigInt.asIntN(64, v) !== v) {
+    counters.infinite++
+    b.appendNull()
+  } else b.appendI64(Number((v >> 32n) & 0xffffffffn), Number(v & 0xffffffffn))
 }
 
 /** The four numbers that stand for ±infinity: of the stream and of a Java snapshot. */
@@ -146,7 +150,7 @@ function millisDecoder(b: FixedBuilder, counters: DecodeCounters): ColumnDecoder
     else if (ms === 9223372036825200 || ms === -9223372036832400) {
       counters.infinite++
       b.appendNull()
-    } else appendBig(b, BigInt(ms) * 1000n)
+    } else appendBig(b, BigInt(ms) * 1000n, counters)
   }
 }
 
@@ -177,7 +181,7 @@ function nanosDecoder(b: FixedBuilder, counters: DecodeCounters): ColumnDecoder 
     if (ns === 9223372036854775807n || ns === -9223372036854775808n) {
       counters.infinite++
       b.appendNull()
-    } else appendBig(b, ns >= 0n ? ns / 1000n : -((-ns + 999n) / 1000n))
+    } else appendBig(b, ns >= 0n ? ns / 1000n : -((-ns + 999n) / 1000n), counters)
   }
 }
 
@@ -190,7 +194,7 @@ function zonedDecoder(b: FixedBuilder, counters: DecodeCounters): ColumnDecoder 
       counters.infinite++
       b.appendNull()
     } else if (typeof micros === 'number') appendNumber(b, micros)
-    else appendBig(b, micros)
+    else appendBig(b, micros, counters)
   }
 }
 

@@ -137,7 +137,7 @@ export class TableCodec {
     if (!column.connect.optional) {
       const table = `${this.table.id.schema}.${this.table.id.table}`
       const value = arena.toString('latin1', pos, pos + Math.min(length, 40))
-      throw new Failure('TRB-ENV-005', { column: column.name, table, mode: 'precise', value })
+      throw new Failure('TRB-ENV-005', { column: column.name, table, value })
     }
     writeAll(out, this.#nulls[c])
   }

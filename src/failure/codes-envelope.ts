@@ -35,8 +35,8 @@ export const ENVELOPE_CODES = {
     exit: 1,
   },
   'TRB-ENV-005': {
-    what: 'Column {column} of {table} is NOT NULL, but its value cannot be shown in {mode} mode: {value}',
-    why: 'numeric NaN and infinity have no Avro decimal, and a NOT NULL field cannot be null.',
+    what: 'Column {column} of {table} is NOT NULL, but its value has no form in this mode: {value}',
+    why: 'numeric NaN and infinity have no Avro decimal, timestamps beyond the range of a long have no number, and a NOT NULL field cannot be null.',
     safe: 'The transaction with this value was not written; the source position stays before it.',
     fix: 'Set decimal.handling.mode=double or decimal.handling.mode=string, or correct the row: UPDATE {table} SET "{column}" = 0 WHERE "{column}" = \'NaN\';',
     retry: 'never',

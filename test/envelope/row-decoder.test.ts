@@ -58,7 +58,8 @@ function zoned(text: string): bigint | null {
   const date = new Date(0)
   date.setUTCFullYear(y - cycles * 400, mo - 1, d)
   date.setUTCHours(h, mi, s)
-  return BigInt(date.getTime() + cycles * 146097 * 86400000) * 1000n + BigInt((m[7] ?? '').padEnd(6, '0'))
+  const micros = BigInt(date.getTime() + cycles * 146097 * 86400000) * 1000n + BigInt((m[7] ?? '').padEnd(6, '0'))
+  return BigInt.asIntN(64, micros) === micros ? micros : null
 }
 
 type Reviver = (key: string, value: unknown, context?: { readonly source?: string }) => unknown

@@ -51,14 +51,18 @@ export function encodeTimestampMillis(src: Buffer, start: number, length: number
   return true
 }
 
-/** timestamp → µs since epoch, wall clock as if UTC. */
+/** timestamp → µs since epoch, wall clock as if UTC. The last 29 years of PG's range do not fit in a long: null. */
 export function encodeTimestampMicros(src: Buffer, start: number, length: number, out: ByteSink): boolean {
   scanTimestamp('timestamp', src, start, length)
   if (scan.infinite !== 0) writeZigzagBigInt(out, scan.infinite > 0 ? 9223372036825200000n : -9223372036832400000n)
   else {
     const seconds = scannedDays() * 86400 + scan.seconds
     if (seconds > -9007199254 && seconds < 9007199254) writeZigzagNumber(out, seconds * 1000000 + scan.micros)
-    else writeZigzagBigInt(out, BigInt(seconds) * 1000000n + BigInt(scan.micros))
+    else {
+      const us = BigInt(seconds) * 1000000n + BigInt(scan.micros)
+      if (us > LONG_MAX) return false
+      writeZigzagBigInt(out, us)
+    }
   }
   return true
 }
