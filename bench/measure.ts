@@ -40,10 +40,22 @@ export async function median(runs: number, once: () => Promise<Cost>): Promise<C
  * short-lived threads and its own children count), peak memory as the highest VmHWM seen.
  */
 export async function measureCommand(command: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<Cost> {
+  return (await measureAnswer(command, args, env, false)).cost
+}
+
+/** The same, with what the command wrote to standard output when that is `wanted` (else it goes to /dev/null). */
+export async function measureAnswer(
+  command: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  wanted = true,
+): Promise<{ readonly cost: Cost; readonly stdout: string }> {
   const start = performance.now()
   // `times` prints two lines: the shell's own, then its children's: <m>m<s>s <m>m<s>s.
-  const script = '"$@" >/dev/null & echo $! >&3; wait $!; code=$?; times >&3; exit $code'
-  const child = spawn('/bin/bash', ['-c', script, 'bench', command, ...args], { env, stdio: ['ignore', 'ignore', 'pipe', 'pipe'] })
+  const script = `"$@" ${wanted ? '' : '>/dev/null '}3>&- & echo $! >&3; wait $!; code=$?; times >&3; exit $code`
+  const child = spawn('/bin/bash', ['-c', script, 'bench', command, ...args], { env, stdio: ['ignore', 'pipe', 'pipe', 'pipe'] })
+  let stdout = ''
+  child.stdout!.setEncoding('utf8').on('data', (t: string) => (stdout += t))
   let answer = ''
   let stderr = ''
   child.stderr!.setEncoding('utf8').on('data', (t: string) => (stderr += t))
@@ -60,7 +72,7 @@ export async function measureCommand(command: string, args: readonly string[], e
   clearInterval(poll)
   const wallS = (performance.now() - start) / 1000
   if (code !== 0) throw new Error(`${command} ended with ${code}: ${stderr.slice(-2000)}`)
-  return { wallS, cpuS: childSeconds(answer), rssMb }
+  return { cost: { wallS, cpuS: childSeconds(answer), rssMb }, stdout }
 }
 
 function childSeconds(times: string): number {

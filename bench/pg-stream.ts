@@ -2,7 +2,7 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type pg from 'pg'
-import { type Bench, type BenchRow, type Cost, type Figure, measureCommand, median } from './measure.ts'
+import { type Bench, type BenchRow, type Cost, type Figure, measureAnswer, measureCommand, median } from './measure.ts'
 import { createTable, DEBEZIUM_STREAM, load, withClient } from './orders-data.ts'
 import { type BenchServer, CDC, startBenchServer } from './orders-server.ts'
 
@@ -11,7 +11,7 @@ const SLOT = 'tributary'
 
 /**
  * Both sides read the same slot data: a slot is made before the load and copied for every run. Ours is the whole program
- * (`cdc run --no-lake --once`: start, connect, stream, decode, Debezium envelope in Avro, durable log), theirs writes to /dev/null.
+ * (`cdc run --lake none --once`: start, connect, stream, decode, Debezium envelope in Avro, durable log), theirs writes to /dev/null.
  */
 export const bench: Bench = {
   name: 'pg-stream',
@@ -38,7 +38,7 @@ async function compare(
   const base = join(scratch, 'base')
   const state = join(scratch, 'state')
   await createTable(client)
-  await measureCommand(process.execPath, captureArgs(base), captureEnv(server.url))
+  await captured(base, server.url, 0)
   await client.query(`SELECT pg_copy_logical_replication_slot('${SLOT}', 'bench_base')`)
   say(`loading ${ROWS.toLocaleString('en-US')} rows`)
   await load(client, ROWS)
@@ -49,7 +49,7 @@ async function compare(
       await copySlot(client, SLOT)
       rmSync(state, { recursive: true, force: true })
       cpSync(base, state, { recursive: true })
-      return measureCommand(process.execPath, captureArgs(state), captureEnv(url))
+      return captured(state, url, ROWS)
     })
   const rows: BenchRow[] = []
   const recv = program('pg_recvlogical')
@@ -77,12 +77,13 @@ async function compare(
   return rows
 }
 
-function captureArgs(state: string): string[] {
-  return [CDC, 'run', '--source', 'pg', '--tables', 'public.bench_orders', '--no-lake', '--once', '--state', state]
-}
-
-function captureEnv(url: string): NodeJS.ProcessEnv {
-  return { ...process.env, DATABASE_URL: url }
+/** One run of the program; it must have captured exactly `rows` changes. */
+async function captured(state: string, url: string, rows: number): Promise<Cost> {
+  const args = [CDC, 'run', '--source', 'pg', '--tables', 'public.bench_orders', '--lake', 'none', '--once', '--state', state, '--json']
+  const { cost, stdout } = await measureAnswer(process.execPath, args, { ...process.env, DATABASE_URL: url })
+  const found = (JSON.parse(stdout) as { result: { records: number } }).result.records
+  if (found !== rows) throw new Error(`${found} changes were captured, not ${rows}`)
+  return cost
 }
 
 /** Replaces the slot by a copy of the one that was made before the load. */

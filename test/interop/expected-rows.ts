@@ -2,38 +2,41 @@ import type { TestDatabase } from '../support/postgres.ts'
 import { parseExact, type Row } from './spark.ts'
 
 /**
- * What the engines of test/services print for the rows of a table, worked out by Postgres itself from the lake's type mapping:
- * numeric(p,s) as its text, timestamps as UTC text with six digits, bytea as hex, arrays as lists, everything Postgres alone knows as text.
+ * What the engines of test/services (or our own `lake query`) print for the rows of a table, worked out by Postgres itself from the
+ * lake's type mapping: numeric(p,s) as its text, times as UTC text with six digits (ours: and Z), bytea as hex (ours: base64), arrays
+ * as lists, everything that Postgres alone knows as text.
  */
-export async function expectedRows(db: TestDatabase, schema: string, table: string): Promise<Row[]> {
+export async function expectedRows(db: TestDatabase, schema: string, table: string, style: 'engine' | 'ours'): Promise<Row[]> {
   const columns = await db.sql<{ name: string; type: string }>(
     `SELECT attname AS name, format_type(atttypid, NULL) AS type FROM pg_attribute
      WHERE attrelid = format('%I.%I', $1::text, $2::text)::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum`,
     [schema, table],
   )
-  const list = columns.map((c) => `${expression(`"${c.name}"`, c.type)} AS "${c.name}"`).join(', ')
+  const list = columns.map((c) => `${expression(`"${c.name}"`, c.type, style)} AS "${c.name}"`).join(', ')
   const [row] = await db.sql<{ rows: string | null }>(
     `SELECT json_agg(t)::text AS rows FROM (SELECT ${list} FROM "${schema}"."${table}") t`,
   )
   return row.rows === null ? [] : (parseExact(row.rows) as Row[])
 }
 
-function expression(column: string, type: string): string {
+function expression(column: string, type: string, style: 'engine' | 'ours'): string {
+  const zone = style === 'ours' ? '"Z"' : ''
   switch (type) {
     case 'boolean':
     case 'smallint':
     case 'integer':
     case 'bigint':
       return column
-    case 'real':
     case 'double precision':
-      return `CASE WHEN ${column} = 'NaN' THEN '"nan"'::json WHEN abs(${column}) = 'Infinity' THEN to_json(lower(left(${column}::text, -5))) ELSE to_json(${column}::float8) END`
+      return column
+    case 'real': // Python has no 32-bit float: it prints the same value with the digits of a double
+      return style === 'ours' ? column : `${column}::float8`
     case 'timestamp with time zone':
-      return `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US')`
+      return `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US${zone}')`
     case 'timestamp without time zone':
-      return `to_char(${column}, 'YYYY-MM-DD"T"HH24:MI:SS.US')`
+      return `to_char(${column}, 'YYYY-MM-DD"T"HH24:MI:SS.US${zone}')`
     case 'bytea':
-      return `'hex:' || encode(${column}, 'hex')`
+      return style === 'ours' ? `replace(encode(${column}, 'base64'), E'\\n', '')` : `'hex:' || encode(${column}, 'hex')`
     case 'integer[]':
     case 'bigint[]':
     case 'text[]':
