@@ -24,7 +24,7 @@ export async function createOrOpenTable(store: ObjectStore, spec: TableSpec, clo
     const is = shape(found)[i][1]
     return wanted === is ? [] : [`${name} is ${is || 'none'}, wanted ${wanted || 'none'}`]
   })
-  if (properties.get('hoodie.index.type') !== 'BUCKET') differences.push('it has no bucket index')
+  if (found.buckets < 1) differences.push('its rows are not spread over buckets')
   if (differences.length > 0) throw new Failure('TRB-LAKE-019', { table: spec.path, difference: differences.join('; ') })
   return found
 }

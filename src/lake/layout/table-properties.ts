@@ -34,13 +34,10 @@ export function propertiesOf(spec: TableSpec): Map<string, string> {
   const key = recordKeyFields(spec)
   const p = new Map<string, string>([
     ['hoodie.archivelog.folder', 'archived'],
-    ['hoodie.bucket.index.hash.field', key.join(',')],
-    ['hoodie.bucket.index.num.buckets', String(spec.buckets)],
     ['hoodie.database.name', spec.database],
     ['hoodie.datasource.write.drop.partition.columns', 'false'],
     ['hoodie.datasource.write.hive_style_partitioning', 'false'],
     ['hoodie.datasource.write.partitionpath.urlencode', String(spec.partition !== null)],
-    ['hoodie.index.type', 'BUCKET'],
     ['hoodie.partition.metafile.use.base.format', 'false'],
     ['hoodie.populate.meta.fields', 'true'],
     ['hoodie.table.base.file.format', 'PARQUET'],
@@ -55,8 +52,15 @@ export function propertiesOf(spec: TableSpec): Map<string, string> {
     ['hoodie.table.type', spec.tableType],
     ['hoodie.table.version', String(spec.tableVersion)],
     ['hoodie.timeline.layout.version', '1'],
+    ['tributary.buckets', String(spec.buckets)],
     ['tributary.rows', spec.key.length > 0 ? 'keyed' : 'bag'],
   ])
+  if (spec.key.length > 0) {
+    // A bag is spread by the content's digest, not by its whole record key: to Hudi that is no bucket index.
+    p.set('hoodie.index.type', 'BUCKET')
+    p.set('hoodie.bucket.index.hash.field', key.join(','))
+    p.set('hoodie.bucket.index.num.buckets', String(spec.buckets))
+  }
   if (spec.tableType === 'MERGE_ON_READ') {
     p.set('hoodie.compaction.payload.class', 'org.apache.hudi.common.model.DefaultHoodieRecordPayload')
     p.set('hoodie.compaction.record.merger.strategy', 'eeb8d96f-b1e4-49fd-bbf8-28ac514178e5')
@@ -95,7 +99,8 @@ export function specOf(p: ReadonlyMap<string, string>, path: string, columns: re
     key: bag ? [] : fields(p.get('hoodie.table.recordkey.fields')),
     orderingField: p.get('hoodie.table.precombine.field') ?? '',
     partition: partition === '' ? null : { column: partition, truncate: isTruncate(truncate) ? truncate : 'none' },
-    buckets: Number(p.get('hoodie.bucket.index.num.buckets') ?? '0'),
+    // 0: another engine's table, not spread over buckets as ours are.
+    buckets: Number(p.get('tributary.buckets') ?? '0'),
     tableType: type,
     tableVersion: p.get('hoodie.table.version') === '9' ? 9 : 6,
   }

@@ -1,0 +1,97 @@
+import { expect, test } from 'vitest'
+import type { TableSpec } from '../../../src/contract/table.ts'
+import {
+  checkReadable,
+  checkWritable,
+  parseTableProperties,
+  printTableProperties,
+  propertiesOf,
+  specOf,
+  tableChecksum,
+} from '../../../src/lake/layout/table-properties.ts'
+import { COW_TABLES, goldenFiles } from '../../support/golden-table.ts'
+
+const SPEC: TableSpec = {
+  name: 'orders',
+  database: 'shop',
+  path: 'shop/public/orders',
+  columns: [
+    { name: 'id', type: { kind: 'long' } },
+    { name: 'total', type: { kind: 'decimal', precision: 12, scale: 2 } },
+    { name: 'at', type: { kind: 'timestamp-micros' }, doc: 'no time zone' },
+    { name: '_event_lsn', type: { kind: 'long' } },
+  ],
+  key: ['id'],
+  orderingField: '_event_lsn',
+  partition: null,
+  buckets: 4,
+  tableType: 'COPY_ON_WRITE',
+  tableVersion: 6,
+}
+
+function reread(spec: TableSpec): Map<string, string> {
+  const parsed = parseTableProperties(printTableProperties(propertiesOf(spec), 'Properties saved on', 0))
+  if (parsed === null) throw new Error('torn')
+  return parsed
+}
+
+test.each(COW_TABLES)('the configuration of %s, as Spark wrote it, is read', (name) => {
+  const p = parseTableProperties(goldenFiles(name).get('.hoodie/hoodie.properties')!)
+  expect(p?.get('hoodie.table.checksum')).toBe(tableChecksum(p?.get('hoodie.database.name') ?? '', p?.get('hoodie.table.name') ?? ''))
+  const spec = specOf(p!, name, [])
+  expect(spec.key[0]).toBe('id')
+  expect(spec.orderingField).toBe('ts')
+  expect(spec.buckets).toBe(0)
+  expect(spec.partition?.column ?? '').toBe(p?.get('hoodie.table.partition.fields'))
+})
+
+test('a table is described by its configuration alone', () => {
+  expect(specOf(reread(SPEC), SPEC.path, null)).toEqual(SPEC)
+})
+
+test('a table without a key has a row id as record key, which is no column of its own', () => {
+  const bag = { ...SPEC, key: [] }
+  const p = reread(bag)
+  expect(p.get('hoodie.table.recordkey.fields')).toBe('_tributary_row_id')
+  expect(p.get('hoodie.table.create.schema')).toContain('_tributary_row_id')
+  expect(p.has('hoodie.index.type')).toBe(false)
+  expect(specOf(p, SPEC.path, null)).toEqual(bag)
+})
+
+test.each([
+  [{ column: 'id', truncate: 'none' }, ['id'], 'SimpleKeyGenerator'],
+  [{ column: 'id', truncate: 'none' }, ['id', 'at'], 'ComplexKeyGenerator'],
+  [{ column: 'at', truncate: 'month' }, ['id'], 'TimestampBasedKeyGenerator'],
+  [null, ['id', 'at'], 'NonpartitionedKeyGenerator'],
+] as const)('partition %j with key %j is written by %s', (partition, key, generator) => {
+  const spec: TableSpec = { ...SPEC, partition, key }
+  const p = reread(spec)
+  expect(p.get('hoodie.table.keygenerator.class')).toBe(`org.apache.hudi.keygen.${generator}`)
+  expect(specOf(p, SPEC.path, null)).toEqual(spec)
+})
+
+test('a torn configuration is told from a whole one', () => {
+  const text = printTableProperties(propertiesOf(SPEC), 'Updated at', 0).toString()
+  expect(parseTableProperties(Buffer.from(text.slice(0, text.indexOf('hoodie.table.name'))))).toBeNull()
+  expect(parseTableProperties(Buffer.from(text.replace(/checksum=\d+/, 'checksum=1')))).toBeNull()
+})
+
+test.each([
+  [{ 'hoodie.table.version': '9' }, 'TRB-LAKE-002'],
+  [{ 'hoodie.timeline.layout.version': '2' }, 'TRB-LAKE-002'],
+  [{ 'hoodie.table.metadata.partitions': 'files' }, 'TRB-LAKE-009'],
+  [{ 'hoodie.table.metadata.partitions.inflight': 'files' }, 'TRB-LAKE-009'],
+  [{ 'hoodie.table.type': 'MERGE_ON_READ' }, 'TRB-LAKE-008'],
+  [{ 'hoodie.populate.meta.fields': 'false' }, 'TRB-LAKE-003'],
+  [{ 'hoodie.table.cdc.enabled': 'true' }, 'TRB-LAKE-003'],
+  [{ 'hoodie.datasource.write.drop.partition.columns': 'true' }, 'TRB-LAKE-003'],
+])('%j is refused for writing with %s', (change, code) => {
+  const p = new Map([...reread(SPEC), ...Object.entries(change)])
+  expect(() => checkWritable(p, 't')).toThrow(expect.objectContaining({ code }))
+})
+
+test('tables of this and of other writers are read while their version is known', () => {
+  expect(() => checkReadable(reread(SPEC), 't')).not.toThrow()
+  expect(() => checkReadable(new Map(), 't')).toThrow(expect.objectContaining({ code: 'TRB-LAKE-002' }))
+  expect(() => specOf(new Map([['hoodie.table.type', 'OTHER']]), 't', [])).toThrow(expect.objectContaining({ code: 'TRB-LAKE-003' }))
+})
