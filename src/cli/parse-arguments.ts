@@ -27,7 +27,7 @@ export function parseArguments(command: string, argv: readonly string[], flags: 
   const options: Record<string, { type: 'string' | 'boolean'; short?: string }> = {}
   for (const name of names) options[name] = { type: all[name]!.shape === 'switch' ? 'boolean' : 'string' }
   options['help'] = { type: 'boolean', short: 'h' }
-  const { tokens } = parseArgs({ args: [...argv], options, strict: false, allowPositionals: true, allowNegative: true, tokens: true })
+  const { tokens } = parseArgs({ args: [...argv], options, strict: false, allowPositionals: true, tokens: true })
   const args: string[] = []
   const found = new Map<string, string[]>()
   for (const token of tokens) {

@@ -1,4 +1,4 @@
-import type { ScanPlan, View, Watermark } from '../../contract/table.ts'
+import type { ScanPlan, TableReader, View, Watermark } from '../../contract/table.ts'
 import { Failure, isFailure } from '../../failure/failure.ts'
 import { parseAsOf } from '../../query/as-of.ts'
 import { type Base, resolveBase } from '../../query/resolve.ts'
@@ -11,6 +11,8 @@ export interface StateTable {
   readonly table: string
   /** How to read it; null: it is there, but had no commit in this state. */
   readonly view: View | null
+  /** The newest state is wanted: commits of other writers (Spark …) after `view` belong to it. */
+  readonly newest: boolean
   /** Where the log goes on after this state; null without a watermark. */
   readonly topic: string | null
   readonly nextOffset: number
@@ -24,17 +26,17 @@ export interface LakeState {
 /** Resolves `--as-of` (null: the newest state) to the tables that exist in that state and how each is read. */
 export async function lakeState(lake: OpenLake, asOf: string | null, nowMs: number): Promise<LakeState> {
   const base = await resolveBase(asOf === null ? { kind: 'latest' } : parseAsOf(asOf, nowMs), lake.watermarks.list())
-  if (base.watermark !== null) return { base, tables: fromWatermark(base.watermark) }
+  if (base.watermark !== null) return { base, tables: fromWatermark(base.watermark, asOf === null) }
   const view: View = base.instant === null ? { kind: 'latest' } : { kind: 'asOf', instant: base.instant }
   const tables: StateTable[] = []
-  for await (const path of lake.catalog.paths()) tables.push({ path, ...nameOfPath(path), view, topic: null, nextOffset: 0 })
+  for await (const path of lake.catalog.paths()) tables.push({ path, ...nameOfPath(path), view, newest: false, topic: null, nextOffset: 0 })
   return { base, tables }
 }
 
-function fromWatermark(w: Watermark): StateTable[] {
+function fromWatermark(w: Watermark, newest: boolean): StateTable[] {
   return w.tables.map(({ path, schema, table, instant, topic, nextOffset }) => {
     const view: View | null = instant === null ? null : { kind: 'asOf', instant }
-    return { path, schema, table, view, topic, nextOffset }
+    return { path, schema, table, view, newest, topic, nextOffset }
   })
 }
 
@@ -57,6 +59,7 @@ export const HUDI_COLUMNS = [
 /** The files of a table in a state. A table that had no commit then is an empty one; null: it did not exist yet. */
 export async function planTable(lake: OpenLake, t: StateTable): Promise<ScanPlan | null> {
   const reader = lake.reader(t.path)
+  if (t.newest) return await planNewest(reader, t.view)
   if (t.view === null) return { ...(await reader.plan({ kind: 'latest' })), files: [], instant: null }
   try {
     return await reader.plan(t.view)
@@ -65,6 +68,19 @@ export async function planTable(lake: OpenLake, t: StateTable): Promise<ScanPlan
     if (isFailure(e, 'TRB-LAKE-018') && t.topic === null) return null
     throw e
   }
+}
+
+/**
+ * The newest state of a table that no watermark beyond `view` speaks for: other writers' commits carry no checkpoint, so a table whose
+ * newest checkpoint is still that of `view` is read with all its commits. Our own later ones wait for their watermark.
+ */
+async function planNewest(reader: TableReader, view: View | null): Promise<ScanPlan> {
+  const latest = await reader.plan({ kind: 'latest' })
+  if (latest.instant === null || (view?.kind === 'asOf' && view.instant === latest.instant)) return latest
+  const newest = await reader.checkpointAt({ kind: 'asOf', instant: latest.instant })
+  const known = view === null ? null : await reader.checkpointAt(view)
+  if (newest?.topic === known?.topic && newest?.nextOffset === known?.nextOffset) return latest
+  return view === null ? { ...latest, files: [], instant: null } : await reader.plan(view)
 }
 
 /** Finds a table by `schema.table`, by its path or by a bare name that is unique. */

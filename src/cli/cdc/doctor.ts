@@ -1,0 +1,29 @@
+import { nameFlag, sourceFlag, urlFlag } from '../defaults.ts'
+import { list, text } from '../flag.ts'
+import { defineVerb } from '../verb.ts'
+
+export const verb = defineVerb({
+  description:
+    'Checks what cdc run needs of the source: connection, wal_level, the right to replicate, free slots and WAL senders, the slot and the\nWAL it retains, publication, tables, replica identities. It only looks; each ✗ comes with the SQL that puts it right.',
+  flags: {
+    source: sourceFlag,
+    url: urlFlag,
+    tables: list({ help: 'tables to capture, as for cdc run', default: ['*'] }),
+    name: nameFlag,
+    'slot-name': text({ help: 'replication slot', placeholder: 'SLOT', defaultText: 'after --name' }),
+    publication: text({ help: 'publication', placeholder: 'NAME', defaultText: 'after --name' }),
+  },
+  examples: [{ why: 'before the first cdc run', command: "cdc doctor --url postgres://app@db/shop --tables 'shop.*'" }],
+  async run(context) {
+    const { examine } = await import('./examine.ts')
+    return await examine(context)
+  },
+})
+
+export type DoctorFlags = {
+  readonly url: string | null
+  readonly tables: readonly string[]
+  readonly name: string
+  readonly 'slot-name': string | null
+  readonly publication: string | null
+}

@@ -1,0 +1,48 @@
+import { openPostgresSource } from '../../capture/postgres/adapter.ts'
+import type { Finding } from '../../contract/change.ts'
+import { Failure } from '../../failure/failure.ts'
+import { describePostgres, resolvePostgres } from '../postgres-options.ts'
+import type { ContextWith, Outcome } from '../verb.ts'
+import type { DoctorFlags } from './doctor.ts'
+import { sourceOptions } from './run-source.ts'
+
+const MARK = { ok: '✓', warning: '⚠', failed: '✗' } as const
+
+/** `cdc doctor`: the source's own checks, grouped, with a summary; TRB-CLI-015 (exit 3) when one failed. */
+export async function examine(context: ContextWith<DoctorFlags>): Promise<Outcome> {
+  const { flags, clock, signal } = context
+  const connection = resolvePostgres(flags.url, context.env)
+  if (connection.password !== undefined) context.secret(connection.password)
+  const { name, publication, tables } = flags
+  const options = sourceOptions(connection, { name, slot: flags['slot-name'], publication, tables })
+  const source = openPostgresSource(options, { clock, observe: () => undefined })
+  try {
+    const findings = await source.check(signal)
+    return outcome(`Source postgres ${describePostgres(connection)}`, findings)
+  } finally {
+    await source.close()
+  }
+}
+
+function outcome(group: string, findings: readonly Finding[]): Outcome {
+  const count = (level: Finding['level']): number => findings.filter((f) => f.level === level).length
+  const failed = count('failed')
+  const warnings = count('warning')
+  const parts = [`${count('ok')} passed`, `${warnings} warning${warnings === 1 ? '' : 's'}`, `${failed} failed`]
+  const summary = parts.join(' · ')
+  const text = `${group}\n${findingLines(findings)}\nSummary: ${summary}`
+  const failure = failed === 0 ? {} : { failure: new Failure('TRB-CLI-015', { failed, total: findings.length }) }
+  return { summary, result: { group, findings }, text, ...failure }
+}
+
+function findingLines(findings: readonly Finding[]): string {
+  const width = Math.max(0, ...findings.map((f) => f.id.length))
+  const lines: string[] = []
+  for (const f of findings) {
+    const [first, ...rest] = f.what.split('\n')
+    lines.push(`  ${MARK[f.level]} ${f.id.padEnd(width)}  ${first}`)
+    for (const r of rest) lines.push(`    ${' '.repeat(width)}  ${r}`)
+    if (f.fix !== null && f.level !== 'ok') lines.push(...f.fix.split('\n').map((l, i) => `      ${i === 0 ? '→' : ' '} ${l}`))
+  }
+  return lines.join('\n')
+}

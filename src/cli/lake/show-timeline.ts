@@ -1,0 +1,129 @@
+import { instantToMs } from '../../../timeline/instant.ts'
+import { printName } from '../../../timeline/name.ts'
+import type { Instant } from '../../../timeline/timeline.ts'
+import { newestWrite } from '../../../timeline/view.ts'
+import { Failure } from '../../failure/failure.ts'
+import { hoodieKey } from '../../lake/layout/paths.ts'
+import { readCheckpoint } from '../../lake/metadata/checkpoint.ts'
+import { TimelineStore } from '../../lake/timeline-store.ts'
+import { grid } from '../terminal/grid.ts'
+import { countText, durationText } from '../terminal/units.ts'
+import type { ContextWith, Outcome } from '../verb.ts'
+import { findTable, type StateTable } from './lake-state.ts'
+import { nameOfPath, type OpenLake, openLake } from './open-lake.ts'
+
+/** One line of the answer; the row of --json. */
+interface TimelineRow {
+  readonly table: string
+  readonly instant: string
+  readonly action: string
+  readonly state: string
+  /** From the instant to the time at which its completed file appeared; null while pending. */
+  readonly tookMs: number | null
+  readonly inserted: number | null
+  readonly updated: number | null
+  readonly deleted: number | null
+  readonly files: number | null
+  readonly commit: string | null
+  readonly note: string
+}
+
+type TimelineContext = ContextWith<{ readonly lake: string; readonly last: number }>
+
+/** `lake timeline`. */
+export async function showTimeline(context: TimelineContext): Promise<Outcome> {
+  const { flags, clock } = context
+  const lake = openLake(flags.lake, context.cwd, clock, context.command)
+  const all: StateTable[] = []
+  for await (const path of lake.catalog.paths()) {
+    all.push({ path, ...nameOfPath(path), view: { kind: 'latest' }, newest: false, topic: null, nextOffset: 0 })
+  }
+  if (all.length === 0) throw new Failure('TRB-QUERY-008', { lake: lake.store.root })
+  const wanted = context.args[0]
+  const tables = wanted === undefined ? all : [findTable(all, wanted, lake)]
+  const rows: TimelineRow[] = []
+  let pending = 0
+  let reachesBackTo: string | null = null
+  for (const t of tables) {
+    const ts = new TimelineStore(lake.store, t.path, clock)
+    await ts.refresh()
+    const instants = [...ts.timeline.instants].reverse()
+    pending += instants.filter((i) => i.state !== 'completed').length
+    const first = ts.timeline.instants.find((i) => newestWrite({ instants: [i] }, null) !== null)
+    if (first !== undefined && (reachesBackTo === null || first.time < reachesBackTo)) reachesBackTo = first.time
+    const shown = flags.last === 0 ? instants : instants.slice(0, flags.last)
+    for (const i of shown) rows.push(await rowOf(lake, ts, t, i, clock.now()))
+  }
+  if (tables.length > 1) rows.sort((a, b) => (a.instant < b.instant ? 1 : a.instant > b.instant ? -1 : 0))
+  const kept = flags.last === 0 ? rows : rows.slice(0, flags.last)
+  const summary = `pending ${pending} · ${reachText(reachesBackTo, clock.now())}`
+  const result = { lake: lake.store.root, tables: tables.map(fullName), pending, reachesBackTo, instants: kept }
+  return { summary, result, text: `${table(kept, tables.length > 1)}\n${summary}` }
+}
+
+async function rowOf(lake: OpenLake, ts: TimelineStore, t: StateTable, i: Instant, nowMs: number): Promise<TimelineRow> {
+  const head = { table: fullName(t), instant: i.time, action: i.action, state: i.state }
+  const none = { tookMs: null, inserted: null, updated: null, deleted: null, files: null, commit: null }
+  if (i.state !== 'completed') return { ...head, ...none, note: `for ${durationText(nowMs - (instantToMs(i.time) ?? nowMs))}` }
+  const file = await lake.store.head(hoodieKey(t.path, printName({ time: i.time, action: i.action, state: 'completed' })))
+  const begun = instantToMs(i.time)
+  // A completed file from a copy of the table carries the time of the copy: then nothing is known.
+  const tookMs = file === null || begun === null || file.modifiedMs < begun ? null : file.modifiedMs - begun
+  if (i.target !== null) return { ...head, ...none, tookMs, note: `undid ${i.target}` }
+  if (!['commit', 'deltacommit', 'replacecommit', 'compaction', 'logcompaction'].includes(i.action))
+    return { ...head, ...none, tookMs, note: '' }
+  const metadata = await ts.commit(i.time, i.action)
+  const stats = [...metadata.stats.values()].flat()
+  const sum = (of: (s: (typeof stats)[number]) => number): number => stats.reduce((n, s) => n + of(s), 0)
+  const checkpoint = readCheckpoint(metadata, hoodieKey(t.path, i.time))
+  const from =
+    checkpoint === null ? (metadata.operation ?? '').toLowerCase() : checkpoint.commit === null ? 'snapshot' : `at ${checkpoint.commit}`
+  return {
+    ...head,
+    tookMs,
+    inserted: sum((s) => s.numInserts),
+    updated: sum((s) => s.numUpdateWrites),
+    deleted: sum((s) => s.numDeletes),
+    files: stats.filter((s) => s.path !== null).length,
+    commit: checkpoint?.commit ?? null,
+    note: from,
+  }
+}
+
+function table(rows: readonly TimelineRow[], several: boolean): string {
+  const head = ['instant', 'action', 'state', 'took', 'rows', 'files', 'note']
+  const cells = rows.map((r) => [
+    r.instant,
+    r.action,
+    r.state,
+    r.tookMs === null ? '-' : durationText(r.tookMs),
+    rowsText(r),
+    r.files === null ? '-' : String(r.files),
+    r.note,
+  ])
+  const align: ('left' | 'right')[] = ['left', 'left', 'left', 'right', 'left', 'right', 'left']
+  if (!several) return grid(head, cells, align)
+  return grid(
+    ['table', ...head],
+    cells.map((c, i) => [rows[i]!.table, ...c]),
+    ['left', ...align],
+  )
+}
+
+function rowsText(r: TimelineRow): string {
+  const parts: string[] = []
+  if (r.inserted) parts.push(`+${countText(r.inserted)}`)
+  if (r.updated) parts.push(`~${countText(r.updated)}`)
+  if (r.deleted) parts.push(`-${countText(r.deleted)}`)
+  return parts.length === 0 ? '-' : parts.join(' ')
+}
+
+function reachText(first: string | null, nowMs: number): string {
+  if (first === null) return 'no commit yet'
+  const ms = instantToMs(first)
+  return `time travel reaches back to ${first}${ms === null ? '' : ` (${durationText(nowMs - ms)})`}`
+}
+
+function fullName(t: StateTable): string {
+  return `${t.schema}.${t.table}`
+}
