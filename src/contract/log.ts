@@ -107,6 +107,9 @@ export interface TopicTable {
   readonly table: TableId
   /** Rows estimated by the source, −1 unknown. */
   readonly rowEstimate: number
+  /** Schema ids of the table when it was first met (0: no key): an empty table is created from them. */
+  readonly keySchema: number
+  readonly valueSchema: number
 }
 
 export interface TopicTables {

@@ -7,5 +7,7 @@ export interface BatchEncoder {
   prepare(tables: readonly TableSchema[]): Promise<void>
   /** One TopicBatch per topic and table version; the bytes belong to the caller. */
   encode(batch: ChangeBatch): readonly TopicBatch[]
+  /** Ids of a prepared table. */
+  schemasOf(table: TableSchema): { readonly keySchema: number; readonly valueSchema: number }
   topicOf(table: TableId): string
 }

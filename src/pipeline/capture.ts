@@ -186,7 +186,8 @@ class Appender {
     const { encoder, topicTables, database } = this.options
     await encoder.prepare(tables)
     for (const table of tables) {
-      topicTables.put(encoder.topicOf(table.id), { database, table: table.id, rowEstimate: table.rowEstimate })
+      const { id, rowEstimate } = table
+      topicTables.put(encoder.topicOf(id), { database, table: id, rowEstimate, ...encoder.schemasOf(table) })
       this.prepared.add(table)
     }
   }

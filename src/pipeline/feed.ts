@@ -3,7 +3,7 @@ import type { AppendInfo, AppendSignal, LogCursor, TopicTables } from '../contra
 import type { Watermark } from '../contract/table.ts'
 import { assert, Failure } from '../failure/failure.ts'
 import { FlushCutter, type FlushPolicy } from './flush-policy.ts'
-import { commitTable, openTableFeed, type TableCommit, type TableFeed, type TableFeedContext } from './table-feed.ts'
+import { commitTable, createEmptyTable, openTableFeed, type TableCommit, type TableFeed, type TableFeedContext } from './table-feed.ts'
 
 export interface FeedOptions extends TableFeedContext {
   /** Name of the source, as in the log's cursors. */
@@ -88,7 +88,7 @@ class LakeFeed {
     const { log, clock } = this.options
     for (const info of log.appends(this.scanned)) {
       this.scanned = info.id
-      if (!info.cursor.consistent) await this.flushSnapshots(info)
+      await this.flushSnapshots(info)
       if (this.cutter.add(info, clock.now()) && info.id >= this.reached) return
     }
   }
@@ -134,10 +134,13 @@ class LakeFeed {
   }
 
   private async flushSnapshots(info: AppendInfo): Promise<void> {
+    const { source } = info.cursor
     for (const topic of info.cursor.snapshotDone) {
       const table = await this.table(topic)
       // No position stands for the table yet: it is as of the snapshot, and the watermark waits for all tables.
-      if (table !== null) await this.commit(table, info.id, { source: info.cursor.source, commit: null, commitUs: null })
+      if (table === null) continue
+      if (this.options.log.endAt(topic, 0, info.id) === 0) await createEmptyTable(this.options, table)
+      else if (!info.cursor.consistent) await this.commit(table, info.id, { source, commit: null, commitUs: null })
     }
   }
 

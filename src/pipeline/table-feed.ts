@@ -102,6 +102,15 @@ export async function commitTable(
   throw new Failure('TRB-LOG-010', { table: feed.path, attempts: COMMIT_ATTEMPTS })
 }
 
+/** Creates the table of a topic without records, so that it can be queried: it has no commit yet. */
+export async function createEmptyTable(context: TableFeedContext, feed: TableFeed): Promise<void> {
+  if (feed.writer !== null) return
+  const { keySchema, valueSchema } = feed.info
+  const schemas = [{ keySchema, valueSchema, records: 0, bytes: 0 }]
+  const texts = await loadTexts(context.registry, schemas)
+  await fitTable(context, feed, schemas, (id) => texts.get(id)!)
+}
+
 /** The writer of a table that has all columns of these schemas: created or evolved as needed. */
 async function fitTable(
   context: TableFeedContext,

@@ -94,6 +94,10 @@ export class FakeEncoder implements BatchEncoder {
     this.prepared++
   }
 
+  schemasOf(): { keySchema: number; valueSchema: number } {
+    return { keySchema: 0, valueSchema: 1 }
+  }
+
   topicOf(): string {
     return 'p.s.t'
   }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, expect, test } from 'vitest'
-import type { Log, SchemaRegistry, TopicBatch, TopicTables } from '../../src/contract/log.ts'
+import type { Log, SchemaRegistry, TopicBatch, TopicTable, TopicTables } from '../../src/contract/log.ts'
 import { AppendGate } from '../../src/log/embedded/append-gate.ts'
 import { openStateDatabase } from '../../src/log/embedded/database.ts'
 import { createEmbeddedLog } from '../../src/log/embedded/embedded-log.ts'
@@ -29,7 +29,7 @@ const registry: SchemaRegistry = {
 }
 const topicTables: TopicTables = {
   put: () => undefined,
-  get: (topic) => (TOPICS.includes(topic) ? { database: 'db', table: { schema: 's', table: topic.slice(4) }, rowEstimate: -1 } : null),
+  get: (topic) => (TOPICS.includes(topic) ? info(topic.slice(4)) : null),
 }
 
 /** One append: records per topic, whether it ends its transaction, and what happens to the lake after it. */
@@ -160,6 +160,10 @@ class Model {
     )
     return { topic, partition: 0, count, keySchema: 1, valueSchema, records, headers: null, runs: [{ count, commit: '0/0', commitUs: 0n }] }
   }
+}
+
+function info(table: string): TopicTable {
+  return { database: 'db', table: { schema: 's', table }, rowEstimate: -1, keySchema: 1, valueSchema: 2 }
 }
 
 function values(topic: string, count: number): string[] {
