@@ -1,0 +1,232 @@
+import { expect, test } from 'vitest'
+import type { Clock } from '../../src/contract/clock.ts'
+import { CommitProtocol } from '../../src/lake/commit-protocol.ts'
+import { propertiesOf } from '../../src/lake/layout/table-properties.ts'
+import { commitMetadata } from '../../src/lake/metadata/commit-metadata.ts'
+import { LakeTableReader } from '../../src/lake/read/table-reader.ts'
+import { TimelineStore } from '../../src/lake/timeline-store.ts'
+import { MemoryStore } from '../../src/storage/memory/memory-store.ts'
+import { fixedClock } from '../support/fixed-clock.ts'
+import { goldenFiles, goldenStore } from '../support/golden-table.ts'
+import { checkpointOf, readAll, SPEC, TrivialWriter, type Writes } from './trivial-writer.ts'
+
+const WRITES: Writes = new Map([['p', new Map([[0, 'a']])]])
+const HOODIE = `${SPEC.path}/.hoodie`
+
+async function table(): Promise<{ store: MemoryStore; clock: ReturnType<typeof fixedClock>; protocol: CommitProtocol }> {
+  const clock = fixedClock()
+  const store = new MemoryStore(clock)
+  await new TrivialWriter(store, clock).write(WRITES, checkpointOf(1))
+  return { store, clock, protocol: new CommitProtocol(store, SPEC.path, clock) }
+}
+
+const empty = commitMetadata({ operation: 'UPSERT', stats: [], schema: '{}' })
+
+test('a commit leaves requested, inflight and completed files, and no marker', async () => {
+  const { store } = await table()
+  const names = [...store.snapshot().keys()].filter((k) => k.startsWith(HOODIE)).map((k) => k.slice(HOODIE.length + 1))
+  const time = names[0].slice(0, 17)
+  expect(names).toEqual([`${time}.commit`, `${time}.commit.requested`, `${time}.inflight`, 'hoodie.properties'])
+  expect(store.snapshot().get(`${HOODIE}/${time}.commit.requested`)).toHaveLength(0)
+})
+
+test('another writer that completes in between is a conflict, and abandoning leaves its commit alone', async () => {
+  const { store, clock, protocol } = await table()
+  const time = await protocol.begin('commit', 'UPSERT')
+  // Spark would have rolled ours back; a writer that doesn't is a conflict all the same.
+  const other = `${Number(time.slice(0, 8))}235959000`
+  await store.putIfAbsent(`${HOODIE}/${other}.commit`, Buffer.from('{"partitionToWriteStats":{},"extraMetadata":{}}'))
+  expect(await protocol.complete(time, empty)).toBe('conflict')
+  await protocol.abandon(time)
+  const reader = new LakeTableReader(store, SPEC.path, clock)
+  expect((await reader.plan({ kind: 'latest' })).instant).toBe(other)
+  expect([...store.snapshot().keys()].filter((k) => k.includes(time) && !k.includes('rollback'))).toEqual([])
+})
+
+test('an instant that somebody else rolled back is a conflict', async () => {
+  const { store, clock, protocol } = await table()
+  const time = await protocol.begin('commit', 'UPSERT')
+  await new CommitProtocol(store, SPEC.path, clock).recover()
+  expect(await protocol.complete(time, empty)).toBe('conflict')
+  await protocol.abandon(time)
+})
+
+test('a commit that is repeated after its answer got lost is committed, once', async () => {
+  const { store, protocol } = await table()
+  const time = await protocol.begin('commit', 'UPSERT')
+  store.faults = (_n, call, key) => (call === 'putIfAbsent' && key.endsWith(`${time}.commit`) ? 'fail-after' : null)
+  await expect(protocol.complete(time, empty)).rejects.toMatchObject({ code: 'TRB-STORE-004' })
+  store.faults = () => null
+  expect(await protocol.complete(time, empty)).toBe('committed')
+})
+
+test('files that were announced but are not in the commit are gone with it', async () => {
+  const { store, protocol } = await table()
+  const time = await protocol.begin('commit', 'UPSERT')
+  const stray = `p/x-0_0-9-9_${time}.parquet`
+  await protocol.mark(time, stray, 'CREATE')
+  await store.put(`${SPEC.path}/${stray}`, Buffer.from('half a try'))
+  expect(await protocol.complete(time, empty)).toBe('committed')
+  expect(await store.head(`${SPEC.path}/${stray}`)).toBeNull()
+})
+
+test('an abandoned instant leaves a rollback on the timeline and the content as it was', async () => {
+  const { store, clock, protocol } = await table()
+  const time = await protocol.begin('commit', 'UPSERT')
+  await protocol.mark(time, `p/x-0_0-9-9_${time}.parquet`, 'CREATE')
+  await protocol.abandon(time)
+  expect(protocol.timeline.timeline.instants.map((i) => `${i.action} ${i.state} ${i.target === time}`)).toEqual([
+    'commit completed false',
+    'rollback completed true',
+  ])
+  expect(await readAll(store, clock)).toEqual(new Map([['p/0', 'a']]))
+})
+
+test('markers of a writer that died just after its commit are swept', async () => {
+  const { store, protocol } = await table()
+  const stale = `${HOODIE}/.temp/20200101000000000/p/x.parquet.marker.CREATE`
+  await store.putIfAbsent(stale, Buffer.alloc(0))
+  await protocol.recover()
+  expect(await store.head(stale)).toBeNull()
+})
+
+test('only the open instant can be marked or completed', async () => {
+  const { protocol } = await table()
+  await expect(protocol.mark('20200101000000000', 'x', 'CREATE')).rejects.toMatchObject({ code: 'TRB-INT-001' })
+  await expect(protocol.complete('20200101000000000', empty)).rejects.toMatchObject({ code: 'TRB-INT-001' })
+})
+
+test('a writer whose heartbeat is young is not rolled back; an old heartbeat is no protection', async () => {
+  const { store, clock, protocol } = await table()
+  const time = '20261121120000000'
+  await store.putIfAbsent(`${HOODIE}/${time}.commit.requested`, Buffer.alloc(0))
+  await store.putIfAbsent(`${HOODIE}/.heartbeat/${time}`, Buffer.alloc(0))
+  clock.advance(60_000)
+  await expect(protocol.begin('commit', 'UPSERT')).rejects.toMatchObject({ code: 'TRB-LAKE-012' })
+  clock.advance(61_000)
+  expect(await protocol.recover()).toMatchObject([{ time, action: 'commit' }])
+})
+
+test.each([
+  ['compaction', 'TRB-LAKE-010'],
+  ['logcompaction', 'TRB-LAKE-010'],
+  ['restore', 'TRB-LAKE-010'],
+  ['deltacommit', 'TRB-LAKE-008'],
+])('a pending %s stops the writer before anything is changed', async (action, code) => {
+  const { store, protocol } = await table()
+  await store.putIfAbsent(`${HOODIE}/20261121120000000.${action}.inflight`, Buffer.alloc(0))
+  await store.putIfAbsent(`${HOODIE}/20261121130000000.inflight`, Buffer.alloc(0))
+  const before = store.snapshot()
+  await expect(protocol.begin('commit', 'UPSERT')).rejects.toMatchObject({ code })
+  expect(store.snapshot()).toEqual(before)
+})
+
+test('a rollback whose plan is torn is taken off while nothing has been deleted, and stops the writer when it had begun', async () => {
+  const { store, protocol } = await table()
+  await store.putIfAbsent(`${HOODIE}/20261121120000000.rollback.requested`, Buffer.from('torn'))
+  await protocol.recover()
+  expect(protocol.timeline.timeline.instants.map((i) => i.action)).toEqual(['commit'])
+  await store.putIfAbsent(`${HOODIE}/20261121120000000.rollback.inflight`, Buffer.alloc(0))
+  await expect(protocol.recover()).rejects.toMatchObject({ code: 'TRB-LAKE-010' })
+})
+
+test('a table that another engine has upgraded, or given a metadata table, is not written any more', async () => {
+  const { protocol } = await table()
+  await protocol.timeline.updateProperties((p) => p.set('hoodie.table.metadata.partitions', 'files'))
+  await expect(protocol.begin('commit', 'UPSERT')).rejects.toMatchObject({ code: 'TRB-LAKE-009' })
+  await protocol.timeline.updateProperties((p) => p.delete('hoodie.table.metadata.partitions'))
+  await protocol.timeline.updateProperties((p) => p.set('hoodie.table.version', '9'))
+  await expect(protocol.begin('commit', 'UPSERT')).rejects.toMatchObject({ code: 'TRB-LAKE-002' })
+})
+
+test('what a failed Spark write left is rolled back to what Spark itself made of it', async () => {
+  const store = await goldenStore('v6_cow_rollback_pending', 't')
+  const failed = '20261121035313556'
+  expect([...store.snapshot().keys()].filter((k) => k.endsWith(`_${failed}.parquet`))).toHaveLength(3)
+  const protocol = new CommitProtocol(store, 't', fixedClock(Date.UTC(2026, 10, 22)))
+  expect(await protocol.recover()).toMatchObject([{ time: failed, action: 'commit', files: 3 }])
+  expect([...store.snapshot().keys()].filter((k) => k.includes(failed))).toEqual([])
+  // What Spark deleted in its own rollback of the same write, and we too.
+  const done = [...goldenFiles('v6_cow_rollback_done').keys()].filter((k) => k.endsWith('.parquet') && !k.includes('20261121035323588'))
+  const mine = [...store.snapshot().keys()].filter((k) => k.endsWith('.parquet')).map((k) => k.slice(2))
+  expect(mine.sort()).toEqual(done.sort())
+})
+
+test('a clustering that another engine has planned stops the writer', async () => {
+  const store = await goldenStore('v6_cow_clustering_requested', 't')
+  await expect(new CommitProtocol(store, 't', fixedClock(Date.UTC(2026, 10, 22))).recover()).rejects.toMatchObject({ code: 'TRB-LAKE-010' })
+})
+
+test('a rollback that Spark had begun is carried through, wherever the table lies now', async () => {
+  const store = await goldenStore('v6_cow_rollback_pending', 'moved/t')
+  const files = goldenFiles('v6_cow_rollback_done')
+  const by = '20261121035323672'
+  for (const state of ['requested', 'inflight']) {
+    const name = `.hoodie/${by}.rollback.${state}`
+    await store.putIfAbsent(`moved/t/${name}`, files.get(name)!)
+  }
+  const protocol = new CommitProtocol(store, 'moved/t', fixedClock(Date.UTC(2026, 10, 22)))
+  expect(await protocol.recover()).toMatchObject([{ time: '20261121035313556', by, files: 3 }])
+  expect([...store.snapshot().keys()].filter((k) => k.includes('20261121035313556'))).toEqual([])
+  expect(await store.head(`moved/t/.hoodie/${by}.rollback`)).not.toBeNull()
+})
+
+test('names on the timeline that nobody knows are an error, not ignored', async () => {
+  const { store, protocol } = await table()
+  await store.putIfAbsent(`${HOODIE}/20261121120000000_20261121120000001.commit`, Buffer.alloc(0))
+  await expect(protocol.begin('commit', 'UPSERT')).rejects.toMatchObject({ code: 'TRB-LAKE-004' })
+})
+
+test('an interrupted update of the configuration is completed, at every store call', async () => {
+  for (const fault of ['crash-before', 'crash-after'] as const) {
+    for (let n = 0; ; n++) {
+      const clock: Clock = fixedClock()
+      const first = new MemoryStore(clock)
+      await new TimelineStore(first, 't', clock).createTable(propertiesOf(SPEC))
+      const store = first.reopen()
+      store.faults = (call) => (call === n ? fault : null)
+      const died = await new TimelineStore(store, 't', clock)
+        .updateProperties((p) => p.set('x', '1'))
+        .then(
+          () => false,
+          () => true,
+        )
+      if (!died) break
+      const next = new TimelineStore(store.reopen(), 't', clock)
+      expect((await next.properties()).get('hoodie.table.name')).toBe('orders')
+      await next.updateProperties((p) => p.set('x', '2'))
+      expect((await next.properties()).get('x')).toBe('2')
+      expect(await store.reopen().head('t/.hoodie/hoodie.properties.backup')).toBeNull()
+    }
+  }
+})
+
+test('a configuration that Java left half written is taken from its backup', async () => {
+  const clock = fixedClock()
+  const store = new MemoryStore(clock)
+  const ts = new TimelineStore(store, 't', clock)
+  await ts.createTable(propertiesOf(SPEC))
+  const whole = await store.get('t/.hoodie/hoodie.properties')
+  await store.delete(['t/.hoodie/hoodie.properties'])
+  await store.putIfAbsent('t/.hoodie/hoodie.properties', whole.subarray(0, 100))
+  await store.putIfAbsent('t/.hoodie/hoodie.properties.backup', whole)
+  expect((await ts.properties()).get('hoodie.table.name')).toBe('orders')
+  await ts.updateProperties((p) => p.set('x', '1'))
+  expect((await ts.properties()).get('x')).toBe('1')
+})
+
+test('a configuration that somebody changes at the same moment is an error', async () => {
+  const clock = fixedClock()
+  const store = new MemoryStore(clock)
+  const ts = new TimelineStore(store, 't', clock)
+  await ts.createTable(propertiesOf(SPEC))
+  const key = 't/.hoodie/hoodie.properties'
+  const [at, body] = [(await store.head(key))!, await store.get(key)]
+  const other = store.reopen()
+  store.faults = (_n, call) => {
+    if (call === 'replaceIfTag') void other.replaceIfTag(key, body, at.tag)
+    return null
+  }
+  const change = ts.updateProperties((p) => p.set('x', '1'))
+  await expect(change).rejects.toMatchObject({ code: 'TRB-LAKE-011' })
+})
