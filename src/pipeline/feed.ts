@@ -89,7 +89,8 @@ class LakeFeed {
     for (const info of log.appends(this.scanned)) {
       this.scanned = info.id
       await this.flushSnapshots(info)
-      if (this.cutter.add(info, clock.now()) && info.id >= this.reached) return
+      const full = this.cutter.add(info, clock.now())
+      if (full && (this.cutter.boundary?.id ?? 0) >= this.reached) return
     }
   }
 
