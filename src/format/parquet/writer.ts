@@ -5,7 +5,7 @@ import { ChunkBuffer, encodeChunk } from './chunk-writer.ts'
 import type { WriteCodec } from './codec.ts'
 import type { Column } from './column.ts'
 import { type ChunkMeta, chunkStart, encodeFooter, type RowGroupMeta, type SchemaElement } from './metadata.ts'
-import { columnsOf, type FileColumn, schemaOf } from './schema.ts'
+import { columnsOf, type FileColumn, type Node, schemaOf } from './schema.ts'
 import { shred } from './shred.ts'
 
 const MAGIC = Buffer.from('PAR1', 'latin1')
@@ -77,6 +77,11 @@ export class ParquetWriter {
     this.#column++
   }
 
+  /** Whether `copyColumn` may take a column of another file as the next one: same leaves, levels and types. */
+  accepts(stored: FileColumn): boolean {
+    return sameNode(stored.node, this.#columns[this.#column].node)
+  }
+
   /** The next column, carried over as stored: the bytes of its chunks in another file, which has the same type for it. */
   async copyColumn(chunks: readonly { meta: ChunkMeta; bytes: Uint8Array }[]): Promise<void> {
     for (const { meta, bytes } of chunks) {
@@ -120,6 +125,21 @@ export class ParquetWriter {
     await this.#out.write(bytes)
     this.#offset += bytes.length
   }
+}
+
+function sameNode(a: Node, b: Node): boolean {
+  if (a.definition !== b.definition || a.repetition !== b.repetition) return false
+  if (a.kind === 'leaf' && b.kind === 'leaf') return a.path.join('/') === b.path.join('/') && sameElement(a.element, b.element)
+  if (a.kind === 'list' && b.kind === 'list') return sameNode(a.item, b.item)
+  return a.kind === 'map' && b.kind === 'map' && sameNode(a.key, b.key) && sameNode(a.value, b.value)
+}
+
+/** Same values for the same bytes: the logical type may be written in the old or the new way. */
+function sameElement(a: SchemaElement, b: SchemaElement): boolean {
+  if (a.type !== b.type || a.typeLength !== b.typeLength || a.converted !== b.converted) return false
+  if (a.logical?.kind === 'decimal' || b.logical?.kind === 'decimal') return a.scale === b.scale && a.precision === b.precision
+  if (a.logical?.kind !== 'timestamp') return true
+  return b.logical?.kind === 'timestamp' && a.logical.unit === b.logical.unit && a.logical.utc === b.logical.utc
 }
 
 function moved(meta: ChunkMeta, by: number): ChunkMeta {

@@ -1,0 +1,104 @@
+/**
+ * Keys → dense numbers: an open-addressing table over typed arrays, no object per key. Keys are compared by their two hashes and then by
+ * bytes. The caller keeps what belongs to a number in arrays of its own.
+ */
+export interface KeySource {
+  readonly data: Buffer
+  readonly offsets: Int32Array
+  readonly h0: Int32Array
+  readonly h1: Int32Array
+}
+
+export class KeyTable {
+  readonly #sources: readonly KeySource[]
+  /** Number + 1, 0 empty. */
+  #slots: Int32Array
+  #size = 0
+  /** Where a key's bytes are. */
+  #source: Uint16Array | Int32Array
+  #row: Int32Array
+
+  /** `expected`: about how many distinct keys. */
+  constructor(sources: readonly KeySource[], expected: number) {
+    this.#sources = sources
+    let slots = 64
+    while (slots < expected * 1.6) slots *= 2
+    this.#slots = new Int32Array(slots)
+    this.#source = new Int32Array(Math.max(16, expected))
+    this.#row = new Int32Array(Math.max(16, expected))
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  /** Number of the key of row `row` of source `source`, added when it is new. */
+  put(source: number, row: number): number {
+    const s = this.#sources[source]
+    const h0 = s.h0[row]
+    const h1 = s.h1[row]
+    let slot = h0 & (this.#slots.length - 1)
+    for (;;) {
+      const k = this.#slots[slot] - 1
+      if (k < 0) break
+      if (this.#is(k, h0, h1, s.data, s.offsets[row], s.offsets[row + 1])) return k
+      slot = (slot + 1) & (this.#slots.length - 1)
+    }
+    const k = this.#size++
+    if (k === this.#row.length) this.#growRows()
+    this.#source[k] = source
+    this.#row[k] = row
+    this.#slots[slot] = k + 1
+    if (this.#size * 1.5 > this.#slots.length) this.#rehash()
+    return k
+  }
+
+  /** Number of a key given by its bytes and hashes; −1: not there. */
+  find(h0: number, h1: number, data: Buffer, from: number, to: number): number {
+    let slot = h0 & (this.#slots.length - 1)
+    for (;;) {
+      const k = this.#slots[slot] - 1
+      if (k < 0) return -1
+      if (this.#is(k, h0, h1, data, from, to)) return k
+      slot = (slot + 1) & (this.#slots.length - 1)
+    }
+  }
+
+  /** Source and row where key `k` was first seen. */
+  sourceOf(k: number): number {
+    return this.#source[k]
+  }
+
+  rowOf(k: number): number {
+    return this.#row[k]
+  }
+
+  #is(k: number, h0: number, h1: number, data: Buffer, from: number, to: number): boolean {
+    const s = this.#sources[this.#source[k]]
+    const r = this.#row[k]
+    if (s.h0[r] !== h0 || s.h1[r] !== h1) return false
+    const at = s.offsets[r]
+    if (s.offsets[r + 1] - at !== to - from) return false
+    for (let i = 0, n = to - from; i < n; i++) if (s.data[at + i] !== data[from + i]) return false
+    return true
+  }
+
+  #growRows(): void {
+    const source = new Int32Array(this.#row.length * 2)
+    const row = new Int32Array(this.#row.length * 2)
+    source.set(this.#source)
+    row.set(this.#row)
+    this.#source = source
+    this.#row = row
+  }
+
+  #rehash(): void {
+    const slots = new Int32Array(this.#slots.length * 2)
+    for (let k = 0; k < this.#size; k++) {
+      let slot = this.#sources[this.#source[k]].h0[this.#row[k]] & (slots.length - 1)
+      while (slots[slot] !== 0) slot = (slot + 1) & (slots.length - 1)
+      slots[slot] = k + 1
+    }
+    this.#slots = slots
+  }
+}

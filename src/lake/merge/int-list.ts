@@ -1,0 +1,27 @@
+/** A growing list of 32-bit integers. */
+export class IntList {
+  #items: Int32Array
+  length = 0
+
+  constructor(capacity = 16) {
+    this.#items = new Int32Array(capacity)
+  }
+
+  push(x: number): void {
+    if (this.length === this.#items.length) {
+      const bigger = new Int32Array(this.length * 2)
+      bigger.set(this.#items)
+      this.#items = bigger
+    }
+    this.#items[this.length++] = x
+  }
+
+  at(i: number): number {
+    return this.#items[i]
+  }
+
+  /** A view, valid until the next push. */
+  view(): Int32Array {
+    return this.#items.subarray(0, this.length)
+  }
+}

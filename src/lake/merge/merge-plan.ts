@@ -1,0 +1,81 @@
+import type { ChangedRows } from './changed-rows.ts'
+import type { Selection } from './gather.ts'
+
+/** What becomes of the rows of one row group: base rows and changed rows in output order. */
+export class MergePlan {
+  readonly count: number
+  readonly deleted: number
+  readonly updated: number
+  readonly inserted: number
+  /** Source 0: the base, by its row; source 1: the changed rows, by their number. */
+  readonly own: Selection
+  /** Output row → base row; −1 for inserts. */
+  readonly baseRow: Int32Array
+  /** Base rows that are updated, and by which changed row. */
+  readonly updatedRows: Int32Array
+  readonly #updatedBy: Int32Array
+
+  /** Edits ascending by row; rows of `edits.rows` from `firstInsert` on are appended. */
+  constructor(
+    baseRows: number,
+    edits: { readonly row: Int32Array; readonly changed: Int32Array; readonly rows: ChangedRows | null },
+    firstInsert: number,
+  ) {
+    const { row: editRow, changed, rows } = edits
+    let deleted = 0
+    for (const c of changed) if (c < 0) deleted++
+    this.deleted = deleted
+    this.updated = changed.length - deleted
+    this.inserted = rows === null ? 0 : rows.count - firstInsert
+    this.count = baseRows - deleted + this.inserted
+    const source = new Int32Array(this.count)
+    const row = new Int32Array(this.count)
+    this.baseRow = new Int32Array(this.count).fill(-1)
+    this.updatedRows = new Int32Array(this.updated)
+    this.#updatedBy = new Int32Array(this.updated)
+    let out = 0
+    let edit = 0
+    let updates = 0
+    for (let r = 0; r < baseRows; r++) {
+      if (edit < editRow.length && editRow[edit] === r) {
+        const by = changed[edit++]
+        if (by < 0) continue
+        source[out] = 1
+        row[out] = by
+        this.updatedRows[updates] = r
+        this.#updatedBy[updates++] = by
+      } else row[out] = r
+      this.baseRow[out++] = r
+    }
+    for (let i = 0; i < this.inserted; i++, out++) {
+      source[out] = 1
+      row[out] = firstInsert + i
+    }
+    this.own = { source, row, count: this.count }
+  }
+
+  /** Same rows in the same places. */
+  get inPlace(): boolean {
+    return this.deleted === 0 && this.inserted === 0
+  }
+
+  /** The selection with source i + 1 for chunk i. */
+  ofChunks(rows: ChangedRows): Selection {
+    const { source: from, row: at } = this.own
+    const source = new Int32Array(this.count)
+    const row = new Int32Array(this.count)
+    for (let i = 0; i < this.count; i++) {
+      if (from![i] === 0) row[i] = at[i]
+      else {
+        source[i] = rows.chunk[at[i]] + 1
+        row[i] = rows.row[at[i]]
+      }
+    }
+    return { source, row, count: this.count }
+  }
+
+  /** Per updated row, the value of `of` for the changed row that updates it. */
+  take(of: Int32Array): Int32Array {
+    return this.#updatedBy.map((by) => of[by])
+  }
+}

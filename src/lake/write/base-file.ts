@@ -1,0 +1,295 @@
+import type { LakeColumn } from '../../contract/columns.ts'
+import type { ObjectStore } from '../../contract/object-store.ts'
+import { GrowableSink } from '../../format/bytes/growable-sink.ts'
+import type { WriteCodec } from '../../format/parquet/codec.ts'
+import { constantColumn, type PlainVector } from '../../format/parquet/column.ts'
+import type { RawChunk } from '../../format/parquet/file.ts'
+import type { FileColumn } from '../../format/parquet/schema.ts'
+import { compareBytes } from '../../format/parquet/statistics.ts'
+import { ParquetWriter } from '../../format/parquet/writer.ts'
+import { BloomFilter, MAX_KEY, MIN_KEY } from '../index/bloom.ts'
+import { integer } from '../index/java-text.ts'
+import type { ChangedRows } from '../merge/changed-rows.ts'
+import { gather, nullColumn, type Selection } from '../merge/gather.ts'
+import { type BaseGroup, recordKeys } from '../merge/join.ts'
+import { MergePlan } from '../merge/merge-plan.ts'
+import { NOWHERE, STORED } from '../merge/outcomes.ts'
+import { sameValues } from '../merge/same-values.ts'
+import { avroSchemaText, META_COLUMNS, sanitizeName } from '../metadata/avro-schema.ts'
+
+/** What all base files of one commit have in common. */
+export interface CommitTarget {
+  readonly store: ObjectStore
+  /** Hudi table name. */
+  readonly table: string
+  /** Stored columns (of a bag: the row id last), without meta columns. */
+  readonly columns: readonly LakeColumn[]
+  /** Position of the row id of a bag in `columns`, −1 none. */
+  readonly rowIdColumn: number
+  readonly instant: string
+  readonly codec: WriteCodec
+  /** Row groups are cut at about this many bytes, uncompressed. */
+  readonly rowGroupBytes: number
+}
+
+/** Edits of one row group of the base file: rows ascending, `changed` numbers rows of `rows`, −1 deletes. */
+export interface RowGroupEdits {
+  readonly row: Int32Array
+  readonly changed: Int32Array
+  readonly rows: ChangedRows | null
+}
+
+const META: readonly LakeColumn[] = META_COLUMNS.map((name) => ({ name, type: { kind: 'string' } }))
+/** Row groups smaller than this fraction of a full one take the inserted rows in. */
+const MOST_ROWS = 1 << 20
+
+/** Writes one base file: rows carried over from `base`, changed rows, footer. */
+export class BaseFileWriter {
+  readonly #target: CommitTarget
+  readonly #base: BaseGroup | null
+  readonly #parquet: ParquetWriter
+  readonly #fileName: string
+  readonly #partition: string
+  readonly #ordinal: number
+  readonly #bloom: BloomFilter
+  readonly #bloomIsWhole: boolean
+  #seqno = 0
+  #min: Buffer | null = null
+  #max: Buffer | null = null
+  inserted = 0
+  updated = 0
+  deleted = 0
+
+  private constructor(
+    target: CommitTarget,
+    base: BaseGroup | null,
+    parquet: ParquetWriter,
+    name: string,
+    partition: string,
+    ordinal: number,
+    expected: number,
+  ) {
+    this.#target = target
+    this.#base = base
+    this.#parquet = parquet
+    this.#fileName = name
+    this.#partition = partition
+    this.#ordinal = ordinal
+    const carried = base === null ? null : BloomFilter.carriedOn(base.file.meta.keyValues, expected)
+    this.#bloom = carried ?? BloomFilter.sized(expected + (base?.file.meta.rows ?? 0))
+    this.#bloomIsWhole = carried !== null
+    const old = base?.file.meta.keyValues
+    if (carried !== null && old?.has(MIN_KEY) && old.has(MAX_KEY)) {
+      this.#min = Buffer.from(old.get(MIN_KEY)!, 'utf8')
+      this.#max = Buffer.from(old.get(MAX_KEY)!, 'utf8')
+    }
+  }
+
+  /** `ordinal`: number of the file in its commit, part of the sequence numbers. `expected`: rows to be inserted, about. */
+  static async create(
+    target: CommitTarget,
+    base: BaseGroup | null,
+    at: { readonly key: string; readonly name: string; readonly partition: string; readonly ordinal: number },
+    expected: number,
+  ): Promise<BaseFileWriter> {
+    const name = sanitizeName(target.table)
+    const parquet = new ParquetWriter(await target.store.writer(at.key), {
+      root: `hoodie.${name}.${name}_record`,
+      columns: [...META, ...target.columns],
+      codec: target.codec,
+    })
+    return new BaseFileWriter(target, base, parquet, at.name, at.partition, at.ordinal, expected)
+  }
+
+  /** Rows that a row group of about `rowGroupBytes` holds, given bytes per row. */
+  rowsPerGroup(bytesPerRow: number): number {
+    return Math.max(1, Math.min(MOST_ROWS, Math.floor(this.#target.rowGroupBytes / Math.max(1, bytesPerRow))))
+  }
+
+  /** A row group of new rows only. */
+  async insertRows(rows: ChangedRows): Promise<void> {
+    if (rows.count === 0) return
+    const own: Selection = { source: null, row: indexes(rows.count), count: rows.count }
+    await this.#parquet.beginRowGroup(rows.count)
+    await this.#parquet.writeColumn(constantColumn(Buffer.from(this.#target.instant), rows.count))
+    await this.#parquet.writeColumn(this.#sequenceNumbers(rows.count))
+    await this.#parquet.writeColumn(rows.keys)
+    await this.#parquet.writeColumn(constantColumn(Buffer.from(this.#partition), rows.count))
+    await this.#parquet.writeColumn(constantColumn(Buffer.from(this.#fileName), rows.count))
+    for (let c = 0; c < this.#target.columns.length; c++) {
+      if (c === this.#target.rowIdColumn) await this.#parquet.writeColumn(rows.keys)
+      else {
+        const pick = this.#resolved(c, rows, { source: rows.chunk, row: rows.row, count: rows.count }, own, null)
+        await this.#parquet.writeColumn(gather(this.#target.columns[c].type, rows.columns(c), pick))
+      }
+    }
+    this.#parquet.endRowGroup()
+    this.#note(rows.keys)
+    this.inserted += rows.count
+  }
+
+  /** Row group `g` of the base file as it is: stored bytes, but for the file name. */
+  async copyRowGroup(g: number): Promise<void> {
+    const base = this.#base!
+    const { rows } = base.file.meta.rowGroups[g]
+    if (rows === 0) return
+    await this.#parquet.beginRowGroup(rows)
+    for (const column of [...META, ...this.#target.columns]) await this.#carryColumn(g, column, rows)
+    this.#parquet.endRowGroup()
+    if (!this.#bloomIsWhole) this.#note(await recordKeys(base.file, g))
+  }
+
+  /** Row group `g` of the base file with its edits, and `inserts` (numbers of rows in `edits.rows`, from `firstInsert` on) at its end. */
+  async mergeRowGroup(g: number, edits: RowGroupEdits, firstInsert: number): Promise<void> {
+    const base = this.#base!
+    const plan = new MergePlan(base.file.meta.rowGroups[g].rows, edits, firstInsert)
+    this.deleted += plan.deleted
+    this.updated += plan.updated
+    this.inserted += plan.inserted
+    if (plan.count === 0) return
+    await this.#parquet.beginRowGroup(plan.count)
+    for (const column of META) await this.#mergeMeta(g, column, plan, edits.rows)
+    for (let c = 0; c < this.#target.columns.length; c++) await this.#mergeColumn(g, c, plan, edits)
+    this.#parquet.endRowGroup()
+    if (!this.#bloomIsWhole) this.#note(await recordKeys(base.file, g))
+    if (edits.rows !== null && plan.inserted > 0) this.#note(edits.rows.keys, firstInsert)
+  }
+
+  /** Writes the footer. Returns rows and bytes of the file. */
+  async close(): Promise<{ rows: number; bytes: number }> {
+    const { table, columns } = this.#target
+    const entries: [string, string][] = [
+      ['parquet.avro.schema', avroSchemaText(table, columns, true)],
+      ['writer.model.name', 'avro'],
+      ...this.#bloom.entries(),
+    ]
+    if (this.#min !== null && this.#max !== null) entries.push([MIN_KEY, this.#min.toString('utf8')], [MAX_KEY, this.#max.toString('utf8')])
+    const bytes = await this.#parquet.close(new Map(entries))
+    return { rows: this.#parquet.rows, bytes }
+  }
+
+  async abort(): Promise<void> {
+    await this.#parquet.abort()
+  }
+
+  async #carryColumn(g: number, column: LakeColumn, rows: number): Promise<void> {
+    const { file } = this.#base!
+    if (column.name === '_hoodie_file_name') return this.#parquet.writeColumn(constantColumn(Buffer.from(this.#fileName), rows))
+    const stored = file.column(column.name)
+    if (stored === null) return this.#parquet.writeColumn(nullColumn(column.type, rows))
+    const raw = await file.rawColumn(g, stored)
+    if (this.#parquet.accepts(stored)) await this.#parquet.copyColumn(raw)
+    else await this.#parquet.writeColumn(file.decode(stored, column.type, raw))
+  }
+
+  async #mergeMeta(g: number, column: LakeColumn, plan: MergePlan, rows: ChangedRows | null): Promise<void> {
+    const { count } = plan
+    if (column.name === '_hoodie_file_name') return this.#parquet.writeColumn(constantColumn(Buffer.from(this.#fileName), count))
+    if (column.name === '_hoodie_partition_path') return this.#parquet.writeColumn(constantColumn(Buffer.from(this.#partition), count))
+    // an update keeps its key: without inserts and deletes the keys are those of before
+    if (column.name === '_hoodie_record_key' && plan.inPlace) return this.#carryColumn(g, column, count)
+    const base = await this.#base!.file.read(g, column.name, column.type)
+    const changed = rows?.count ?? 0
+    const own =
+      column.name === '_hoodie_record_key'
+        ? (rows?.keys ?? null)
+        : column.name === '_hoodie_commit_time'
+          ? constantColumn(Buffer.from(this.#target.instant), changed)
+          : this.#sequenceNumbers(changed)
+    await this.#parquet.writeColumn(gather(column.type, [base, own], plan.own))
+  }
+
+  async #mergeColumn(g: number, c: number, plan: MergePlan, edits: RowGroupEdits): Promise<void> {
+    const column = this.#target.columns[c]
+    const { file } = this.#base!
+    const { rows } = edits
+    const stored = file.column(column.name)
+    const raw: RawChunk[] | null = stored === null ? null : await file.rawColumn(g, stored)
+    const base = stored === null ? null : file.decode(stored, column.type, raw!)
+    if (c === this.#target.rowIdColumn) return this.#parquet.writeColumn(gather(column.type, [base, rows?.keys ?? null], plan.own))
+    if (rows !== null && base !== null && plan.inPlace && this.#unchanged(c, stored!, base, plan, rows))
+      return this.#parquet.copyColumn(raw!)
+    const sources = [base, ...(rows === null ? [] : rows.columns(c))]
+    const picked = rows === null ? plan.own : this.#resolved(c, rows, plan.ofChunks(rows), plan.own, plan)
+    await this.#parquet.writeColumn(gather(column.type, sources, picked))
+  }
+
+  /** The column's stored bytes can stay: every update has the value that is there already. */
+  #unchanged(c: number, stored: FileColumn, base: Parameters<typeof sameValues>[0], plan: MergePlan, rows: ChangedRows): boolean {
+    if (rows.outcomes.lacks(c) || !this.#parquet.accepts(stored)) return false
+    return sameValues(base, plan.updatedRows, rows.columns(c), plan.take(rows.chunk), plan.take(rows.row))
+  }
+
+  /**
+   * `pick` with values that a change does not have taken from where they are: an earlier change, the stored row, or a rescued one. With a
+   * plan, source 0 is the base and chunk i is source i + 1; without, chunk i is source i. The rescued rows follow the chunks.
+   */
+  #resolved(c: number, rows: ChangedRows, pick: Selection, own: Selection, plan: MergePlan | null): Selection {
+    const { outcomes, rescued } = rows
+    if (!outcomes.lacks(c)) return pick
+    const source = pick.source!.slice()
+    const row = pick.row.slice()
+    const { unit } = outcomes
+    const first = plan === null ? 0 : 1
+    for (let i = 0; i < pick.count; i++) {
+      if (plan !== null && own.source![i] === 0) continue
+      const j = rows.entry[own.row[i]]
+      const from = outcomes.origin(c, j)
+      if (from >= 0) {
+        source[i] = unit.chunk[from] + first
+        row[i] = unit.chunks[unit.chunk[from]].row[unit.entry[from]]
+        continue
+      }
+      const k = from === NOWHERE ? -1 : STORED - from
+      if (plan !== null && k === outcomes.keyOf[j] && plan.baseRow[i] >= 0) {
+        source[i] = 0
+        row[i] = plan.baseRow[i]
+      } else {
+        source[i] = unit.chunks.length + first
+        row[i] = k < 0 || rescued === null ? -1 : rescued.rowOf[k]
+        if (row[i] < 0) source[i] = 0
+      }
+    }
+    return { source, row, count: pick.count }
+  }
+
+  /** `<instant>_<file ordinal>_<row>` for the next `count` rows. */
+  #sequenceNumbers(count: number): PlainVector {
+    const prefix = Buffer.from(`${this.#target.instant}_${this.#ordinal}_`, 'latin1')
+    const starts = new Int32Array(count + 1)
+    const out = new GrowableSink(Math.max(64, count * (prefix.length + 12)))
+    for (let i = 0; i < count; i++) {
+      const at = out.pos
+      out.reserve(4 + prefix.length + 16)
+      out.pos += 4
+      for (let b = 0; b < prefix.length; b++) out.buf[out.pos++] = prefix[b]
+      integer(this.#seqno++, out)
+      out.buf.writeInt32LE(out.pos - at - 4, at)
+      starts[i + 1] = out.pos
+    }
+    return { kind: 'plain', data: out.buf.subarray(0, out.pos), starts }
+  }
+
+  /** Keys that the footer's filter and range must cover. */
+  #note(keys: PlainVector, from = 0): void {
+    const { data, starts } = keys
+    for (let i = from; i < starts.length - 1; i++) {
+      const s = starts[i] + 4
+      const e = starts[i + 1]
+      if (e < s) continue
+      this.#bloom.add(data, s, e)
+      if (this.#min === null || compareBytes(data, s, e, this.#min, 0, this.#min.length) < 0) this.#min = copy(data, s, e)
+      if (this.#max === null || compareBytes(data, s, e, this.#max, 0, this.#max.length) > 0) this.#max = copy(data, s, e)
+    }
+  }
+}
+
+function copy(data: Buffer, from: number, to: number): Buffer {
+  return Buffer.from(data.subarray(from, to))
+}
+
+function indexes(n: number): Int32Array {
+  const out = new Int32Array(n)
+  for (let i = 0; i < n; i++) out[i] = i
+  return out
+}

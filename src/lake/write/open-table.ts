@@ -1,0 +1,32 @@
+import type { Clock } from '../../contract/clock.ts'
+import type { ObjectStore } from '../../contract/object-store.ts'
+import type { TableSpec, TableWriter } from '../../contract/table.ts'
+import { createOrOpenTable } from '../open-table.ts'
+import { CowTableWriter } from './table-writer.ts'
+
+export interface OpenTableDeps {
+  readonly clock: Clock
+  /** A directory on local disk for what does not fit into memory; made when needed, emptied by the writer. */
+  readonly scratchDir: string
+  /** Bytes of changes held in memory at most; default 128 MiB. */
+  readonly memoryBudget?: number
+  /** Row groups are cut at about this many bytes, uncompressed; default 64 MiB. */
+  readonly rowGroupBytes?: number
+}
+
+const DEFAULT_BUDGET = 128 << 20
+const DEFAULT_ROW_GROUP = 64 << 20
+
+/**
+ * Opens a table for writing, created when there is none. An existing table keeps its columns (call evolve to add some) and bucket count.
+ * Failures: see createOrOpenTable (another key or partitioning, table version, metadata table).
+ */
+export async function openTableWriter(store: ObjectStore, spec: TableSpec, deps: OpenTableDeps): Promise<TableWriter> {
+  const found = await createOrOpenTable(store, spec, deps.clock)
+  return new CowTableWriter(store, found, {
+    clock: deps.clock,
+    scratchDir: deps.scratchDir,
+    memoryBudget: deps.memoryBudget ?? DEFAULT_BUDGET,
+    rowGroupBytes: deps.rowGroupBytes ?? DEFAULT_ROW_GROUP,
+  })
+}

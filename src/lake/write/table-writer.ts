@@ -1,0 +1,120 @@
+import type { Clock } from '../../contract/clock.ts'
+import type { LakeColumn, RowChanges } from '../../contract/columns.ts'
+import type { ObjectStore } from '../../contract/object-store.ts'
+import type { Checkpoint, Staged, TableSpec, TableWriter } from '../../contract/table.ts'
+import { assert } from '../../failure/failure.ts'
+import { CommitProtocol } from '../commit-protocol.ts'
+import { CHANGE_COLUMNS } from '../index/bag-key.ts'
+import type { MarkerKind } from '../layout/paths.ts'
+import { specOf } from '../layout/table-properties.ts'
+import { evolvedColumns } from '../merge/fit.ts'
+import { checkpointExtra } from '../metadata/checkpoint.ts'
+import { commitMetadata, type WriteStat } from '../metadata/commit-metadata.ts'
+import { columnsAt, tableSchemaText } from '../open-table.ts'
+import { latestBaseFiles } from '../read/slices.ts'
+import { collect } from './collect.ts'
+import { writeGroups } from './write-groups.ts'
+
+export interface WriterDeps {
+  readonly clock: Clock
+  /** A directory on local disk for what does not fit into memory; emptied by the writer. */
+  readonly scratchDir: string
+  /** Bytes of changes held in memory at most. */
+  readonly memoryBudget: number
+  /** Row groups are cut at about this many bytes, uncompressed. */
+  readonly rowGroupBytes: number
+}
+
+interface OpenStage {
+  readonly staged: Staged
+  readonly stats: readonly WriteStat[]
+  readonly spec: TableSpec
+}
+
+/** Copy-on-write, table version 6: each flush rewrites the base files of the file groups that its changes touch. */
+export class CowTableWriter implements TableWriter {
+  readonly #store: ObjectStore
+  readonly #deps: WriterDeps
+  readonly #protocol: CommitProtocol
+  #spec: TableSpec
+  #open: OpenStage | null = null
+
+  constructor(store: ObjectStore, spec: TableSpec, deps: WriterDeps) {
+    this.#store = store
+    this.#spec = spec
+    this.#deps = deps
+    this.#protocol = new CommitProtocol(store, spec.path, deps.clock)
+  }
+
+  get spec(): TableSpec {
+    return this.#spec
+  }
+
+  async checkpoint(): Promise<Checkpoint | null> {
+    return this.#protocol.checkpoint()
+  }
+
+  async instant(): Promise<string | null> {
+    return this.#protocol.newest()
+  }
+
+  async evolve(columns: readonly LakeColumn[]): Promise<void> {
+    const isChange = (name: string): boolean => CHANGE_COLUMNS.has(name)
+    this.#spec = { ...this.#spec, columns: evolvedColumns(this.#spec.path, this.#spec.columns, columns, isChange) }
+  }
+
+  async stage(changes: Iterable<RowChanges> | AsyncIterable<RowChanges>): Promise<Staged> {
+    assert(this.#open === null, 'a stage is committed or abandoned before the next one')
+    const instant = await this.#protocol.begin('commit', 'UPSERT')
+    try {
+      await this.#followOthers()
+      const ts = this.#protocol.timeline
+      const files = await latestBaseFiles(ts, null)
+      const seed = Math.floor(this.#deps.clock.random() * 0x100000000)
+      const collected = await collect(changes, this.#spec, this.#spec.columns, seed)
+      const mark = (path: string, kind: MarkerKind): Promise<void> => this.#protocol.mark(instant, path, kind)
+      const context = { store: this.#store, spec: this.#spec, instant, mark, seed, ...this.#deps }
+      const { stats, counts } = await writeGroups(context, files, collected)
+      const staged = { instant, counts }
+      this.#open = { staged, stats, spec: this.#spec }
+      return staged
+    } catch (e) {
+      await this.#protocol.abandon(instant)
+      throw e
+    }
+  }
+
+  async commit(staged: Staged, checkpoint: Checkpoint): Promise<'committed' | 'conflict'> {
+    const open = this.#opened(staged)
+    const metadata = commitMetadata({
+      operation: 'UPSERT',
+      stats: open.stats,
+      schema: tableSchemaText(open.spec),
+      extra: checkpointExtra(checkpoint),
+    })
+    const result = await this.#protocol.complete(staged.instant, metadata)
+    if (result === 'committed') this.#open = null
+    return result
+  }
+
+  async abandon(staged: Staged): Promise<void> {
+    this.#opened(staged)
+    this.#open = null
+    await this.#protocol.abandon(staged.instant)
+  }
+
+  #opened(staged: Staged): OpenStage {
+    assert(this.#open !== null && this.#open.staged.instant === staged.instant, 'what is committed or abandoned is the open stage')
+    return this.#open
+  }
+
+  /** Another engine may have added columns since: its columns come first, ours are added. */
+  async #followOthers(): Promise<void> {
+    const ts = this.#protocol.timeline
+    const columns = await columnsAt(ts, null)
+    if (columns === null) return
+    const now = specOf(await ts.properties(), this.#spec.path, columns).columns
+    const isChange = (name: string): boolean => CHANGE_COLUMNS.has(name)
+    this.#spec = { ...this.#spec, columns: evolvedColumns(this.#spec.path, now, this.#spec.columns, isChange) }
+  }
+}

@@ -1,0 +1,138 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterAll, describe, expect, it } from 'vitest'
+import type { LakeColumn } from '../../../src/contract/columns.ts'
+import type { Checkpoint, TableSpec, TableWriter } from '../../../src/contract/table.ts'
+import { LakeTableReader } from '../../../src/lake/read/table-reader.ts'
+import { openTableWriter } from '../../../src/lake/write/open-table.ts'
+import { MemoryStore } from '../../../src/storage/memory/memory-store.ts'
+import { duckdbRows } from '../../format/parquet/duckdb-values.ts'
+import { show, type Value } from '../../format/parquet/values.ts'
+import { fixedClock } from '../../support/fixed-clock.ts'
+import { anySizes, changesOf, chunked, Model, type TestChange } from './model.ts'
+
+const dir = mkdtempSync(join(tmpdir(), 'lake-write-'))
+afterAll(() => rmSync(dir, { recursive: true }))
+let tables = 0
+const clock = fixedClock()
+
+const COLUMNS: readonly LakeColumn[] = [
+  { name: 'id', type: { kind: 'int' } },
+  { name: 'region', type: { kind: 'string' } },
+  { name: 'note', type: { kind: 'string' } },
+  { name: 'amount', type: { kind: 'decimal', precision: 12, scale: 2 } },
+  { name: 'tags', type: { kind: 'list', element: { kind: 'string' } } },
+  { name: '_event_lsn', type: { kind: 'long' } },
+]
+const CHECKPOINT: Checkpoint = { source: 's', commit: null, commitUs: null, topic: 't', nextOffset: 0 }
+
+interface Settings {
+  readonly key: readonly string[]
+  readonly buckets: number
+  readonly partition: TableSpec['partition']
+  readonly rowGroupBytes: number
+  readonly memoryBudget: number
+}
+
+async function open(store: MemoryStore, path: string, s: Settings, columns = COLUMNS): Promise<TableWriter> {
+  const spec: TableSpec = {
+    name: path,
+    database: 'shop',
+    path,
+    columns,
+    key: s.key,
+    orderingField: '_event_lsn',
+    partition: s.partition,
+    buckets: s.buckets,
+    tableType: 'COPY_ON_WRITE',
+    tableVersion: 6,
+  }
+  const { rowGroupBytes, memoryBudget } = s
+  return openTableWriter(store, spec, { clock, scratchDir: join(dir, `scratch${tables}`), rowGroupBytes, memoryBudget })
+}
+
+async function contents(store: MemoryStore, path: string, columns = COLUMNS): Promise<string[]> {
+  const plan = await new LakeTableReader(store, path, clock).plan({ kind: 'latest' })
+  const files: string[] = []
+  for (const f of plan.files) {
+    if (f.rows === 0) continue
+    const local = join(dir, `${path}-${files.length}.parquet`)
+    writeFileSync(local, await store.get(f.key))
+    files.push(`'${local}'`)
+  }
+  if (files.length === 0) return []
+  const list = columns.map((c) => `"${c.name}"`).join(', ')
+  const rows = await duckdbRows(
+    `select ${list}, _hoodie_record_key from read_parquet([${files.join(', ')}], union_by_name = true, hive_partitioning = false)`,
+  )
+  const keys = rows.map((r) => r.at(-1) as string)
+  expect(new Set(keys).size, 'record keys are unique').toBe(keys.length)
+  expect(
+    plan.files.reduce((n, f) => n + f.rows, 0),
+    'counts of the commit',
+  ).toBe(rows.length)
+  return rows.map((r) => r.slice(0, -1).map(show).join(' ')).sort()
+}
+
+const anyNote = fc.option(fc.constantFrom('', 'a', 'bb', 'x'.repeat(50)), { nil: null })
+const anyRest = fc.tuple(
+  fc.constantFrom('eu', 'us', 'a/b'),
+  anyNote,
+  fc.option(fc.bigInt(-99999n, 99999n), { nil: null }),
+  fc.option(fc.array(fc.constantFrom('p', 'q'), { maxLength: 3 }), { nil: null }),
+)
+
+const anyKeyed = fc.record({
+  op: fc.constantFrom('c', 'c', 'u', 'u', 'u', 'd', 'rarely-t'),
+  id: fc.integer({ min: -3, max: 40 }),
+  rest: anyRest,
+  gone: fc.subarray([2, 3, 4], { maxLength: 2 }),
+  dice: fc.nat(60),
+})
+
+function keyedChanges(raw: readonly { op: string; id: number; rest: readonly unknown[]; gone: number[]; dice: number }[]): TestChange[] {
+  let lsn = 0n
+  return raw.map((c) => {
+    const op = c.op === 'rarely-t' ? (c.dice === 0 ? 't' : 'c') : (c.op as 'c' | 'u' | 'd')
+    const row: Value[] = [c.id, ...(c.rest as Value[]), ++lsn]
+    return { op, row, gone: op === 'u' ? c.gone : [] }
+  })
+}
+
+const anySettings = fc.record({
+  buckets: fc.constantFrom(1, 1, 3),
+  rowGroupBytes: fc.constantFrom(500, 3000, 1 << 26),
+  memoryBudget: fc.constantFrom(1 << 26, 2000),
+  partition: fc.constantFrom(null, null, { column: 'region', truncate: 'none' as const }),
+  key: fc.constantFrom(['id'], ['id', 'region']),
+})
+
+describe('a table with a key', () => {
+  it('holds after every flush what the changes come to, however they are cut', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        anySettings,
+        fc.array(fc.array(anyKeyed, { maxLength: 60 }), { minLength: 1, maxLength: 4 }),
+        anySizes,
+        async (s, flushes, sizes) => {
+          const path = `keyed${tables++}`
+          const store = new MemoryStore(clock)
+          const model = new Model(s.key.map((k) => COLUMNS.findIndex((c) => c.name === k)))
+          let writer = await open(store, path, s)
+          for (const [i, raw] of flushes.entries()) {
+            if (i === 2) writer = await open(store, path, s)
+            const changes = keyedChanges(raw)
+            const staged = await writer.stage(chunked(changes, sizes).map((part) => changesOf(COLUMNS, part, false)))
+            expect(await writer.commit(staged, { ...CHECKPOINT, nextOffset: i })).toBe('committed')
+            for (const c of changes) model.apply(c)
+            expect(await contents(store, path)).toEqual(model.rows())
+            expect((await writer.checkpoint())?.nextOffset).toBe(i)
+          }
+        },
+      ),
+      { numRuns: 60 },
+    )
+  }, 240_000)
+})
