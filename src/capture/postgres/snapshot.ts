@@ -123,6 +123,7 @@ export class SnapshotRun {
     }
     rate.add(this.#builder.count)
     this.#done.set(t.name, start)
+    this.#builder.tableIndex(t.shape.schema)
     this.#finished.push(t.shape.schema.id)
     yield* this.#endTable(index)
     this.#report(t, index, rate)
@@ -141,6 +142,8 @@ export class SnapshotRun {
   #finish(t: SnapshotTable): void {
     if (this.#done.has(t.name)) return
     this.#done.set(t.name, this.#point.at)
+    // The batch that tells the end of a table knows the table, also when it has no rows.
+    this.#builder.tableIndex(t.shape.schema)
     this.#finished.push(t.shape.schema.id)
   }
 
