@@ -14,9 +14,11 @@ const state = join(home, 'state')
 const logFile = join(home, 'cdc.log')
 const capture: Program = {
   name: 'cdc',
-  args: ['run', '--source', 'pg', '--tables', 'shop.*', '--lake', lake, '--state', state, '--table-type', 'cow', '--flush-interval', '1s'],
+  args: ['run', '--source', 'pg', '--tables', 'shop.*', '--table-type', 'cow', '--flush-interval', '1s'],
 }
 const started = performance.now()
+/** Settings of every command below, by environment. */
+let env: Readonly<Record<string, string>> = {}
 
 /** What the database said of itself at one moment between two transactions. */
 interface Moment {
@@ -36,7 +38,7 @@ function step(text: string): void {
 class DemoFailed extends Error {}
 
 /** Prints the command, runs it, prints its real output. */
-async function show(p: Program, env: Readonly<Record<string, string>> = {}): Promise<Finished> {
+async function show(p: Program): Promise<Finished> {
   say(`\n$ ${commandLine(p)}`)
   const r = await run(p, env)
   say(
@@ -46,6 +48,20 @@ async function show(p: Program, env: Readonly<Record<string, string>> = {}): Pro
       .join('\n'),
   )
   return r
+}
+
+async function createDatabase(server: RunningPostgres): Promise<string> {
+  const admin = new pg.Client({ connectionString: server.url })
+  await admin.connect()
+  await admin.query('CREATE DATABASE acme')
+  await admin.end()
+  return server.url.replace(/postgres$/, 'acme')
+}
+
+function exports(): string {
+  return Object.entries(env)
+    .map(([k, v]) => `${k}=${v}`)
+    .join(' ')
 }
 
 async function moment(client: pg.Client): Promise<Moment> {
@@ -78,7 +94,7 @@ async function caughtUp(lsn: string, running: Service): Promise<void> {
 /** Commit position of the newest state of the source that the whole lake has reached. */
 async function lakePosition(): Promise<string | null> {
   if (!existsSync(lake)) return null
-  const r = await run({ name: 'lake', args: ['tables', '--lake', lake, '--json'] })
+  const r = await run({ name: 'lake', args: ['tables', '--json'] }, env)
   const answer = JSON.parse(r.stdout) as { ok: boolean; result: { watermark: { commit: string } | null } | null }
   return answer.ok ? (answer.result?.watermark?.commit ?? null) : null
 }
@@ -86,7 +102,7 @@ async function lakePosition(): Promise<string | null> {
 /** Runs the query of the demo as of a moment; the count must be what the database itself said then. */
 async function ask(asOf: readonly string[], expected: number | null): Promise<boolean> {
   const sql = 'SELECT status, count(*) AS orders, sum(total) AS total FROM shop.orders GROUP BY status ORDER BY status'
-  const query: Program = { name: 'lake', args: ['query', sql, '--lake', lake, ...asOf] }
+  const query: Program = { name: 'lake', args: ['query', sql, ...asOf] }
   const shown = await show(query)
   if (shown.code !== 0) return false
   if (expected === null) return true
@@ -104,22 +120,22 @@ async function ask(asOf: readonly string[], expected: number | null): Promise<bo
 }
 
 async function main(server: RunningPostgres): Promise<boolean> {
-  const client = new pg.Client({ connectionString: server.url })
-  const writer = new pg.Client({ connectionString: server.url })
+  env = { DATABASE_URL: await createDatabase(server), TRIBUTARY_LAKE: lake, TRIBUTARY_STATE: state }
+  const client = new pg.Client({ connectionString: env['DATABASE_URL'] })
+  const writer = new pg.Client({ connectionString: env['DATABASE_URL'] })
   await Promise.all([client.connect(), writer.connect()])
-  const env = { DATABASE_URL: server.url }
   await createShop(client)
   step(`Postgres ${server.major} on 127.0.0.1:${server.port}, wal_level=logical: a shop of 5 tables and 70,500 rows`)
   const workload = startWorkload(writer, 7)
   try {
-    return await story(client, workload, env)
+    return await story(client, workload)
   } finally {
     await Promise.allSettled([client.end(), writer.end()])
   }
 }
 
-async function story(client: pg.Client, workload: Workload, env: Readonly<Record<string, string>>): Promise<boolean> {
-  say(`\n$ ${commandLine(capture)} &`)
+async function story(client: pg.Client, workload: Workload): Promise<boolean> {
+  say(`\n$ export ${exports()}\n$ ${commandLine(capture)} &`)
   const first = service(capture, env, logFile)
   await caughtUp('0/1', first)
   step(`snapshot in the lake while ${workload.transactions()} transactions were written; streaming`)
@@ -135,20 +151,18 @@ async function story(client: pg.Client, workload: Workload, env: Readonly<Record
   step(`the same command again (pid ${second.pid}); it goes on where the lake ends`)
   await sleep(2500)
   await workload.stop()
-  const last = await moment(client)
-  step(`the shop closes after ${workload.transactions()} transactions at ${last.lsn}`)
-  await caughtUp(last.lsn, second)
+  const closing = await moment(client)
+  await client.query(`UPDATE shop.products SET updated_at = now() WHERE sku = 'sku-1'`) // commits after closing.lsn: what to wait for
+  step(`the shop closes after ${workload.transactions()} transactions`)
+  await caughtUp(closing.lsn, second)
   step('the lake has caught up')
 
   const answers = [
-    await ask([], last.orders),
+    await ask([], closing.orders),
     await ask(['--as-of', before.at], before.orders),
     await ask(['--as-of', `lsn:${exact.lsn}`], exact.orders),
   ]
-  const verify = await show(
-    { name: 'cdc', args: ['verify', '--source', 'pg', '--tables', 'shop.*', '--lake', lake, '--state', state] },
-    env,
-  )
+  const verify = await show({ name: 'cdc', args: ['verify', '--source', 'pg', '--tables', 'shop.*'] })
   const code = await second.stop()
   if (code !== 0) throw new DemoFailed(`cdc run did not stop cleanly (${code}):\n${readFileSync(logFile, 'utf8')}`)
   return answers.every(Boolean) && verify.code === 0
@@ -156,12 +170,12 @@ async function story(client: pg.Client, workload: Workload, env: Readonly<Record
 
 function byHand(server: RunningPostgres): void {
   say(`\nPostgres stays up. Go on by hand:
-  export DATABASE_URL=${server.url}
+  export ${exports()}
   ${commandLine(capture)}
-  psql "$DATABASE_URL"                              # another terminal: write something
-  npx lake query "SELECT count(*) FROM shop.orders" --lake ${lake} --as-of -1m
-  npx lake timeline shop.orders --lake ${lake}
-  kill ${server.pid}                                         # stops Postgres and removes its files`)
+  psql "$DATABASE_URL"                    # in another terminal: write something
+  npx lake query "SELECT count(*) FROM shop.orders" --as-of -1m
+  npx lake timeline shop.orders
+  kill ${server.pid}                              # stops Postgres and removes its files`)
 }
 
 rmSync(home, { recursive: true, force: true })
@@ -183,4 +197,4 @@ try {
 }
 say()
 step(good ? `✓ the lake equals the database. Its files stay in ${home} until the next run.` : '✗ the demo failed')
-process.exitCode = good ? 0 : 1
+process.exit(good ? 0 : 1) // children that a failure left behind end with us

@@ -19,7 +19,7 @@ export interface Finished {
 
 /** The command as it can be typed. */
 export function commandLine(p: Program): string {
-  const quote = (a: string): string => (/^[\w@%+=:,./-]+$/.test(a) ? a : a.includes("'") ? `"${a}"` : `'${a}'`)
+  const quote = (a: string): string => (/^[\w@%+=:,./-]+$/.test(a) ? a : a.includes(' ') ? `"${a}"` : `'${a}'`)
   return ['npx', p.name, ...p.args.map(quote)].join(' ')
 }
 
