@@ -92,6 +92,11 @@ export class Workload {
     this.running = null
   }
 
+  async close(): Promise<void> {
+    await this.pause()
+    await this.db.end()
+  }
+
   private async loop(): Promise<void> {
     while (!this.stop) {
       await this.transaction()
