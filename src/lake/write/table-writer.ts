@@ -5,6 +5,7 @@ import type { Checkpoint, Staged, TableSpec, TableWriter } from '../../contract/
 import { assert } from '../../failure/failure.ts'
 import { CommitProtocol } from '../commit-protocol.ts'
 import { CHANGE_COLUMNS } from '../index/bag-key.ts'
+import { ensurePartition } from '../layout/partition-metadata.ts'
 import type { MarkerKind } from '../layout/paths.ts'
 import { specOf } from '../layout/table-properties.ts'
 import { evolvedColumns } from '../merge/fit.ts'
@@ -72,8 +73,11 @@ export class CowTableWriter implements TableWriter {
       const files = await latestBaseFiles(ts, null)
       const seed = Math.floor(this.#deps.clock.random() * 0x100000000)
       const collected = await collect(changes, this.#spec, this.#spec.columns, seed)
-      const mark = (path: string, kind: MarkerKind): Promise<void> => this.#protocol.mark(instant, path, kind)
-      const context = { store: this.#store, spec: this.#spec, instant, mark, seed, ...this.#deps }
+      const announce = async (path: string, partition: string, kind: MarkerKind): Promise<void> => {
+        await this.#protocol.mark(instant, path, kind)
+        if (kind === 'CREATE') await ensurePartition(this.#store, this.#spec.path, partition, instant, this.#deps.clock.now())
+      }
+      const context = { store: this.#store, out: this.#store, spec: this.#spec, instant, announce, seed, ...this.#deps }
       const { stats, counts } = await writeGroups(context, files, collected)
       const staged = { instant, counts }
       this.#open = { staged, stats, spec: this.#spec }

@@ -3,7 +3,6 @@ import type { ObjectStore } from '../../contract/object-store.ts'
 import type { TableSpec, WriteCounts } from '../../contract/table.ts'
 import { ParquetFile } from '../../format/parquet/file.ts'
 import { bucketFileId, bucketOfFileId, printBaseFileName, writeToken } from '../layout/file-name.ts'
-import { ensurePartition } from '../layout/partition-metadata.ts'
 import { join as joinPath, type MarkerKind } from '../layout/paths.ts'
 import { BAG_KEY_COLUMN, storedColumns } from '../layout/table-properties.ts'
 import type { Chunk } from '../merge/changes.ts'
@@ -20,7 +19,10 @@ export interface WriteContext {
   readonly store: ObjectStore
   readonly spec: TableSpec
   readonly instant: string
-  readonly mark: (path: string, kind: MarkerKind) => Promise<void>
+  /** Where new base files go; the table's own store, or a scratch one. */
+  readonly out: ObjectStore
+  /** Called before a file (path relative to the table) is written. */
+  readonly announce: (path: string, partition: string, kind: MarkerKind) => Promise<void>
   readonly seed: number
   readonly clock: Clock
   readonly rowGroupBytes: number
@@ -159,21 +161,20 @@ class GroupOutput {
   }
 
   #target(): CommitTarget {
-    const { spec, store, instant, rowGroupBytes } = this.#context
+    const { spec, out, instant, rowGroupBytes } = this.#context
     const columns = storedColumns(spec)
     const rowIdColumn = columns.findIndex((c) => c.name === BAG_KEY_COLUMN)
-    return { store, table: spec.name, columns, rowIdColumn, instant, codec: 'snappy', rowGroupBytes }
+    return { store: out, table: spec.name, columns, rowIdColumn, instant, codec: 'snappy', rowGroupBytes }
   }
 
   async #writeGroup(target: CommitTarget, work: Work, ordinal: number): Promise<WriteStat> {
-    const { spec, store, instant, clock } = this.#context
+    const { spec, instant, clock } = this.#context
     const started = clock.now()
     const partition = this.#collected.preparer.paths.paths[work.partition]
     const fileId = work.base?.info.fileId ?? bucketFileId(work.bucket, clock.uuid())
     const name = printBaseFileName({ fileId, token: writeToken(ordinal, 0, 0), instant })
     const path = joinPath(partition, name)
-    await this.#context.mark(path, work.base === null ? 'CREATE' : 'MERGE')
-    if (work.base === null) await ensurePartition(store, spec.path, partition, instant, clock.now())
+    await this.#context.announce(path, partition, work.base === null ? 'CREATE' : 'MERGE')
     const base = work.truncated ? null : work.base
     const at = { key: joinPath(spec.path, path), name, partition, ordinal }
     const writer = await BaseFileWriter.create(target, base, at, work.inserts?.entry.length ?? 0)

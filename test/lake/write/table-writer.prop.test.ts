@@ -135,4 +135,97 @@ describe('a table with a key', () => {
       { numRuns: 60 },
     )
   }, 240_000)
+
+  it('keeps large values that the log does not repeat when keys change', async () => {
+    const s: Settings = { key: ['id'], buckets: 3, partition: null, rowGroupBytes: 500, memoryBudget: 1 << 26 }
+    const steps = fc.array(
+      fc.record({ from: fc.nat(9), to: fc.nat(9), flush: fc.nat(3).map((n) => n === 0), gone: fc.subarray([2, 3, 4]) }),
+      { maxLength: 25 },
+    )
+    await fc.assert(
+      fc.asyncProperty(steps, anySizes, async (moves, sizes) => {
+        const path = `moving${tables++}`
+        const store = new MemoryStore(clock)
+        const writer = await open(store, path, s)
+        const rows = new Map<number, Value[]>()
+        let lsn = 0n
+        const create = (id: number): TestChange => {
+          const row: Value[] = [id, 'eu', `note of ${id}`, BigInt(id), [`t${id}`], ++lsn]
+          rows.set(id, row)
+          return { op: 'c', row, gone: [] }
+        }
+        let pending: TestChange[] = [0, 1, 2, 3, 4].map(create)
+        const flush = async (): Promise<void> => {
+          const staged = await writer.stage(chunked(pending, sizes).map((part) => changesOf(COLUMNS, part, false)))
+          expect(await writer.commit(staged, CHECKPOINT)).toBe('committed')
+          pending = []
+          expect(await contents(store, path)).toEqual([...rows.values()].map((r) => r.map(show).join(' ')).sort())
+        }
+        for (const m of moves) {
+          const old = rows.get(m.from)
+          if (old === undefined || rows.has(m.to)) pending.push(create(m.from))
+          else {
+            const moved: Value[] = [m.to, ...old.slice(1, -1), ++lsn]
+            rows.delete(m.from)
+            rows.set(m.to, moved)
+            const seen = moved.map((v, i) => (m.gone.includes(i) ? null : v))
+            pending.push({ op: 'd', row: [m.from, null, null, null, null, ++lsn], gone: [] }, { op: 'c', row: seen, gone: m.gone })
+          }
+          if (m.flush) await flush()
+        }
+        await flush()
+      }),
+      { numRuns: 40 },
+    )
+  }, 120_000)
+})
+
+describe('a table without a key', () => {
+  it('is a bag: equal rows are counted, changes take the rows that were before them', async () => {
+    const anyStep = fc.record({
+      op: fc.constantFrom('c', 'c', 'c', 'u', 'd', 't'),
+      rest: anyRest,
+      pick: fc.nat(200),
+      gone: fc.subarray([2, 3, 4], { maxLength: 1 }),
+    })
+    const settings = fc.record({
+      buckets: fc.constantFrom(1, 3),
+      rowGroupBytes: fc.constantFrom(500, 1 << 26),
+      memoryBudget: fc.constantFrom(1 << 26, 2000),
+      partition: fc.constantFrom(null, { column: 'region', truncate: 'none' as const }),
+      key: fc.constant([] as string[]),
+    })
+    const content = COLUMNS.slice(0, -1)
+    await fc.assert(
+      fc.asyncProperty(
+        settings,
+        fc.array(fc.array(anyStep, { maxLength: 40 }), { minLength: 1, maxLength: 3 }),
+        anySizes,
+        async (s, flushes, sizes) => {
+          const path = `bag${tables++}`
+          const store = new MemoryStore(clock)
+          const writer = await open(store, path, s)
+          const model = new Model([])
+          for (const raw of flushes) {
+            const changes = raw.flatMap((x): TestChange[] => {
+              const row: Value[] = [x.pick % 3, ...(x.rest.slice(0, 1) as Value[]), x.rest[1] === 'a' ? 'a' : null, 1n, null]
+              const old = model.pick(x.pick)
+              if (x.op === 't' && x.pick > 5) return []
+              if ((x.op === 'u' || x.op === 'd') && old === null) return []
+              const c: TestChange =
+                x.op === 'u'
+                  ? { op: 'u', row, gone: x.gone, before: old! }
+                  : { op: x.op as 'c' | 'd' | 't', row: x.op === 'd' ? old! : row, gone: [] }
+              model.apply(c)
+              return [c]
+            })
+            const staged = await writer.stage(chunked(changes, sizes).map((part) => changesOf(COLUMNS, part, true)))
+            expect(await writer.commit(staged, CHECKPOINT)).toBe('committed')
+            expect(await contents(store, path, content)).toEqual(model.rows())
+          }
+        },
+      ),
+      { numRuns: 60 },
+    )
+  }, 120_000)
 })
