@@ -124,4 +124,12 @@ export const CLI_CODES = {
     retry: 'manual',
     exit: 3,
   },
+  'TRB-CLI-016': {
+    what: 'The database {at} refused what cdc verify needs: {reason}',
+    why: 'SQLSTATE {state}. Verify reads every table at one LSN, by the snapshot that a temporary replication slot exports.',
+    safe: 'Nothing was changed; the temporary slot ends with the connection.',
+    fix: 'cdc doctor checks the connection, wal_level, the right to replicate and free slots, and gives the SQL for each. The user also needs SELECT on the tables.',
+    retry: 'manual',
+    exit: 3,
+  },
 } as const satisfies Record<string, CodeEntry>

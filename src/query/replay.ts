@@ -14,11 +14,20 @@ export interface TopicReplay {
   readonly to: number
   /** Append to read up to. */
   readonly upTo: number
+  /** Distinct pairs of schema ids of these records, in order of first use. */
+  readonly schemas: readonly SchemaPair[]
+}
+
+export interface SchemaPair {
+  readonly keySchema: number
+  readonly valueSchema: number
 }
 
 export interface Reached {
   /** By topic; topics without records in between are absent. */
   readonly topics: ReadonlyMap<string, TopicReplay>
+  /** Topics with records up to the target that the base knows nothing of: tables that came after it. */
+  readonly unknown: readonly string[]
   /** The last transaction included; null: none after the watermark. */
   readonly last: { readonly commit: string; readonly commitUs: bigint } | null
   /** Null: the state is exactly that of the target. Else why that is not certain. */
@@ -46,14 +55,18 @@ export function planReplay(log: ReplayLog, base: Watermark, target: Target, want
   }
   const inTime = target.kind === 'lsn' ? commitsUpTo(target.lsn) : commitsBefore(firstLater(log, topics, from, end.id, target.us))
   const found = new Map<string, TopicReplay>()
+  const unknown: string[] = []
   let last: RecordRun | null = null
   for (const topic of topics) {
     const first = from.get(topic) ?? 0
     const cut = cutTopic(log.read(topic, 0, first, end.id), first, inTime)
-    if (cut.to > first && wanted.has(topic)) found.set(topic, { topic, from: first, to: cut.to, upTo: end.id })
+    if (cut.to > first && wanted.has(topic)) {
+      found.set(topic, { topic, from: first, to: cut.to, upTo: end.id, schemas: cut.schemas })
+    }
+    if (cut.to > first && !from.has(topic)) unknown.push(topic)
     if (cut.last !== null && (last === null || lsn(cut.last.commit) > lsn(last.commit))) last = cut.last
   }
-  return { topics: found, last, doubt }
+  return { topics: found, unknown, last, doubt }
 }
 
 /** The records of a topic within [from, to): batches cut at `to`. */
@@ -114,20 +127,23 @@ function cutTopic(
   batches: Iterable<StoredBatch>,
   from: number,
   within: (commit: bigint) => boolean,
-): { readonly to: number; readonly last: RecordRun | null } {
+): { readonly to: number; readonly last: RecordRun | null; readonly schemas: readonly SchemaPair[] } {
+  const schemas = new Map<string, SchemaPair>()
   let to = from
   let last: RecordRun | null = null
   for (const batch of batches) {
+    const { keySchema, valueSchema } = batch
     let offset = batch.baseOffset
     for (const run of batch.runs) {
       offset += run.count
       if (offset <= from) continue
-      if (!within(lsn(run.commit))) return { to, last }
+      if (!within(lsn(run.commit))) return { to, last, schemas: [...schemas.values()] }
+      schemas.set(`${keySchema} ${valueSchema}`, { keySchema, valueSchema })
       to = offset
       last = run
     }
   }
-  return { to, last }
+  return { to, last, schemas: [...schemas.values()] }
 }
 
 function lsn(commit: string): bigint {

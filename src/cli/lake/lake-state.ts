@@ -1,6 +1,6 @@
 import type { ScanPlan, TableReader, View, Watermark } from '../../contract/table.ts'
 import { Failure, isFailure } from '../../failure/failure.ts'
-import { parseAsOf } from '../../query/as-of.ts'
+import { type AsOf, parseAsOf } from '../../query/as-of.ts'
 import { type Base, resolveBase } from '../../query/resolve.ts'
 import { nameOfPath, type OpenLake } from './open-lake.ts'
 
@@ -25,8 +25,12 @@ export interface LakeState {
 
 /** Resolves `--as-of` (null: the newest state) to the tables that exist in that state and how each is read. */
 export async function lakeState(lake: OpenLake, asOf: string | null, nowMs: number): Promise<LakeState> {
-  const base = await resolveBase(asOf === null ? { kind: 'latest' } : parseAsOf(asOf, nowMs), lake.watermarks.list())
-  if (base.watermark !== null) return { base, tables: fromWatermark(base.watermark, asOf === null) }
+  return await stateAt(lake, asOf === null ? { kind: 'latest' } : parseAsOf(asOf, nowMs))
+}
+
+export async function stateAt(lake: OpenLake, asOf: AsOf): Promise<LakeState> {
+  const base = await resolveBase(asOf, lake.watermarks.list())
+  if (base.watermark !== null) return { base, tables: fromWatermark(base.watermark, asOf.kind === 'latest') }
   const view: View = base.instant === null ? { kind: 'latest' } : { kind: 'asOf', instant: base.instant }
   const tables: StateTable[] = []
   for await (const path of lake.catalog.paths()) tables.push({ path, ...nameOfPath(path), view, newest: false, topic: null, nextOffset: 0 })

@@ -1,4 +1,4 @@
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { ScanPlan } from '../../contract/table.ts'
 import { Failure, isFailure } from '../../failure/failure.ts'
 import { formatMicros } from '../../query/as-of.ts'
@@ -13,22 +13,28 @@ import { type LogHandle, openLog } from './replay-tables.ts'
 export interface ReachedState {
   readonly plans: readonly { readonly table: StateTable; readonly plan: ScanPlan; readonly filePaths: readonly string[] }[]
   readonly exact: boolean
+  /** Why it is not: the log ends before the target, or cannot be used at all. */
+  readonly lack: 'none' | 'log ends' | 'no log'
   readonly commit: string | null
   readonly commitUs: bigint | null
   /** For the line under the answer. */
   readonly text: string
+  /** Tables of the source whose first rows are in the log, and not yet in the lake. */
+  readonly pending: readonly string[]
   /** What the reader should know about the state; null: nothing. */
   readonly note: string | null
 }
 
-type ReachFlags = { readonly exact: boolean; readonly state: string; readonly 'as-of': string | null }
+export type ReachFlags = { readonly exact: boolean; readonly state: string; readonly 'as-of': string | null }
+
+export type ReachContext = Pick<ContextWith<ReachFlags>, 'flags' | 'cwd' | 'clock'>
 
 /**
  * From the state of the lake to the one asked for: when that lies later, the log's records in between are applied to copies of the
  * files in `scratch`. Failure TRB-QUERY-004 with --exact when it cannot be reached for certain.
  */
 export async function reach(
-  context: ContextWith<ReachFlags>,
+  context: ReachContext,
   lake: OpenLake,
   state: LakeState,
   plans: ReadonlyMap<StateTable, ScanPlan>,
@@ -38,7 +44,8 @@ export async function reach(
   if (base.watermark === null) return withoutWatermark(lake, state, plans)
   const { watermark, target } = base
   const at = { commit: watermark.commit, commitUs: watermark.commitUs }
-  if (target === null) return { plans: untouched(lake, plans), exact: true, ...at, text: stateText(at), note: null }
+  if (target === null)
+    return { plans: untouched(lake, plans), exact: true, lack: 'none', ...at, text: stateText(at), pending: [], note: null }
   const handle = openState(context)
   try {
     const wanted = new Set([...plans.keys()].flatMap((t) => (t.topic === null ? [] : [t.topic])))
@@ -50,7 +57,7 @@ export async function reach(
     }
     if (typeof replay === 'string' || typeof handle === 'string') {
       const note = `${describeTarget(target)} is not reached exactly: ${doubt}. The answer is the newest commit of the lake before it`
-      return { plans: untouched(lake, plans), exact: false, ...at, text: stateText(at), note }
+      return { plans: untouched(lake, plans), exact: false, lack: 'no log', ...at, text: stateText(at), pending: [], note }
     }
     return await replayed(lake, handle, replay, plans, at, scratch)
   } finally {
@@ -70,15 +77,19 @@ async function replayed(
   for (const [table, plan] of plans) {
     const records = table.topic === null ? undefined : replay.topics.get(table.topic)
     if (records === undefined) out.push(untouchedOne(lake, table, plan))
-    else out.push({ table, ...(await handle.apply(lake, plan, records, scratch)) })
+    else out.push({ table, ...(await handle.apply(lake, plan, records, join(scratch, `${out.length}`))) })
   }
+  const pending = replay.unknown.flatMap((topic) => handle.tableOf(topic) ?? [])
   const at = replay.last ?? base
-  const note = replay.doubt === null ? null : replay.doubt
-  return { plans: out, exact: replay.doubt === null, commit: at.commit, commitUs: at.commitUs, text: stateText(at), note }
+  const exact = replay.doubt === null
+  const { commit, commitUs } = at
+  const late = pending.length === 0 ? null : `not in the lake yet: ${pending.join(', ')}`
+  const note = [replay.doubt, late].filter((n) => n !== null).join('; ') || null
+  return { plans: out, exact, lack: exact ? 'none' : 'log ends', commit, commitUs, text: stateText(at), pending, note }
 }
 
 /** The log of --state, or why there is none to use. */
-function openState(context: ContextWith<ReachFlags>): LogHandle | string {
+function openState(context: ReachContext): LogHandle | string {
   const directory = resolve(context.cwd, context.flags.state)
   try {
     return openLog(directory, context.clock)
@@ -93,7 +104,7 @@ function withoutWatermark(lake: OpenLake, state: LakeState, plans: ReadonlyMap<S
   const text = instant === null ? 'the newest commit of each table' : `instant ${instant}, table by table`
   const note =
     instant === null ? 'the lake has no common position yet (its first snapshot is not complete): tables may be at different ones' : null
-  return { plans: untouched(lake, plans), exact: instant !== null, commit: null, commitUs: null, text, note }
+  return { plans: untouched(lake, plans), exact: instant !== null, lack: 'no log', commit: null, commitUs: null, text, pending: [], note }
 }
 
 function untouched(lake: OpenLake, plans: ReadonlyMap<StateTable, ScanPlan>): ReachedState['plans'] {

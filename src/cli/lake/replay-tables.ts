@@ -1,31 +1,80 @@
+import { mkdir } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { nextInstant } from '../../../timeline/instant.ts'
 import type { Clock } from '../../contract/clock.ts'
 import type { ScanPlan } from '../../contract/table.ts'
-import { openStateReader } from '../../log/embedded/database.ts'
-import { createLogReader } from '../../log/embedded/embedded-log.ts'
-import type { ReplayLog, TopicReplay } from '../../query/replay.ts'
+import { createRowDecoder, decodeRows } from '../../envelope/row-decoder.ts'
+import { assert } from '../../failure/failure.ts'
+import { materialise } from '../../lake/write/materialise.ts'
+import { unionColumns } from '../../pipeline/table-feed.ts'
+import { type ReplayLog, replayBatches, type TopicReplay } from '../../query/replay.ts'
+import { DiskStore } from '../../storage/disk/disk-store.ts'
+import { openStateForReading } from '../state.ts'
 import type { OpenLake } from './open-lake.ts'
+
+/** Changes held in memory while they are merged; more goes to the scratch directory. */
+const MEMORY_BUDGET = 64 << 20
+const ROW_GROUP_BYTES = 32 << 20
 
 /** The embedded log, opened for reading, and what applies its records to the files of a table. */
 export interface LogHandle {
   readonly log: ReplayLog
-  apply(
-    lake: OpenLake,
-    plan: ScanPlan,
-    records: TopicReplay,
-    scratch: string,
-  ): Promise<{ readonly plan: ScanPlan; readonly filePaths: readonly string[] }>
+  /** `schema.table` of a topic; null: the topic holds no rows of a table. */
+  tableOf(topic: string): string | null
+  apply(lake: OpenLake, plan: ScanPlan, records: TopicReplay, scratch: string): Promise<AppliedPlan>
   close(): void
 }
 
+export interface AppliedPlan {
+  readonly plan: ScanPlan
+  /** Absolute paths: files of the lake that no record touches, and merged ones in the scratch directory. */
+  readonly filePaths: readonly string[]
+}
+
 /** Fails with TRB-LOG-007 when `directory` holds no log. A writer may be running. */
-export function openLog(directory: string, _clock: Clock): LogHandle {
-  const db = openStateReader(directory)
-  const log = createLogReader(db)
+export function openLog(directory: string, clock: Clock): LogHandle {
+  const state = openStateForReading(directory)
   return {
-    log,
-    async apply(_lake, _plan, _records, _scratch) {
-      throw new Error('not yet')
+    log: state.log,
+    tableOf(topic) {
+      const info = state.topicTables.get(topic)
+      return info === null ? null : `${info.table.schema}.${info.table.table}`
     },
-    close: () => db.close(),
+    apply: (lake, plan, records, scratch) => applyRecords(state, clock, lake, plan, records, scratch),
+    close: () => state.close(),
   }
+}
+
+async function applyRecords(
+  state: ReturnType<typeof openStateForReading>,
+  clock: Clock,
+  lake: OpenLake,
+  plan: ScanPlan,
+  records: TopicReplay,
+  scratch: string,
+): Promise<AppliedPlan> {
+  const texts = new Map<number, string>()
+  for (const { keySchema, valueSchema } of records.schemas) {
+    for (const id of [keySchema, valueSchema]) if (id !== 0 && !texts.has(id)) texts.set(id, await state.registry.schema(id))
+  }
+  const schema = (id: number): string => {
+    const text = texts.get(id)
+    assert(text !== undefined, 'the plan of a replay names every schema of its records')
+    return text
+  }
+  const shapes = records.schemas
+    .filter((s) => s.valueSchema !== 0)
+    .map((s) => createRowDecoder({ keySchema: s.keySchema === 0 ? null : schema(s.keySchema), valueSchema: schema(s.valueSchema) }))
+  const merged = join(scratch, 'merged')
+  const scratchDir = join(scratch, 'work')
+  await mkdir(scratchDir, { recursive: true })
+  const out = new DiskStore(merged, clock)
+  const changes = decodeRows(replayBatches(state.log, records), { schema, from: records.from })
+  const instant = nextInstant(clock.now(), plan.instant)
+  const deps = { clock, scratchDir, memoryBudget: MEMORY_BUDGET, rowGroupBytes: ROW_GROUP_BYTES }
+  const columns = unionColumns([{ columns: plan.columns }, ...shapes])
+  const result = await materialise(lake.store, plan, columns, changes, out, instant, deps)
+  const files = [...result.kept, ...result.written]
+  const filePaths = [...result.kept.map((f) => lake.filePath(f.key)), ...result.written.map((f) => resolve(merged, f.key))]
+  return { plan: { ...plan, columns: result.columns, files }, filePaths }
 }
