@@ -12,11 +12,28 @@ export const PROPERTIES_BACKUP = 'hoodie.properties.backup'
 /** Record key column of a table without a key: a string that identifies a row by content and ordinal (index/bag-key.ts). */
 export const BAG_KEY_COLUMN = '_tributary_row_id'
 
-const PARTITION_FORMAT = { day: 'yyyy-MM-dd', month: 'yyyy-MM', year: 'yyyy' } as const
+/**
+ * Partition column of a table whose partitions are not simply the values of a column: a string with the name of the directory, null in the
+ * directory of nulls. Spark takes a partition column's values from the path (and refuses Hudi's timestamp key generators when it reads), so
+ * the column that is truncated cannot be the one that Hudi is told of.
+ */
+export const PARTITION_COLUMN = '_tributary_partition'
 
-/** Columns that the table's files hold (without meta columns): those of the spec, and the row id of a bag. */
-export function storedColumns(spec: Pick<TableSpec, 'columns' | 'key'>): readonly LakeColumn[] {
-  return spec.key.length > 0 ? spec.columns : [...spec.columns, { name: BAG_KEY_COLUMN, type: { kind: 'string' } }]
+/** Types whose text in a path every engine reads back as the same value. */
+const PLAIN_IN_PATH: ReadonlySet<string> = new Set(['string', 'int', 'long', 'date'])
+
+/** Columns that the table's files hold (without meta columns): those of the spec, then its row id and partition column where it has them. */
+export function storedColumns(spec: Pick<TableSpec, 'columns' | 'key' | 'partition'>): readonly LakeColumn[] {
+  const hidden = [...(spec.key.length > 0 ? [] : [BAG_KEY_COLUMN]), ...(hasPartitionColumn(spec) ? [PARTITION_COLUMN] : [])]
+  return hidden.length === 0 ? spec.columns : [...spec.columns, ...hidden.map((name) => ({ name, type: { kind: 'string' as const } }))]
+}
+
+/** Whether the table is partitioned by PARTITION_COLUMN. */
+export function hasPartitionColumn(spec: Pick<TableSpec, 'columns' | 'partition'>): boolean {
+  const { partition } = spec
+  if (partition === null) return false
+  const column = spec.columns.find((c) => c.name === partition.column)
+  return partition.truncate !== 'none' || (column !== undefined && !PLAIN_IN_PATH.has(column.type.kind))
 }
 
 /** Record key fields as Hudi knows them. */
@@ -65,19 +82,16 @@ export function propertiesOf(spec: TableSpec): Map<string, string> {
     p.set('hoodie.compaction.payload.class', 'org.apache.hudi.common.model.DefaultHoodieRecordPayload')
     p.set('hoodie.compaction.record.merger.strategy', 'eeb8d96f-b1e4-49fd-bbf8-28ac514178e5')
   }
-  p.set('hoodie.table.partition.fields', spec.partition?.column ?? '')
-  if (spec.partition !== null) p.set('tributary.partition.truncate', spec.partition.truncate)
-  if (spec.partition !== null && spec.partition.truncate !== 'none') {
-    p.set('hoodie.keygen.timebased.timestamp.type', 'EPOCHMICROSECONDS')
-    p.set('hoodie.keygen.timebased.output.dateformat', PARTITION_FORMAT[spec.partition.truncate])
-    p.set('hoodie.keygen.timebased.timezone', 'UTC')
+  p.set('hoodie.table.partition.fields', hasPartitionColumn(spec) ? PARTITION_COLUMN : (spec.partition?.column ?? ''))
+  if (spec.partition !== null) {
+    p.set('tributary.partition.column', spec.partition.column)
+    p.set('tributary.partition.truncate', spec.partition.truncate)
   }
   return new Map([...p].sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
 function keyGenerator(spec: TableSpec): string {
   if (spec.partition === null) return 'NonpartitionedKeyGenerator'
-  if (spec.partition.truncate !== 'none') return 'TimestampBasedKeyGenerator'
   return spec.key.length > 1 ? 'ComplexKeyGenerator' : 'SimpleKeyGenerator'
 }
 
@@ -86,7 +100,7 @@ export function specOf(p: ReadonlyMap<string, string>, path: string, columns: re
   const name = p.get('hoodie.table.name') ?? ''
   const stored = columns ?? createColumns(p, name)
   const bag = p.get('tributary.rows') === 'bag'
-  const partition = p.get('hoodie.table.partition.fields') ?? ''
+  const partition = p.get('tributary.partition.column') ?? p.get('hoodie.table.partition.fields') ?? ''
   const type = p.get('hoodie.table.type') ?? 'COPY_ON_WRITE'
   if (type !== 'COPY_ON_WRITE' && type !== 'MERGE_ON_READ')
     throw new Failure('TRB-LAKE-003', { table: path, detail: `hoodie.table.type is ${type}` })
@@ -95,7 +109,7 @@ export function specOf(p: ReadonlyMap<string, string>, path: string, columns: re
     name,
     database: p.get('hoodie.database.name') ?? '',
     path,
-    columns: bag ? stored.filter((c) => c.name !== BAG_KEY_COLUMN) : stored,
+    columns: stored.filter((c) => c.name !== BAG_KEY_COLUMN && c.name !== PARTITION_COLUMN),
     key: bag ? [] : fields(p.get('hoodie.table.recordkey.fields')),
     orderingField: p.get('hoodie.table.precombine.field') ?? '',
     partition: partition === '' ? null : { column: partition, truncate: isTruncate(truncate) ? truncate : 'none' },

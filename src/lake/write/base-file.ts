@@ -2,13 +2,15 @@ import type { LakeColumn } from '../../contract/columns.ts'
 import type { ObjectStore } from '../../contract/object-store.ts'
 import { GrowableSink } from '../../format/bytes/growable-sink.ts'
 import type { WriteCodec } from '../../format/parquet/codec.ts'
-import { constantColumn, type PlainVector } from '../../format/parquet/column.ts'
+import { type Column, constantColumn, type PlainVector } from '../../format/parquet/column.ts'
 import type { RawChunk } from '../../format/parquet/file.ts'
 import type { FileColumn } from '../../format/parquet/schema.ts'
 import { compareBytes } from '../../format/parquet/statistics.ts'
 import { ParquetWriter } from '../../format/parquet/writer.ts'
 import { BloomFilter, MAX_KEY, MIN_KEY } from '../index/bloom.ts'
 import { integer } from '../index/java-text.ts'
+import { NULL_PARTITION } from '../layout/paths.ts'
+import { PARTITION_COLUMN } from '../layout/table-properties.ts'
 import type { ChangedRows } from '../merge/changed-rows.ts'
 import { gather, nullColumn, type Selection } from '../merge/gather.ts'
 import { type BaseGroup, recordKeys } from '../merge/join.ts'
@@ -118,6 +120,7 @@ export class BaseFileWriter {
     await this.#parquet.writeColumn(constantColumn(Buffer.from(this.#fileName), rows.count))
     for (let c = 0; c < this.#target.columns.length; c++) {
       if (c === this.#target.rowIdColumn) await this.#parquet.writeColumn(rows.keys)
+      else if (this.#target.columns[c].name === PARTITION_COLUMN) await this.#parquet.writeColumn(this.#partitionValues(rows.count))
       else {
         const pick = this.#resolved(c, rows, { source: rows.chunk, row: rows.row, count: rows.count }, own, null)
         await this.#parquet.writeColumn(gather(this.#target.columns[c].type, rows.columns(c), pick))
@@ -172,6 +175,12 @@ export class BaseFileWriter {
     await this.#parquet.abort()
   }
 
+  /** The partition column: every row of a file has the same. */
+  #partitionValues(count: number): Column {
+    if (this.#partition === NULL_PARTITION) return nullColumn({ kind: 'string' }, count)
+    return constantColumn(Buffer.from(this.#partition), count)
+  }
+
   async #carryColumn(g: number, column: LakeColumn, rows: number): Promise<void> {
     const { file } = this.#base!
     if (column.name === '_hoodie_file_name') return this.#parquet.writeColumn(constantColumn(Buffer.from(this.#fileName), rows))
@@ -203,6 +212,7 @@ export class BaseFileWriter {
     const column = this.#target.columns[c]
     const { file } = this.#base!
     const { rows } = edits
+    if (column.name === PARTITION_COLUMN) return this.#parquet.writeColumn(this.#partitionValues(plan.count))
     const stored = file.column(column.name)
     const raw: RawChunk[] | null = stored === null ? null : await file.rawColumn(g, stored)
     const base = stored === null ? null : file.decode(stored, column.type, raw!)

@@ -7,6 +7,7 @@ import {
   printTableProperties,
   propertiesOf,
   specOf,
+  storedColumns,
   tableChecksum,
 } from '../../../src/lake/layout/table-properties.ts'
 import { COW_TABLES, goldenFiles } from '../../support/golden-table.ts'
@@ -61,12 +62,16 @@ test('a table without a key has a row id as record key, which is no column of it
 test.each([
   [{ column: 'id', truncate: 'none' }, ['id'], 'SimpleKeyGenerator'],
   [{ column: 'id', truncate: 'none' }, ['id', 'at'], 'ComplexKeyGenerator'],
-  [{ column: 'at', truncate: 'month' }, ['id'], 'TimestampBasedKeyGenerator'],
+  [{ column: 'at', truncate: 'month' }, ['id'], 'SimpleKeyGenerator'],
+  [{ column: 'total', truncate: 'none' }, ['id', 'at'], 'ComplexKeyGenerator'],
   [null, ['id', 'at'], 'NonpartitionedKeyGenerator'],
 ] as const)('partition %j with key %j is written by %s', (partition, key, generator) => {
+  const plain = partition === null || partition.column === 'id'
   const spec: TableSpec = { ...SPEC, partition, key }
   const p = reread(spec)
   expect(p.get('hoodie.table.keygenerator.class')).toBe(`org.apache.hudi.keygen.${generator}`)
+  expect(p.get('hoodie.table.partition.fields')).toBe(plain ? (partition?.column ?? '') : '_tributary_partition')
+  expect(storedColumns(spec).length).toBe(SPEC.columns.length + (plain ? 0 : 1))
   expect(specOf(p, SPEC.path, null)).toEqual(spec)
 })
 
