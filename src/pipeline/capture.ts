@@ -91,11 +91,11 @@ async function pump(
   reached: () => boolean,
 ): Promise<CaptureEnd['reason']> {
   const batches = stream.batches[Symbol.asyncIterator]()
-  const stopped = aborted(stop)
+  const stopped = new StopRace(stop)
   try {
     while (!reached()) {
       let next = batches.next()
-      let result = await Promise.race([next, stopped.promise])
+      let result = await stopped.run(next)
       if (result === null) return await leave(stream, next, 'stopped')
       while (result !== null && !result.done) {
         await appender.add(result.value)
@@ -105,7 +105,7 @@ async function pump(
           await appender.append()
           if (reached()) return await leave(stream, next, 'reached')
         }
-        result = await Promise.race([next, stopped.promise])
+        result = await stopped.run(next)
       }
       await appender.append()
       if (result === null) return await leave(stream, next, 'stopped')
@@ -223,11 +223,34 @@ async function settlesSoon(promise: Promise<unknown>): Promise<boolean> {
   return settled
 }
 
-/** A promise that resolves to null when the signal aborts, and the means to forget it. */
-function aborted(signal: AbortSignal): { readonly promise: Promise<null>; dispose(): void } {
-  const { promise, resolve } = Promise.withResolvers<null>()
-  const end = (): void => resolve(null)
-  if (signal.aborted) end()
-  else signal.addEventListener('abort', end, { once: true })
-  return { promise, dispose: () => signal.removeEventListener('abort', end) }
+/**
+ * Races promises against a signal, one at a time. Promise.race with one long-lived promise would keep the value of every race alive
+ * for as long as that promise: here each batch that ever passed.
+ */
+class StopRace {
+  private readonly signal: AbortSignal
+  private settle: ((value: null) => void) | null = null
+  private readonly onAbort = (): void => this.settle?.(null)
+
+  constructor(signal: AbortSignal) {
+    this.signal = signal
+    signal.addEventListener('abort', this.onAbort)
+  }
+
+  /** Null: the signal aborted first. */
+  async run<T>(promise: Promise<T>): Promise<T | null> {
+    if (this.signal.aborted) return null
+    try {
+      return await new Promise<T | null>((resolve, reject) => {
+        this.settle = resolve
+        promise.then(resolve, reject)
+      })
+    } finally {
+      this.settle = null
+    }
+  }
+
+  dispose(): void {
+    this.signal.removeEventListener('abort', this.onAbort)
+  }
 }

@@ -111,15 +111,18 @@ class LakeFeed {
   async wait(stop: AbortSignal): Promise<void> {
     const { signal, clock } = this.options
     const due = this.cutter.due(clock.now())
+    if (stop.aborted) return
     const over = new AbortController()
-    const either = AbortSignal.any([stop, over.signal])
+    const end = (): void => over.abort(WAIT_OVER)
     const ended = (e: unknown): void => {
-      if (!either.aborted || e !== either.reason) throw e
+      if (e !== WAIT_OVER) throw e
     }
-    const waits = [signal.wait(this.scanned, either).catch(ended)]
-    if (due !== null) waits.push(clock.sleep(due, either).catch(ended))
+    stop.addEventListener('abort', end, { once: true })
+    const waits = [signal.wait(this.scanned, over.signal).catch(ended)]
+    if (due !== null) waits.push(clock.sleep(due, over.signal).catch(ended))
     await Promise.race(waits)
-    over.abort(new WaitOver())
+    stop.removeEventListener('abort', end)
+    end()
     await Promise.all(waits)
   }
 
@@ -206,6 +209,4 @@ class LakeFeed {
 }
 
 /** Reason that ends the waits that lost the race. */
-class WaitOver {
-  readonly name = 'WaitOver'
-}
+const WAIT_OVER = new Error('the wait is over')
