@@ -1,4 +1,4 @@
-import { newestWrite } from '../../timeline/view.ts'
+import { completedWrites } from '../../timeline/view.ts'
 import type { Clock } from '../contract/clock.ts'
 import type { LakeColumn } from '../contract/columns.ts'
 import type { ObjectStore } from '../contract/object-store.ts'
@@ -6,6 +6,7 @@ import type { TableSpec } from '../contract/table.ts'
 import { Failure } from '../failure/failure.ts'
 import { checkReadable, checkWritable, propertiesOf, specOf, storedColumns } from './layout/table-properties.ts'
 import { avroSchemaText, columnsOfAvro } from './metadata/avro-schema.ts'
+import { SOURCE_KEY } from './metadata/checkpoint.ts'
 import { TimelineStore } from './timeline-store.ts'
 
 /**
@@ -38,16 +39,33 @@ export async function openTable(store: ObjectStore, path: string, clock: Clock):
   return specOf(properties, path, await columnsAt(ts, null))
 }
 
-/** Stored columns as of the newest completed write ≤ asOf that carries a schema; null: none does. */
+/**
+ * Stored columns as of the newest completed write ≤ asOf that carries a schema; null: none does. Other engines drop what their own schemas
+ * have no place for (docs, times of day): of a commit that is not ours, that is taken from our newest one before it.
+ */
 export async function columnsAt(ts: TimelineStore, asOf: string | null): Promise<readonly LakeColumn[] | null> {
-  let at = newestWrite(ts.timeline, asOf)
-  while (at !== null) {
-    const schema = (await ts.commit(at.time, at.action)).extra.get('schema')
-    if (schema !== undefined && schema !== '') return columnsOfAvro(schema, ts.table)
-    const before = at.time
-    at = ts.timeline.instants.findLast((i) => i.state === 'completed' && i.time < before && WITH_SCHEMA.has(i.action)) ?? null
+  let columns: readonly LakeColumn[] | null = null
+  for (const i of completedWrites(ts.timeline, asOf).toReversed()) {
+    if (!WITH_SCHEMA.has(i.action)) continue
+    const { extra } = await ts.commit(i.time, i.action)
+    const schema = extra.get('schema')
+    if (schema === undefined || schema === '') continue
+    const found = columnsOfAvro(schema, ts.table)
+    const ours = extra.has(SOURCE_KEY)
+    if (columns === null) columns = found
+    else if (ours) columns = columns.map((c) => enriched(c, found))
+    // A table of another engine has no commit of ours to look for.
+    if (ours || !(await ts.properties()).has('tributary.rows')) return columns
   }
-  return null
+  return columns
+}
+
+/** A column as another engine wrote it, with the doc and the time type that ours had. */
+function enriched(c: LakeColumn, ours: readonly LakeColumn[]): LakeColumn {
+  const old = ours.find((o) => o.name === c.name)
+  if (old === undefined) return c
+  const type = old.type.kind === 'time-micros' && c.type.kind === 'long' ? old.type : c.type
+  return c.doc === undefined && old.doc !== undefined ? { name: c.name, type, doc: old.doc } : { ...c, type }
 }
 
 /** Avro schema text that a commit of this table records. */

@@ -1,7 +1,12 @@
 import { expect, test } from 'vitest'
+import type { LakeColumn } from '../../src/contract/columns.ts'
 import type { TableSpec } from '../../src/contract/table.ts'
 import { LakeCatalog } from '../../src/lake/catalog.ts'
-import { createOrOpenTable, openTable } from '../../src/lake/open-table.ts'
+import { CommitProtocol } from '../../src/lake/commit-protocol.ts'
+import { avroSchemaText } from '../../src/lake/metadata/avro-schema.ts'
+import { checkpointExtra } from '../../src/lake/metadata/checkpoint.ts'
+import { commitMetadata } from '../../src/lake/metadata/commit-metadata.ts'
+import { createOrOpenTable, openTable, tableSchemaText } from '../../src/lake/open-table.ts'
 import { MemoryStore } from '../../src/storage/memory/memory-store.ts'
 import { fixedClock } from '../support/fixed-clock.ts'
 import { goldenStore } from '../support/golden-table.ts'
@@ -43,6 +48,25 @@ test("a table's columns are those of its newest commit", async () => {
   const names = (await openTable(store, 't', clock)).columns.map((c) => c.name)
   expect(names).toContain('id')
   expect(names.length).toBeGreaterThan(10)
+})
+
+test("after another engine's commit, docs and times of day that its schema has no place for are kept", async () => {
+  const store = new MemoryStore(clock)
+  const columns: LakeColumn[] = [...SPEC.columns, { name: 't', type: { kind: 'time-micros' }, doc: 'time(6)' }]
+  const ours = { ...SPEC, columns }
+  await createOrOpenTable(store, ours, clock)
+  const protocol = new CommitProtocol(store, SPEC.path, clock)
+  const commit = async (schema: string, extra: (readonly [string, string])[]): Promise<void> => {
+    const time = await protocol.begin('commit', 'UPSERT')
+    expect(await protocol.complete(time, commitMetadata({ operation: 'UPSERT', stats: [], schema, extra }))).toBe('committed')
+  }
+  await commit(tableSchemaText(ours), [...checkpointExtra(checkpointOf(1))])
+  const bare: LakeColumn[] = [
+    { name: 'new', type: { kind: 'int' } },
+    ...columns.map((c): LakeColumn => ({ name: c.name, type: c.name === 't' ? { kind: 'long' } : c.type })),
+  ]
+  await commit(avroSchemaText('orders', bare, true), [])
+  expect((await openTable(store, SPEC.path, clock)).columns).toEqual([{ name: 'new', type: { kind: 'int' } }, ...columns])
 })
 
 test('the catalogue finds every table of the lake, by two calls each, and nothing inside them', async () => {

@@ -4,7 +4,8 @@ import type { CommitMetadata } from './commit-metadata.ts'
 
 /** Key under which Hudi Streamer keeps the Kafka offsets that a commit has consumed: `topic,partition:offset`. */
 const STREAMER = 'deltastreamer.checkpoint.key'
-const SOURCE = 'tributary.source'
+/** Only commits of ours have it. */
+export const SOURCE_KEY = 'tributary.source'
 const COMMIT = 'tributary.source.commit'
 const COMMIT_US = 'tributary.source.commit_us'
 
@@ -12,7 +13,7 @@ const COMMIT_US = 'tributary.source.commit_us'
 export function checkpointExtra(c: Checkpoint): readonly (readonly [string, string])[] {
   const out: [string, string][] = [
     [STREAMER, `${c.topic},0:${c.nextOffset}`],
-    [SOURCE, c.source],
+    [SOURCE_KEY, c.source],
   ]
   if (c.commit !== null) out.push([COMMIT, c.commit])
   if (c.commitUs !== null) out.push([COMMIT_US, String(c.commitUs)])
@@ -21,7 +22,7 @@ export function checkpointExtra(c: Checkpoint): readonly (readonly [string, stri
 
 /** The checkpoint that a commit of ours recorded; null when it has none (another writer's). */
 export function readCheckpoint(m: CommitMetadata, file: string): Checkpoint | null {
-  const source = m.extra.get(SOURCE)
+  const source = m.extra.get(SOURCE_KEY)
   const offsets = m.extra.get(STREAMER)
   if (source === undefined || offsets === undefined) return null
   const parts = /^(.+),0:(\d+)$/.exec(offsets)
