@@ -5,7 +5,7 @@ import type pg from 'pg'
 import { type Finished, run } from '../../demo/programs.ts'
 import { createShop, startWorkload } from '../../demo/shop.ts'
 import { freshDatabase, type TestDatabase } from '../support/postgres.ts'
-import type { Row } from './spark.ts'
+import { parseExact, type Row } from './spark.ts'
 
 /** Every scalar type of the lake's mapping, its extremes, and nulls. No time before 1582: Spark refuses those of any foreign writer. */
 const MISCELLANY = `
@@ -70,7 +70,7 @@ export async function makeFixture(prefix: string): Promise<Fixture> {
     },
     async query(sql, ...flags) {
       const r = await succeed('lake', ['query', sql, '--lake', lake, '--format', 'json', ...flags])
-      return JSON.parse(r.stdout) as Row[]
+      return parseExact(r.stdout) as Row[]
     },
     lakeCommand: (...args) => succeed('lake', args),
     async drop() {

@@ -56,9 +56,8 @@ function answers(child: ChildProcessWithoutNullStreams, work: string): () => Pro
 
 /** JSON whose integers beyond 2^53 come out as strings of their digits. */
 export function parseExact(text: string): unknown {
-  return JSON.parse(text, (_key, value: unknown, context?: { source?: string }) =>
-    typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value) && context?.source !== undefined
-      ? context.source
-      : value,
-  )
+  return JSON.parse(text, (_key, value: unknown, context?: { source?: string }) => {
+    const digits = context?.source
+    return typeof value === 'number' && !Number.isSafeInteger(value) && digits !== undefined && /^-?\d+$/.test(digits) ? digits : value
+  })
 }

@@ -17,6 +17,7 @@ import sys
 RELEASE = {'0.15': '0.15.0', '1.0': '1.0.2', '1.1': '1.1.1', '1.2': '1.2.0'}
 META = ['_hoodie_commit_time', '_hoodie_commit_seqno', '_hoodie_record_key', '_hoodie_partition_path', '_hoodie_file_name']
 UTC = datetime.timezone.utc
+decimal.getcontext().prec = 76
 
 
 def session(version):
@@ -24,7 +25,7 @@ def session(version):
     release = RELEASE[version]
     jar = os.path.join(os.environ['HUDI_JARS'], release, f'hudi-spark3.5-bundle_2.12-{release}.jar')
     work = os.environ['HUDI_WORK']
-    java = ('-Duser.timezone=UTC -XX:+UseSerialGC ' + os.environ.get('HUDI_JVM', '-XX:TieredStopAtLevel=1')
+    java = ('-Duser.timezone=UTC -Djol.skipDynamicAttach=true -Djol.skipHotspotSAAttach=true -XX:+UseSerialGC ' + os.environ.get('HUDI_JVM', '-XX:TieredStopAtLevel=1')
             + f' -Dderby.system.home={work}/derby{os.getpid()}')
     settings = {
         'spark.jars': jar, 'spark.driver.memory': '2g',
@@ -66,8 +67,15 @@ def printable(x):
 
 
 def rows(frame, meta):
-    names = [c for c in frame.columns if meta or c not in META]
-    return [{n: printable(r[n]) for n in names} for r in frame.select(*[f'`{n}`' for n in names]).collect()]
+    fields = [f for f in frame.schema.fields if meta or f.name not in META]
+    data = frame.select(*[f'`{f.name}`' for f in fields]).collect()
+    return [{f.name: printable(scaled(r[f.name], f.dataType)) for f in fields} for r in data]
+
+
+def scaled(v, t):
+    """Spark hands out small decimals with more digits than their type has."""
+    scale = getattr(t, 'scale', None)
+    return v if v is None or scale is None else v.quantize(decimal.Decimal(1).scaleb(-scale))
 
 
 def read(spark, request):
@@ -166,14 +174,17 @@ def answer(spark, request):
 
 
 def main():
+    # What the JVM prints on its standard output must not mix with the answers.
+    answers = os.fdopen(os.dup(1), 'w')
+    os.dup2(2, 1)
     spark = session(sys.argv[1])
-    print(json.dumps({'ok': spark.version}), flush=True)
+    print(json.dumps({'ok': spark.version}), file=answers, flush=True)
     for line in sys.stdin:
         try:
             out = {'ok': answer(spark, json.loads(line))}
         except Exception as e:  # an answer like any other: the test decides
             out = {'error': f'{type(e).__name__}: {e}'[:4000]}
-        print(json.dumps(out), flush=True)
+        print(json.dumps(out), file=answers, flush=True)
     spark.stop()
 
 
