@@ -19,7 +19,7 @@ export interface TopicBatch {
   readonly keySchema: number
   readonly valueSchema: number
   readonly records: Uint8Array
-  /** Headers that every record of this batch carries before its own: same header grammar, count first. Null: none. */
+  /** Headers that every record of this batch carries after its own: same header grammar, count first. Null: none. */
   readonly headers: Uint8Array | null
   readonly runs: readonly RecordRun[]
 }

@@ -1,4 +1,5 @@
 import type { ChangeBatch, OpCode, TableId, TableSchema, TransactionRun } from '../contract/change.ts'
+import type { ConnectSchema } from '../contract/connect-schema.ts'
 import type { TopicBatch } from '../contract/log.ts'
 import { assert } from '../failure/failure.ts'
 import { GrowableSink, writeAll } from '../format/bytes/growable-sink.ts'
@@ -18,6 +19,8 @@ export interface EnvelopeEncoder {
   topicOf(id: TableId): string
   /** Schema ids of a prepared table; keySchema 0: it has no key. */
   schemasOf(table: TableSchema): { readonly keySchema: number; readonly valueSchema: number }
+  /** Connect schema of an id that this encoder registered. */
+  connectSchema(id: number): ConnectSchema
   /** Counters of the open transaction for a restart inside it (only with transaction metadata); null between transactions. */
   state(): string | null
   restore(state: string | null): void
@@ -73,6 +76,10 @@ class Encoder implements EnvelopeEncoder {
     return { keySchema: p.keyId, valueSchema: p.valueId }
   }
 
+  connectSchema(id: number): ConnectSchema {
+    return this.#preparer.connectSchema(id)
+  }
+
   state(): string | null {
     return this.#tracker.state()
   }
@@ -84,8 +91,7 @@ class Encoder implements EnvelopeEncoder {
   encode(batch: ChangeBatch): TopicBatch[] {
     this.#startBatch()
     for (const run of batch.transactions) {
-      const streamed = run.from === run.to || batch.mark[run.from] === 0
-      const tracked = this.#options.transactions && streamed
+      const tracked = this.#options.transactions && isTransaction(batch, run)
       if (tracked) this.#begin(batch, run)
       for (let i = run.from; i < run.to; i++) if (this.#skipped[batch.op[i]] === 0) this.#change(batch, i, run)
       if (tracked && run.ends) this.#end(batch, run)
@@ -298,6 +304,11 @@ class Encoder implements EnvelopeEncoder {
     this.#open.push({ writer, sink })
     return w
   }
+}
+
+/** Snapshots come as runs too; an empty one of the stream is a transaction whose changes are all filtered. */
+function isTransaction(batch: ChangeBatch, run: TransactionRun): boolean {
+  return run.from < run.to ? batch.mark[run.from] === 0 : run.xid !== null && batch.snapshotDone.length === 0
 }
 
 interface Header {

@@ -37,6 +37,7 @@ export class TablePreparer {
   readonly #options: EnvelopeOptions
   readonly #prepared = new WeakMap<TableSchema, PreparedTable>()
   readonly #owners = new Map<string, string>()
+  readonly #schemas = new Map<number, ConnectSchema>()
 
   constructor(options: EnvelopeOptions) {
     this.#options = options
@@ -84,8 +85,16 @@ export class TablePreparer {
     return { topic, keyId, valueId, keyWire: wireHeader(keyId), valueWire: wireHeader(valueId) }
   }
 
-  #register(subject: string, schema: ConnectSchema): Promise<number> {
-    return this.#options.registry.register(subject, avroSchemaText(schema))
+  connectSchema(id: number): ConnectSchema {
+    const schema = this.#schemas.get(id)
+    assert(schema !== undefined, `schema ${id} was registered here`)
+    return schema
+  }
+
+  async #register(subject: string, schema: ConnectSchema): Promise<number> {
+    const id = await this.#options.registry.register(subject, avroSchemaText(schema))
+    this.#schemas.set(id, schema)
+    return id
   }
 }
 

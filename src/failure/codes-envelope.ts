@@ -50,4 +50,20 @@ export const ENVELOPE_CODES = {
     retry: 'manual',
     exit: 3,
   },
+  'TRB-ENV-007': {
+    what: 'The setting {option} of {file} is not supported yet',
+    why: 'It would change the events or what is captured, and Tributary does not do that yet; leaving it out silently would give other events than Debezium.',
+    safe: 'Nothing was started.',
+    fix: 'Remove the line {option}=… from {file}, or stay with Debezium for this connector; docs/debezium-compat.md lists what is supported.',
+    retry: 'never',
+    exit: 2,
+  },
+  'TRB-ENV-008': {
+    what: 'The saved position in {file} is not usable: {reason}',
+    why: 'The file was changed or cut off, or was written for another connector.',
+    safe: 'Nothing was started; the slot is unchanged.',
+    fix: 'Delete {file} to start with a new snapshot, or restore it from a copy.',
+    retry: 'never',
+    exit: 2,
+  },
 } as const satisfies Record<string, CodeEntry>

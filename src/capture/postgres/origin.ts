@@ -82,7 +82,6 @@ class PostgresSourceBlock implements SourceBlock {
   #at = 0
   /** End of the last commit as decimal text, null before the first. */
   #previous: Uint8Array | null
-  #sawSnapshot = false
 
   constructor(options: PostgresSourceOptions) {
     const text = (s: string): Uint8Array => avroBytes(Buffer.from(s, 'utf8'))
@@ -94,7 +93,6 @@ class PostgresSourceBlock implements SourceBlock {
   write(batch: ChangeBatch, i: number, run: TransactionRun, out: ByteSink): void {
     if (run !== this.#run) this.#enter(batch, run)
     const mark = batch.mark[i]
-    this.#sawSnapshot = mark !== 0
     writeAll(out, this.#front[mark] ?? this.#makeFront(mark, run))
     const hi = batch.placeHi[i]
     const lo = batch.placeLo[i]
@@ -108,7 +106,7 @@ class PostgresSourceBlock implements SourceBlock {
   }
 
   finish(batch: ChangeBatch): void {
-    for (; this.#at < batch.transactions.length; this.#at++) this.#leave(batch.transactions[this.#at])
+    for (; this.#at < batch.transactions.length; this.#at++) this.#leave(batch, batch.transactions[this.#at])
     this.#at = 0
     this.#run = null
   }
@@ -124,16 +122,16 @@ class PostgresSourceBlock implements SourceBlock {
   }
 
   #enter(batch: ChangeBatch, run: TransactionRun): void {
-    while (batch.transactions[this.#at] !== run && this.#at < batch.transactions.length) this.#leave(batch.transactions[this.#at++])
+    while (batch.transactions[this.#at] !== run && this.#at < batch.transactions.length) this.#leave(batch, batch.transactions[this.#at++])
     this.#run = run
     this.#front = []
     this.#middle = []
   }
 
   /** A snapshot is no commit: the first transaction after it has no predecessor. */
-  #leave(run: TransactionRun): void {
-    if (run.ends && !(this.#sawSnapshot && run.from < run.to)) this.#previous = decimal(run.commitEnd ?? run.commit)
-    if (run.from < run.to) this.#sawSnapshot = false
+  #leave(batch: ChangeBatch, run: TransactionRun): void {
+    const snapshot = run.from < run.to ? batch.mark[run.from] !== 0 : run.xid === null || batch.snapshotDone.length > 0
+    if (run.ends && !snapshot) this.#previous = decimal(run.commitEnd ?? run.commit)
   }
 
   #makeFront(mark: number, run: TransactionRun): Uint8Array {

@@ -1,0 +1,198 @@
+import { readFileSync } from 'node:fs'
+import { openPostgresSource } from '../../capture/postgres/adapter.ts'
+import type { PostgresOptions, SourceEvent } from '../../capture/postgres/options.ts'
+import { postgresSourceBlock } from '../../capture/postgres/origin.ts'
+import { DEFAULT_TYPE_OPTIONS } from '../../capture/postgres/types/options.ts'
+import type { ChangeBatch, ChangeSource, ChangeStream } from '../../contract/change.ts'
+import { createEnvelopeEncoder } from '../../envelope/encoder.ts'
+import { DEFAULT_ENVELOPE_SETTINGS } from '../../envelope/options.ts'
+import { Failure } from '../../failure/failure.ts'
+import { MemoryRegistry } from '../../registry/memory/memory-registry.ts'
+import { resolvePostgres } from '../postgres-options.ts'
+import { parseProperties } from '../properties.ts'
+import type { Context, Outcome } from '../verb.ts'
+import { type DebeziumConnector, debeziumConnector } from './debezium-config.ts'
+import type { TailFlags } from './tail.ts'
+import { removeCreated } from './tail-cleanup.ts'
+import { TailPrinter } from './tail-print.ts'
+import { readTailState, type TailState, writeTailState } from './tail-state.ts'
+import { parseUntil, type Until } from './tail-until.ts'
+import { TailWriter } from './tail-writer.ts'
+
+type TailContext = Context<TailFlags>
+
+/** Reads the source and prints its records until `--until`, a signal, or the reader of stdout is gone. */
+export async function runTail(context: TailContext): Promise<Outcome> {
+  const { flags } = context
+  const until = parseUntil(context.command, flags.until)
+  const connector = connectorOf(context)
+  if (connector.source.password !== null) context.secret(connector.source.password)
+  const state = flags.state === null ? null : readTailState(flags.state, connector.source.slot)
+  const watch = new Watch(context)
+  const source = openPostgresSource(connector.source, { clock: context.clock, observe: (e) => watch.see(e) })
+  const writer = writerOf(context, connector, state)
+  try {
+    const stream = await source.open(state?.position ?? null, context.signal)
+    try {
+      await follow(context, source, stream, writer, until, watch)
+    } finally {
+      await stream.close()
+    }
+  } finally {
+    await source.close()
+    if (flags.state === null && context.properties === null) await removeCreated(connector.source, watch.created, context.clock)
+  }
+  return { summary: `${writer.printed} records`, result: { records: writer.printed, position: writer.state().position } }
+}
+
+/** What the source said while it ran. */
+class Watch {
+  readonly created: SourceEvent[] = []
+  streaming = false
+  /** When records last came, ms; the stream's opening counts. */
+  lastMs: number
+  readonly #context: TailContext
+
+  constructor(context: TailContext) {
+    this.#context = context
+    this.lastMs = context.clock.now()
+  }
+
+  see(event: SourceEvent): void {
+    const { stderr, clock } = this.#context
+    const say = (line: string): void => {
+      stderr.write(`${line}\n`).catch((e: unknown) => {
+        throw e
+      })
+    }
+    if (event.kind === 'created') this.created.push(event)
+    else if (event.kind === 'warning') say(`warning: ${event.text}`)
+    else if (event.kind === 'retry') say(`${event.failure.message}; trying again in ${event.delayMs} ms`)
+    else if (event.kind === 'streaming' && !this.streaming) {
+      this.streaming = true
+      this.lastMs = clock.now()
+      say('streaming')
+    }
+  }
+}
+
+async function follow(
+  context: TailContext,
+  source: ChangeSource,
+  stream: ChangeStream,
+  writer: TailWriter,
+  until: Until,
+  watch: Watch,
+): Promise<void> {
+  const limit = until.kind === 'lsn' ? until.lsn : until.kind === 'now' ? await stream.head() : null
+  if (until.kind === 'count') writer.limit = until.count
+  const batches = stream.batches[Symbol.asyncIterator]()
+  let pending = batches.next()
+  while (!context.signal.aborted) {
+    const next = await untilIdle(context, pending, until, watch)
+    if (next === 'idle' || next.done === true) return
+    const batch = next.value
+    const before = writer.printed
+    const whole = await writer.write(batch, (run) => limit === null || source.compare(run.commit, limit) <= 0)
+    if (writer.printed > before) watch.lastMs = context.clock.now()
+    save(context, stream, writer)
+    if (!whole || done(source, batch, limit)) return
+    pending = batches.next()
+  }
+}
+
+/** The next batch, or 'idle' when --until idle: is over first. */
+async function untilIdle(
+  context: TailContext,
+  pending: Promise<IteratorResult<ChangeBatch>>,
+  until: Until,
+  watch: Watch,
+): Promise<IteratorResult<ChangeBatch> | 'idle'> {
+  if (until.kind !== 'idle') return await pending
+  for (;;) {
+    const left = watch.streaming ? until.ms - (context.clock.now() - watch.lastMs) : until.ms
+    if (left <= 0) return 'idle'
+    const stop = new AbortController()
+    const timer = context.clock.sleep(left, stop.signal).then(
+      () => 'idle' as const,
+      () => 'stopped' as const,
+    )
+    const first = await Promise.race([pending, timer])
+    stop.abort()
+    if (first !== 'idle' && first !== 'stopped') return first
+  }
+}
+
+function done(source: ChangeSource, batch: ChangeBatch, limit: string | null): boolean {
+  return limit !== null && batch.boundary && source.compare(batch.upTo, limit) >= 0
+}
+
+/** Printed is done: the position is kept first, then the source may forget. */
+function save(context: TailContext, stream: ChangeStream, writer: TailWriter): void {
+  const state = writer.state()
+  if (context.flags.state !== null) writeTailState(context.flags.state, state)
+  if (state.position !== null) stream.ack(state.position)
+}
+
+function writerOf(context: TailContext, connector: DebeziumConnector, state: TailState | null): TailWriter {
+  const registry = new MemoryRegistry()
+  const { prefix } = connector
+  const encoder = createEnvelopeEncoder({
+    ...connector.envelope,
+    prefix,
+    connector: 'postgresql',
+    source: postgresSourceBlock({ name: prefix, database: connector.source.database, resumeAfter: state?.lastPlace ?? null }),
+    registry,
+    clock: context.clock,
+    runId: context.clock.uuid(),
+    headerFormat: 'json',
+  })
+  const printer = new TailPrinter({
+    format: context.flags.format,
+    prefix,
+    connectSchema: (id) => encoder.connectSchema(id),
+    schemaText: (id) => registry.schemaText(id),
+  })
+  return new TailWriter({
+    encoder,
+    printer,
+    out: context.stdout,
+    slot: connector.source.slot,
+    transactionTopic: connector.envelope.transactions ? `${prefix}.${connector.envelope.transactionTopic}` : null,
+    state,
+  })
+}
+
+/** From --config (a Debezium configuration) or from the flags. */
+function connectorOf(context: TailContext): DebeziumConnector {
+  const { flags, properties } = context
+  const mode = flags['snapshot-mode']
+  if (properties !== null) {
+    const connector = debeziumConnector(parseProperties(readText(properties)), properties)
+    return mode === null ? connector : { ...connector, source: { ...connector.source, snapshot: mode } }
+  }
+  const { ssl, password, ...where } = resolvePostgres(flags.url, context.env)
+  const slot = flags['slot-name'] ?? flags.name.toLowerCase().replace(/[^a-z0-9_]/g, '_')
+  const source: PostgresOptions = {
+    ...where,
+    password: password ?? null,
+    ssl: ssl === false ? false : { ...ssl, verifyName: ssl.checkServerIdentity === undefined },
+    slot,
+    publication: flags.publication ?? slot,
+    publicationMode: 'filtered',
+    createSlot: true,
+    tables: { kind: 'patterns', patterns: flags.tables.join(',') },
+    snapshot: mode ?? 'initial',
+    types: DEFAULT_TYPE_OPTIONS,
+    unsupported: 'omit',
+  }
+  return { prefix: flags.name, source, envelope: DEFAULT_ENVELOPE_SETTINGS }
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (e) {
+    throw new Failure('TRB-CLI-007', { file, reason: String((e as NodeJS.ErrnoException).code) }, e)
+  }
+}

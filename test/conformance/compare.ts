@@ -1,0 +1,88 @@
+import avro from 'avsc'
+import { type Json, type Names, normaliseEvent, normalisePayload } from './normalise.ts'
+import type { AvroPart, GoldenEvent, Scenario } from './scenario.ts'
+
+/** A record of `cdc tail --format avro-hex`. */
+export interface OurAvro {
+  readonly topic: string
+  readonly key: { readonly schema: string; readonly hex: string } | null
+  readonly value: { readonly schema: string; readonly hex: string } | null
+}
+
+/** The first difference between our events and the recording, as text for people; null: none. */
+export function compareEvents(scenario: Scenario, ours: readonly GoldenEvent[], names: Names): string | null {
+  const golden = scenario.events.filter((e) => !e.topic.startsWith('__debezium-heartbeat'))
+  const a = golden.map((e) => normaliseEvent(e, names))
+  const b = ours.map((e) => normaliseEvent(e, names))
+  for (let i = 0; i < Math.min(a.length, b.length); i++) if (a[i] !== b[i]) return `event ${i}: ${difference(a[i], b[i])}`
+  if (a.length !== b.length)
+    return `${b.length} events instead of ${a.length}; first ${a.length > b.length ? 'missing' : 'extra'}: ${shorten((a[b.length] ?? b[a.length])!)}`
+  return null
+}
+
+/** Schema texts byte for byte; bytes decoded by avsc and compared after blanking, and our bytes are exactly what avsc would write. */
+export function compareAvro(scenario: Scenario, ours: readonly OurAvro[], names: Names): string | null {
+  const golden = scenario.avro.filter((r) => !r.topic.startsWith('__debezium-heartbeat'))
+  for (const [i, g] of golden.entries()) {
+    const o = ours[i]
+    if (o === undefined) return `avro record ${i} of ${golden.length} is missing`
+    for (const part of ['key', 'value'] as const) {
+      const found = comparePart(scenario, g.topic, g[part], o[part], names)
+      if (found !== null) return `avro ${part} of record ${i} (${g.topic}): ${found}`
+    }
+  }
+  return ours.length > golden.length ? `${ours.length} avro records instead of ${golden.length}` : null
+}
+
+function comparePart(scenario: Scenario, topic: string, golden: AvroPart | null, ours: OurAvro['key'], names: Names): string | null {
+  if (golden?.error !== undefined) return null
+  if (golden === null || ours === null) return golden === ours ? null : `${golden === null ? 'not null' : 'null'} unlike the recording`
+  const text = scenario.schemas.get(golden.schema)!
+  if (text !== ours.schema) return `schema text: ${difference(text, ours.schema)}`
+  const type = avro.Type.forSchema(JSON.parse(text, plainLong), { registry: { long: LONG } })
+  const bytes = Buffer.from(ours.hex, 'hex')
+  const decoded = type.fromBuffer(bytes)
+  if (!type.toBuffer(decoded).equals(bytes)) return 'bytes are not those that avsc writes for the same value'
+  const want = JSON.stringify(normalisePayload(topic, plain(type.fromBuffer(Buffer.from(golden.hex, 'hex'))), names))
+  const got = JSON.stringify(normalisePayload(topic, plain(decoded), names))
+  return want === got ? null : difference(want, got)
+}
+
+/** avsc looks up `long` only by its bare name: the Connect properties around it are dropped. */
+function plainLong(_: string, v: unknown): unknown {
+  return typeof v === 'object' && v !== null && 'type' in v && v.type === 'long' && !('name' in v) ? 'long' : v
+}
+
+/** Longs as bigints, so that 64 bits survive. */
+const LONG = avro.types.LongType.__with({
+  fromBuffer: (b: Buffer) => b.readBigInt64LE(),
+  toBuffer: (n: bigint) => {
+    const b = Buffer.alloc(8)
+    b.writeBigInt64LE(n)
+    return b
+  },
+  fromJSON: BigInt,
+  toJSON: Number,
+  isValid: (n: unknown) => typeof n === 'bigint',
+  compare: (a: bigint, b: bigint) => (a === b ? 0 : a < b ? -1 : 1),
+})
+
+/** A decoded record as the normaliser's JSON: numbers and bytes become text, unions of one record lose their wrapper. */
+function plain(v: unknown): Json {
+  if (v === null || typeof v === 'boolean' || typeof v === 'string') return v
+  if (typeof v === 'number' || typeof v === 'bigint') return `#${v}`
+  if (Buffer.isBuffer(v)) return `hex:${v.toString('hex')}`
+  if (Array.isArray(v)) return v.map(plain)
+  return Object.fromEntries(Object.entries(v as object).map(([k, x]) => [k, plain(x)]))
+}
+
+function difference(want: string, got: string): string {
+  let at = 0
+  while (at < want.length && want[at] === got[at]) at++
+  const from = Math.max(0, at - 100)
+  return `\n    recorded …${want.slice(from, at + 140)}\n    ours     …${got.slice(from, at + 140)}`
+}
+
+function shorten(s: string): string {
+  return s.length > 300 ? `${s.slice(0, 300)}…` : s
+}

@@ -1,0 +1,167 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+import { compareAvro, compareEvents, type OurAvro } from './compare.ts'
+import type { GoldenEvent, Scenario } from './scenario.ts'
+import { splitSql } from './split-sql.ts'
+
+const BIN = new URL('../../bin/cdc.mjs', import.meta.url).pathname
+const FORMATS = ['debezium-json', 'avro-hex'] as const
+/** A phase ends when all recorded records are there and no other came for this long … */
+const QUIET_MS = 1000
+/** … or when none came for this long. */
+const PATIENCE_MS = 20_000
+const DDL_PAUSE_MS = 300
+const PHASE_LIMIT_MS = 120_000
+
+export interface ScenarioResult {
+  readonly name: string
+  /** Null: our records are those of the recording. */
+  readonly difference: string | null
+  readonly records: number
+}
+
+/** Runs a scenario against a server: fresh database, `cdc tail` once per format, SQL while it streams, restart where there is one. */
+export async function runScenario(scenario: Scenario, server: string): Promise<ScenarioResult> {
+  const database = `b_conf_${process.pid}_${process.hrtime.bigint().toString(36)}`
+  const dir = mkdtempSync(join(tmpdir(), 'tributary-conformance-'))
+  const admin = await connect(server)
+  try {
+    await admin.query(`CREATE DATABASE ${database}`)
+    const { events, avro } = await record(scenario, server, database, dir)
+    const names = { ourDatabase: database, goldenDatabase: scenario.config.get('database.dbname') ?? '' }
+    const difference = compareEvents(scenario, events, names) ?? compareAvro(scenario, avro, names)
+    return { name: scenario.name, difference, records: events.length }
+  } catch (e) {
+    return { name: scenario.name, difference: e instanceof Error ? e.message : String(e), records: 0 }
+  } finally {
+    await dropDatabase(admin, database)
+    await admin.end()
+    rmSync(dir, { recursive: true, force: true })
+  }
+}
+
+interface Recorded {
+  readonly events: readonly GoldenEvent[]
+  readonly avro: readonly OurAvro[]
+}
+
+async function record(scenario: Scenario, server: string, database: string, dir: string): Promise<Recorded> {
+  const url = new URL(server)
+  url.pathname = `/${database}`
+  const client = await connect(url.href)
+  try {
+    await runSql(client, scenario.setup)
+    const failAfter = scenario.config.get('harness.fail.after')
+    const phases = [{ sql: scenario.stream, until: failAfter === undefined ? null : `count:${failAfter}` }]
+    const second = scenario.restart !== null || scenario.stream2 !== null
+    if (second) phases.push({ sql: scenario.stream2, until: null })
+    const events: GoldenEvent[] = []
+    const avro: OurAvro[] = []
+    for (const [n, phase] of phases.entries()) {
+      if (n === 1) await runSql(client, scenario.restart)
+      const tails = FORMATS.map((format) => startTail(scenario, url, database, dir, format, phase.until))
+      await Promise.all(tails.map((t) => Promise.race([t.streaming, t.ended])))
+      await runSql(client, phase.sql, DDL_PAUSE_MS)
+      await Promise.all(tails.map((t) => t.stopAfter(scenario.events.filter((e) => e.phase === n + 1).length)))
+      const [json, hex] = await Promise.all(tails.map((t) => t.ended))
+      events.push(...json.map((l) => ({ ...(JSON.parse(l) as GoldenEvent), phase: n + 1 })))
+      avro.push(...hex.map((l) => JSON.parse(l) as OurAvro))
+    }
+    return { events, avro }
+  } finally {
+    await client.end()
+  }
+}
+
+interface Tail {
+  readonly streaming: Promise<void>
+  /** Lines of stdout. */
+  readonly ended: Promise<string[]>
+  /** Ends it as a person would (SIGTERM) when it has printed as many records and is quiet. */
+  stopAfter(records: number): Promise<void>
+}
+
+/** The recorded configuration as it is, except for the server, the database, and a slot and publication of its own. */
+function startTail(
+  scenario: Scenario,
+  url: URL,
+  database: string,
+  dir: string,
+  format: (typeof FORMATS)[number],
+  until: string | null,
+): Tail {
+  const own = `${database}_${format === 'avro-hex' ? 'a' : 'j'}`
+  const config = new Map(scenario.config)
+  config.set('database.hostname', url.hostname).set('database.port', url.port || '5432')
+  config.set('database.user', decodeURIComponent(url.username) || 'postgres').set('database.password', decodeURIComponent(url.password))
+  config.set('database.dbname', database).set('slot.name', own).set('publication.name', own)
+  const file = join(dir, `${format}.properties`)
+  writeFileSync(file, [...config].map(([k, v]) => `${k}=${v.replaceAll('\\', '\\\\')}\n`).join(''))
+  const args = [BIN, 'tail', '--config', file, '--format', format, '--state', join(dir, format)]
+  if (until !== null) args.push('--until', until)
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: PHASE_LIMIT_MS })
+  return follow(child, scenario.name)
+}
+
+function follow(child: ChildProcess, name: string): Tail {
+  const streaming = Promise.withResolvers<void>()
+  const ended = Promise.withResolvers<string[]>()
+  let out = ''
+  let err = ''
+  let lastMs = performance.now()
+  child.stdout!.setEncoding('utf8').on('data', (s: string) => {
+    out += s
+    lastMs = performance.now()
+  })
+  child.stderr!.setEncoding('utf8').on('data', (s: string) => {
+    err += s
+    if (/^streaming$/m.test(err)) streaming.resolve()
+  })
+  child.on('close', (code, signal) => {
+    if (code === 0) ended.resolve(out.split('\n').filter((l) => l !== ''))
+    else ended.reject(new Error(`cdc tail (${name}) ended with ${code ?? signal}:\n${err}`))
+  })
+  // Whoever waits for one of the two may not wait for the other.
+  ended.promise.catch(() => undefined)
+  const stopAfter = async (records: number): Promise<void> => {
+    lastMs = performance.now()
+    const quiet = (): boolean => performance.now() - lastMs > (out.split('\n').length > records ? QUIET_MS : PATIENCE_MS)
+    while (child.exitCode === null && !quiet()) await new Promise((done) => setTimeout(done, 50))
+    if (child.exitCode === null) child.kill('SIGTERM')
+  }
+  return { streaming: streaming.promise, ended: ended.promise, stopAfter }
+}
+
+/**
+ * Every statement by itself, as a client in autocommit sends them. Before DDL comes a pause: the server announces a changed table also
+ * for changes it has not decoded yet, and both engines read the catalogue as it is at that moment.
+ */
+async function runSql(client: pg.Client, script: string | null, pauseMs = 0): Promise<void> {
+  for (const statement of splitSql(script ?? '')) {
+    if (/^(alter|create|drop)\b/i.test(statement)) await new Promise((done) => setTimeout(done, pauseMs))
+    await client.query(statement)
+  }
+}
+
+async function connect(url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url })
+  client.on('error', () => undefined)
+  await client.connect()
+  return client
+}
+
+async function dropDatabase(admin: pg.Client, database: string): Promise<void> {
+  for (let i = 0; i < 50; i++) {
+    const { rows } = await admin.query('SELECT slot_name, active_pid FROM pg_replication_slots WHERE database = $1', [database])
+    if (rows.length === 0) break
+    for (const r of rows) {
+      if (r.active_pid === null) await admin.query('SELECT pg_drop_replication_slot($1)', [r.slot_name])
+      else await admin.query('SELECT pg_terminate_backend($1)', [r.active_pid])
+    }
+    await new Promise((done) => setTimeout(done, 50))
+  }
+  await admin.query(`DROP DATABASE IF EXISTS ${database} WITH (FORCE)`)
+}
