@@ -68,6 +68,8 @@ class KillTest {
   private admin!: pg.Client
   private workload!: Workload
   private flow = 0
+  /** Kills since the flow began. */
+  private flowKills = 0
   private kills = 0
   private comparisons = 0
   private child: ChildProcess | null = null
@@ -86,7 +88,7 @@ class KillTest {
     await createTables(this.db, ROWS)
     this.workload = new Workload(await connect(this.url), seeded(this.options.seed + 1), ROWS)
     while (this.kills < this.options.kills && this.problems.length === 0) {
-      if (this.kills % KILLS_PER_FLOW === 0) await this.newFlow()
+      if (this.flow === 0 || this.flowKills >= KILLS_PER_FLOW) await this.newFlow()
       await this.round()
     }
   }
@@ -125,11 +127,13 @@ class KillTest {
     await dropSlots(this.admin, this.database)
     if (this.options.keep !== true) for (const d of [this.lake, this.state]) rmSync(d, { recursive: true, force: true })
     this.flow++
+    this.flowKills = 0
   }
 
   private async round(): Promise<void> {
     this.workload.start()
-    const moment = this.random() ** 2 * 4000
+    // The snapshot takes about a second; later moments are in streaming and its commits.
+    const moment = this.flowKills < 3 ? this.random() * 1000 : this.random() ** 2 * 4000
     const phase = await this.killAfter(moment, [])
     await this.checkAfterKill(phase)
     await this.workload.pause()
@@ -169,6 +173,7 @@ class KillTest {
     child.kill('SIGKILL')
     await closed
     this.kills++
+    this.flowKills++
     const phase = phaseOf(text, this.lake)
     this.phases[phase] = (this.phases[phase] ?? 0) + 1
     return phase
