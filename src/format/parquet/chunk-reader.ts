@@ -5,6 +5,7 @@ import { copyBytes, type DictionaryVector, emptyPlain, type PlainVector } from '
 import { type ChunkMeta, decodePageHeader, ENCODING, PAGE, type PageHeader, PHYSICAL } from './metadata.ts'
 import { bitWidth, decodeRuns } from './rle.ts'
 import type { LeafNode } from './schema.ts'
+import { type Allocate, ownMemory } from './scratch.ts'
 
 /** Values without gaps, in the physical type of the file. */
 export interface DenseFixed {
@@ -36,8 +37,8 @@ export function widthOf(leaf: LeafNode): number {
  * Decodes a column chunk: V1 and V2 pages; PLAIN, dictionary, RLE booleans, DELTA_* and BYTE_STREAM_SPLIT.
  * A chunk whose pages are all dictionary-encoded byte strings stays a dictionary.
  */
-export function readChunk(bytes: Buffer, meta: ChunkMeta, leaf: LeafNode, file: string): LeafValues {
-  const state = new ChunkState(meta, leaf, file)
+export function readChunk(bytes: Buffer, meta: ChunkMeta, leaf: LeafNode, file: string, allocate = ownMemory): LeafValues {
+  const state = new ChunkState(meta, leaf, file, allocate)
   const reader = { view: new DataView(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length), offset: 0 }
   while (state.count < meta.values) {
     if (reader.offset >= bytes.length) throw new Failure('TRB-LAKE-401', { file, problem: `column ${leaf.path.join('.')} ends too early` })
@@ -57,6 +58,7 @@ class ChunkState {
   readonly #meta: ChunkMeta
   readonly #leaf: LeafNode
   readonly #file: string
+  readonly #allocate: Allocate
   readonly #width: number
   readonly #repetition: Uint8Array | null
   readonly #definition: Uint8Array | null
@@ -67,7 +69,8 @@ class ChunkState {
   #dictionary: PlainVector | Buffer | null = null
   #dense = 0
 
-  constructor(meta: ChunkMeta, leaf: LeafNode, file: string) {
+  constructor(meta: ChunkMeta, leaf: LeafNode, file: string, allocate: Allocate) {
+    this.#allocate = allocate
     this.#meta = meta
     this.#leaf = leaf
     this.#file = file
@@ -75,7 +78,7 @@ class ChunkState {
     this.#repetition = leaf.repetition > 0 ? new Uint8Array(meta.values) : null
     this.#definition = leaf.definition > 0 ? new Uint8Array(meta.values) : null
     this.#fixed = Buffer.alloc(0)
-    if (this.#width > 0) this.#fixed = Buffer.allocUnsafeSlow(meta.values * this.#width)
+    if (this.#width > 0) this.#fixed = allocate(meta.values * this.#width)
     else this.#indexes = new Int32Array(meta.values)
   }
 
@@ -227,7 +230,7 @@ class ChunkState {
     const indexes = this.#indexes!.subarray(0, this.#dense)
     this.#indexes = null
     this.#plain = {
-      data: Buffer.allocUnsafeSlow(Math.max(1024, this.#meta.rawBytes)),
+      data: this.#allocate(Math.max(1024, this.#meta.rawBytes)),
       length: 0,
       starts: new Int32Array(this.#meta.values + 1),
     }

@@ -46,6 +46,7 @@ export function encodeChunk(
   element: SchemaElement,
   path: readonly string[],
   codec: WriteCodec,
+  ranged: boolean,
   out: ChunkBuffer,
 ): ChunkMeta {
   out.length = 0
@@ -87,7 +88,7 @@ export function encodeChunk(
     storedBytes: out.length,
     dataPage,
     dictionaryPage,
-    statistics: statisticsOf(leaf, dictionary, element),
+    statistics: ranged ? statisticsOf(leaf, dictionary, element) : { nullCount: leaf.count - leaf.denseCount, min: null, max: null },
   }
 }
 

@@ -6,6 +6,7 @@ import { type LeafValues, readChunk } from './chunk-reader.ts'
 import type { Column } from './column.ts'
 import { type ChunkMeta, chunkStart, decodeFooter, type FileMeta } from './metadata.ts'
 import { columnsOf, type FileColumn } from './schema.ts'
+import { ownMemory } from './scratch.ts'
 
 const FIRST_READ = 64 * 1024
 
@@ -61,19 +62,19 @@ export class ParquetFile {
     return metas.map((meta) => ({ meta, bytes: bytes.subarray(chunkStart(meta) - start, chunkStart(meta) - start + meta.storedBytes) }))
   }
 
-  /** Decodes a column as `type` from its stored chunks. */
-  decode(column: FileColumn, type: LakeType, chunks: readonly RawChunk[]): Column {
+  /** Decodes a column as `type` from its stored chunks; its values lie in what `allocate` gives. */
+  decode(column: FileColumn, type: LakeType, chunks: readonly RawChunk[], allocate = ownMemory): Column {
     const leaves: LeafValues[] = []
     const visit = leavesUnder(column)
-    for (let i = 0; i < chunks.length; i++) leaves.push(readChunk(chunks[i].bytes, chunks[i].meta, visit(i), this.key))
+    for (let i = 0; i < chunks.length; i++) leaves.push(readChunk(chunks[i].bytes, chunks[i].meta, visit(i), this.key, allocate))
     return assemble(column.node, type, leaves, column.firstLeaf, this.key)
   }
 
   /** A column of one row group as `type`. Null: the file has no such column. */
-  async read(rowGroup: number, name: string, type: LakeType): Promise<Column | null> {
+  async read(rowGroup: number, name: string, type: LakeType, allocate = ownMemory): Promise<Column | null> {
     const column = this.column(name)
     if (column === null) return null
-    return this.decode(column, type, await this.rawColumn(rowGroup, column))
+    return this.decode(column, type, await this.rawColumn(rowGroup, column), allocate)
   }
 }
 

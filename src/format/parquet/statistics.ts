@@ -15,26 +15,33 @@ export function compareBytes(a: Uint8Array, aFrom: number, aTo: number, b: Uint8
   return aTo - aFrom - (bTo - bFrom)
 }
 
+/** Walks each value once along minimum and maximum together: keys often share a long prefix. */
 export function plainStatistics(v: PlainVector): Statistics {
   const { data, starts } = v
   const n = starts.length - 1
-  let min = -1
-  let max = -1
-  let nulls = 0
-  for (let i = 0; i < n; i++) {
-    const s = starts[i]
+  if (n === 0) return { nullCount: 0, min: null, max: null }
+  let min = 0
+  let max = 0
+  let minAt = starts[0] + 4
+  let minEnd = starts[1]
+  let maxAt = minAt
+  let maxEnd = minEnd
+  for (let i = 1; i < n; i++) {
+    const s = starts[i] + 4
     const e = starts[i + 1]
-    if (s === e) {
-      nulls++
-      continue
-    }
-    if (min < 0) {
+    let k = 0
+    while (s + k < e && minAt + k < minEnd && maxAt + k < maxEnd && data[s + k] === data[minAt + k] && data[s + k] === data[maxAt + k]) k++
+    if (compareBytes(data, s + k, e, data, minAt + k, minEnd) < 0) {
       min = i
+      minAt = s
+      minEnd = e
+    } else if (compareBytes(data, s + k, e, data, maxAt + k, maxEnd) > 0) {
       max = i
-    } else if (compareBytes(data, s + 4, e, data, starts[min] + 4, starts[min + 1]) < 0) min = i
-    else if (compareBytes(data, s + 4, e, data, starts[max] + 4, starts[max + 1]) > 0) max = i
+      maxAt = s
+      maxEnd = e
+    }
   }
-  return bytesStatistics(v, min, max, nulls)
+  return bytesStatistics(v, min, max, 0)
 }
 
 /** Over the entries that rows use; entries without a row don't count. */

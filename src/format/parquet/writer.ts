@@ -18,6 +18,8 @@ export interface ParquetOptions {
   readonly root: string
   readonly columns: readonly LakeColumn[]
   readonly codec: WriteCodec
+  /** Columns whose minimum and maximum nobody needs. */
+  readonly withoutRange?: ReadonlySet<string>
 }
 
 /**
@@ -66,11 +68,12 @@ export class ParquetWriter {
   /** The next column of the row group, in schema order. */
   async writeColumn(column: Column): Promise<void> {
     const file = this.#columns[this.#column]
-    const type = this.#options.columns[this.#column].type
+    const { type, name } = this.#options.columns[this.#column]
+    const ranged = this.#options.withoutRange?.has(name) !== true
     const leaves = shred(column, type, this.#rowsOfGroup)
     for (let i = 0; i < leaves.length; i++) {
       const { element, path } = this.#leaves[file.firstLeaf + i]
-      const meta = encodeChunk(leaves[i], element, path, this.#options.codec, this.#buffer)
+      const meta = encodeChunk(leaves[i], element, path, this.#options.codec, ranged, this.#buffer)
       this.#chunks.push(moved(meta, this.#offset))
       await this.#write(this.#buffer.bytes.subarray(0, this.#buffer.length))
     }
@@ -91,15 +94,18 @@ export class ParquetWriter {
     this.#column++
   }
 
-  endRowGroup(): void {
+  /** Returns what was recorded of the row group. */
+  endRowGroup(): RowGroupMeta {
     assert(this.#column === this.#columns.length, 'every column of a row group is written')
-    this.#rowGroups.push({
+    const meta: RowGroupMeta = {
       columns: this.#chunks,
       rows: this.#rowsOfGroup,
       rawBytes: this.#chunks.reduce((sum, c) => sum + c.rawBytes, 0),
-    })
+    }
+    this.#rowGroups.push(meta)
     this.#rows += this.#rowsOfGroup
     this.#rowsOfGroup = -1
+    return meta
   }
 
   async writeRowGroup(columns: readonly Column[], rows: number): Promise<void> {

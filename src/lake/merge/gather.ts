@@ -2,6 +2,7 @@ import type { BytesVector, FixedVector, LakeType, Vector } from '../../contract/
 import { assert } from '../../failure/failure.ts'
 import { decimalWidth } from '../../format/columns/decimal-width.ts'
 import { type Column, constantColumn, copyBytes, type DictionaryVector, type PlainVector } from '../../format/parquet/column.ts'
+import { type Allocate, ownMemory } from '../../format/parquet/scratch.ts'
 
 /**
  * Which rows a new column is made of: row i is row `row[i]` of source `source[i]` (all of source 0 when `source` is null);
@@ -14,11 +15,11 @@ export interface Selection {
 }
 
 /** The selected rows of a column of type `type`, from columns that all have this type. Runs of rows are copied as one. */
-export function gather(type: LakeType, sources: readonly (Column | null)[], pick: Selection): Column {
+export function gather(type: LakeType, sources: readonly (Column | null)[], pick: Selection, allocate = ownMemory): Column {
   if (type.kind === 'string' || type.kind === 'bytes') {
-    return gatherDictionary(sources, pick) ?? gatherPlain(sources, pick)
+    return gatherDictionary(sources, pick) ?? gatherPlain(sources, pick, allocate)
   }
-  return gatherVector(type, sources as readonly (Vector | null)[], pick)
+  return gatherVector(type, sources as readonly (Vector | null)[], pick, allocate)
 }
 
 const WIDTH: Readonly<Record<string, number>> = {
@@ -37,14 +38,14 @@ export function fixedWidth(type: LakeType): number {
 }
 
 /** `gather` for vectors of the contract, with byte strings as such. */
-export function gatherVector(type: LakeType, sources: readonly (Vector | null)[], pick: Selection): Vector {
+export function gatherVector(type: LakeType, sources: readonly (Vector | null)[], pick: Selection, allocate = ownMemory): Vector {
   if (type.kind === 'list' || type.kind === 'map') return gatherNested(type, sources, pick)
   if (type.kind === 'string' || type.kind === 'bytes') return gatherBytes(sources, pick)
-  return gatherFixed(fixedWidth(type), sources, pick)
+  return gatherFixed(fixedWidth(type), sources, pick, allocate)
 }
 
-function gatherFixed(width: number, sources: readonly (Vector | null)[], { source, row, count }: Selection): FixedVector {
-  const data = Buffer.allocUnsafeSlow(count * width)
+function gatherFixed(width: number, sources: readonly (Vector | null)[], { source, row, count }: Selection, allocate: Allocate): FixedVector {
+  const data = allocate(count * width)
   let valid: Uint8Array | null = null
   const setNull = (i: number): void => {
     valid ??= new Uint8Array(count).fill(1)
@@ -70,14 +71,14 @@ function gatherFixed(width: number, sources: readonly (Vector | null)[], { sourc
 }
 
 /** Plain result: lengths first, then copies; rows that lie together in a plain source go in one copy. */
-function gatherPlain(sources: readonly (Column | null)[], pick: Selection): PlainVector {
+function gatherPlain(sources: readonly (Column | null)[], pick: Selection, allocate: Allocate): PlainVector {
   const { source, row, count } = pick
   const starts = new Int32Array(count + 1)
   for (let i = 0; i < count; i++) {
     const v = sources[source === null ? 0 : source[i]]
     starts[i + 1] = starts[i] + (row[i] < 0 || v === null ? 0 : plainLength(v, row[i]))
   }
-  const data = Buffer.allocUnsafeSlow(starts[count])
+  const data = allocate(starts[count])
   for (let i = 0; i < count; ) {
     const s = source === null ? 0 : source[i]
     const r = row[i]

@@ -5,7 +5,8 @@ import type { WriteCodec } from '../../format/parquet/codec.ts'
 import { type Column, constantColumn, type PlainVector } from '../../format/parquet/column.ts'
 import type { RawChunk } from '../../format/parquet/file.ts'
 import type { FileColumn } from '../../format/parquet/schema.ts'
-import { compareBytes } from '../../format/parquet/statistics.ts'
+import { Scratch } from '../../format/parquet/scratch.ts'
+import type { RowGroupMeta } from '../../format/parquet/metadata.ts'
 import { ParquetWriter } from '../../format/parquet/writer.ts'
 import { BloomFilter, MAX_KEY, MIN_KEY } from '../index/bloom.ts'
 import { integer } from '../index/java-text.ts'
@@ -41,6 +42,10 @@ export interface RowGroupEdits {
   readonly rows: ChangedRows | null
 }
 
+/** Sequence numbers are never searched by range. */
+const WITHOUT_RANGE: ReadonlySet<string> = new Set(['_hoodie_commit_seqno'])
+/** Place of `_hoodie_record_key` among the leaves. */
+const KEY_LEAF = 2
 const META: readonly LakeColumn[] = META_COLUMNS.map((name) => ({ name, type: { kind: 'string' } }))
 /** Row groups smaller than this fraction of a full one take the inserted rows in. */
 const MOST_ROWS = 1 << 20
@@ -55,9 +60,11 @@ export class BaseFileWriter {
   readonly #ordinal: number
   readonly #bloom: BloomFilter
   readonly #bloomIsWhole: boolean
+  readonly #scratch = new Scratch()
   #seqno = 0
-  #min: Buffer | null = null
-  #max: Buffer | null = null
+  #min: Uint8Array | null = null
+  #max: Uint8Array | null = null
+  #rangeKnown = true
   inserted = 0
   updated = 0
   deleted = 0
@@ -80,11 +87,6 @@ export class BaseFileWriter {
     const carried = base === null ? null : BloomFilter.carriedOn(base.file.meta.keyValues, expected)
     this.#bloom = carried ?? BloomFilter.sized(expected + (base?.file.meta.rows ?? 0))
     this.#bloomIsWhole = carried !== null
-    const old = base?.file.meta.keyValues
-    if (carried !== null && old?.has(MIN_KEY) && old.has(MAX_KEY)) {
-      this.#min = Buffer.from(old.get(MIN_KEY)!, 'utf8')
-      this.#max = Buffer.from(old.get(MAX_KEY)!, 'utf8')
-    }
   }
 
   /** `ordinal`: number of the file in its commit, part of the sequence numbers. `expected`: rows to be inserted, about. */
@@ -99,6 +101,7 @@ export class BaseFileWriter {
       root: `hoodie.${name}.${name}_record`,
       columns: [...META, ...target.columns],
       codec: target.codec,
+      withoutRange: WITHOUT_RANGE,
     })
     return new BaseFileWriter(target, base, parquet, at.name, at.partition, at.ordinal, expected)
   }
@@ -119,14 +122,15 @@ export class BaseFileWriter {
     await this.#parquet.writeColumn(constantColumn(Buffer.from(this.#partition), rows.count))
     await this.#parquet.writeColumn(constantColumn(Buffer.from(this.#fileName), rows.count))
     for (let c = 0; c < this.#target.columns.length; c++) {
+      this.#scratch.reset()
       if (c === this.#target.rowIdColumn) await this.#parquet.writeColumn(rows.keys)
       else if (this.#target.columns[c].name === PARTITION_COLUMN) await this.#parquet.writeColumn(this.#partitionValues(rows.count))
       else {
         const pick = this.#resolved(c, rows, { source: rows.chunk, row: rows.row, count: rows.count }, own, null)
-        await this.#parquet.writeColumn(gather(this.#target.columns[c].type, rows.columns(c), pick))
+        await this.#parquet.writeColumn(gather(this.#target.columns[c].type, rows.columns(c), pick, this.#scratch.take))
       }
     }
-    this.#parquet.endRowGroup()
+    this.#range(this.#parquet.endRowGroup())
     this.#note(rows.keys)
     this.inserted += rows.count
   }
@@ -138,7 +142,7 @@ export class BaseFileWriter {
     if (rows === 0) return
     await this.#parquet.beginRowGroup(rows)
     for (const column of [...META, ...this.#target.columns]) await this.#carryColumn(g, column, rows)
-    this.#parquet.endRowGroup()
+    this.#range(this.#parquet.endRowGroup())
     if (!this.#bloomIsWhole) this.#note(await recordKeys(base.file, g))
   }
 
@@ -153,7 +157,7 @@ export class BaseFileWriter {
     await this.#parquet.beginRowGroup(plan.count)
     for (const column of META) await this.#mergeMeta(g, column, plan, edits.rows)
     for (let c = 0; c < this.#target.columns.length; c++) await this.#mergeColumn(g, c, plan, edits)
-    this.#parquet.endRowGroup()
+    this.#range(this.#parquet.endRowGroup())
     if (!this.#bloomIsWhole) this.#note(await recordKeys(base.file, g))
     if (edits.rows !== null && plan.inserted > 0) this.#note(edits.rows.keys, firstInsert)
   }
@@ -166,7 +170,7 @@ export class BaseFileWriter {
       ['writer.model.name', 'avro'],
       ...this.#bloom.entries(),
     ]
-    if (this.#min !== null && this.#max !== null) entries.push([MIN_KEY, this.#min.toString('utf8')], [MAX_KEY, this.#max.toString('utf8')])
+    if (this.#rangeKnown && this.#min !== null && this.#max !== null) entries.push([MIN_KEY, utf8(this.#min)], [MAX_KEY, utf8(this.#max)])
     const bytes = await this.#parquet.close(new Map(entries))
     return { rows: this.#parquet.rows, bytes }
   }
@@ -187,8 +191,9 @@ export class BaseFileWriter {
     const stored = file.column(column.name)
     if (stored === null) return this.#parquet.writeColumn(nullColumn(column.type, rows))
     const raw = await file.rawColumn(g, stored)
+    this.#scratch.reset()
     if (this.#parquet.accepts(stored)) await this.#parquet.copyColumn(raw)
-    else await this.#parquet.writeColumn(file.decode(stored, column.type, raw))
+    else await this.#parquet.writeColumn(file.decode(stored, column.type, raw, this.#scratch.take))
   }
 
   async #mergeMeta(g: number, column: LakeColumn, plan: MergePlan, rows: ChangedRows | null): Promise<void> {
@@ -197,7 +202,8 @@ export class BaseFileWriter {
     if (column.name === '_hoodie_partition_path') return this.#parquet.writeColumn(constantColumn(Buffer.from(this.#partition), count))
     // an update keeps its key: without inserts and deletes the keys are those of before
     if (column.name === '_hoodie_record_key' && plan.inPlace) return this.#carryColumn(g, column, count)
-    const base = await this.#base!.file.read(g, column.name, column.type)
+    this.#scratch.reset()
+    const base = await this.#base!.file.read(g, column.name, column.type, this.#scratch.take)
     const changed = rows?.count ?? 0
     const own =
       column.name === '_hoodie_record_key'
@@ -205,7 +211,7 @@ export class BaseFileWriter {
         : column.name === '_hoodie_commit_time'
           ? constantColumn(Buffer.from(this.#target.instant), changed)
           : this.#sequenceNumbers(changed)
-    await this.#parquet.writeColumn(gather(column.type, [base, own], plan.own))
+    await this.#parquet.writeColumn(gather(column.type, [base, own], plan.own, this.#scratch.take))
   }
 
   async #mergeColumn(g: number, c: number, plan: MergePlan, edits: RowGroupEdits): Promise<void> {
@@ -215,13 +221,14 @@ export class BaseFileWriter {
     if (column.name === PARTITION_COLUMN) return this.#parquet.writeColumn(this.#partitionValues(plan.count))
     const stored = file.column(column.name)
     const raw: RawChunk[] | null = stored === null ? null : await file.rawColumn(g, stored)
-    const base = stored === null ? null : file.decode(stored, column.type, raw!)
+    this.#scratch.reset()
+    const base = stored === null ? null : file.decode(stored, column.type, raw!, this.#scratch.take)
     if (c === this.#target.rowIdColumn) return this.#parquet.writeColumn(gather(column.type, [base, rows?.keys ?? null], plan.own))
     if (rows !== null && base !== null && plan.inPlace && this.#unchanged(c, stored!, base, plan, rows))
       return this.#parquet.copyColumn(raw!)
     const sources = [base, ...(rows === null ? [] : rows.columns(c))]
     const picked = rows === null ? plan.own : this.#resolved(c, rows, plan.ofChunks(rows), plan.own, plan)
-    await this.#parquet.writeColumn(gather(column.type, sources, picked))
+    await this.#parquet.writeColumn(gather(column.type, sources, picked, this.#scratch.take))
   }
 
   /** The column's stored bytes can stay: every update has the value that is there already. */
@@ -280,22 +287,27 @@ export class BaseFileWriter {
     return { kind: 'plain', data: out.buf.subarray(0, out.pos), starts }
   }
 
-  /** Keys that the footer's filter and range must cover. */
+  /** Keys that the footer's filter must cover. */
   #note(keys: PlainVector, from = 0): void {
     const { data, starts } = keys
     for (let i = from; i < starts.length - 1; i++) {
-      const s = starts[i] + 4
-      const e = starts[i + 1]
-      if (e < s) continue
-      this.#bloom.add(data, s, e)
-      if (this.#min === null || compareBytes(data, s, e, this.#min, 0, this.#min.length) < 0) this.#min = copy(data, s, e)
-      if (this.#max === null || compareBytes(data, s, e, this.#max, 0, this.#max.length) > 0) this.#max = copy(data, s, e)
+      if (starts[i + 1] > starts[i]) this.#bloom.add(data, starts[i] + 4, starts[i + 1])
+    }
+  }
+
+  /** Widens the footer's range of keys by that of a row group. */
+  #range(group: RowGroupMeta): void {
+    const s = group.columns[KEY_LEAF].statistics
+    if (s === null || s.min === null || s.max === null) this.#rangeKnown = false
+    else {
+      if (this.#min === null || Buffer.compare(s.min, this.#min) < 0) this.#min = s.min
+      if (this.#max === null || Buffer.compare(s.max, this.#max) > 0) this.#max = s.max
     }
   }
 }
 
-function copy(data: Buffer, from: number, to: number): Buffer {
-  return Buffer.from(data.subarray(from, to))
+function utf8(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('utf8')
 }
 
 function indexes(n: number): Int32Array {
