@@ -1,65 +1,107 @@
-import type { Vector } from '../../contract/columns.ts'
-import type { PlainVector } from '../../format/parquet/column.ts'
+import type { LakeColumn } from '../../contract/columns.ts'
+import type { Column, PlainVector } from '../../format/parquet/column.ts'
+import { ownMemory } from '../../format/parquet/scratch.ts'
 import { DIGEST_LENGTH } from '../index/bag-key.ts'
-import type { Outcomes } from './outcomes.ts'
+import { gather } from './gather.ts'
+import { NOWHERE, type Outcomes, STORED } from './outcomes.ts'
 import type { RescuedRows } from './rescue.ts'
 
-/**
- * Rows that changes put into a file: entry numbers of a unit, with the record keys they get. Their values stay in the
- * unit's chunks until a column is written.
- */
-export class ChangedRows {
-  readonly outcomes: Outcomes
-  readonly entry: Int32Array
+/** Rows that changes put into a file: first those that update a stored row in its place, then new ones. */
+export interface ChangedRows {
+  readonly count: number
+  /** Record keys. */
+  readonly keys: PlainVector
+  /** Values of column c of the table. */
+  column(c: number, allocate?: typeof ownMemory): Column
+  /** 1 = the change doesn't have the value: it is that of the stored row, null where there is none. */
+  missing(c: number): Uint8Array | null
+}
+
+/** Rows of a unit of changes, by entry number; their values stay in the unit's chunks until a column is asked for. */
+export class UnitRows implements ChangedRows {
   readonly count: number
   readonly keys: PlainVector
-  /** Chunk and row of each entry. */
-  readonly chunk: Int32Array
-  readonly row: Int32Array
+  readonly #outcomes: Outcomes
+  readonly #columns: readonly LakeColumn[]
+  readonly #entry: Int32Array
+  readonly #updates: number
+  readonly #rescued: RescuedRows | null
 
-  readonly rescued: RescuedRows | null
-
-  /** `ordinal`: bags only, of each row. */
-  constructor(outcomes: Outcomes, entry: Int32Array, ordinal: Int32Array | null, rescued: RescuedRows | null) {
-    this.outcomes = outcomes
-    this.rescued = rescued
-    this.entry = entry
+  /** The first `updates` entries update their key's stored row. `ordinal`: bags only, of each row. */
+  constructor(
+    outcomes: Outcomes,
+    columns: readonly LakeColumn[],
+    entry: Int32Array,
+    updates: number,
+    ordinal: Int32Array | null,
+    rescued: RescuedRows | null,
+  ) {
+    this.#outcomes = outcomes
+    this.#columns = columns
+    this.#entry = entry
+    this.#updates = updates
+    this.#rescued = rescued
     this.count = entry.length
-    this.chunk = new Int32Array(entry.length)
-    this.row = new Int32Array(entry.length)
-    const { unit } = outcomes
-    for (let i = 0; i < entry.length; i++) {
-      const c = unit.chunk[entry[i]]
-      this.chunk[i] = c
-      this.row[i] = unit.chunks[c].row[unit.entry[entry[i]]]
-    }
-    this.keys = this.#keys(ordinal)
+    this.keys = entryKeys(outcomes, entry, ordinal)
   }
 
-  /** Column c of every chunk of the unit, then of the rescued rows. */
-  columns(c: number): (Vector | null)[] {
-    const chunks = this.outcomes.unit.chunks.map((chunk) => chunk.columns[c])
-    return this.rescued === null ? chunks : [...chunks, this.rescued.columns[c]]
+  column(c: number, allocate = ownMemory): Column {
+    const { unit } = this.#outcomes
+    const sources = unit.chunks.map((chunk) => chunk.columns[c])
+    if (this.#rescued !== null) sources.push(this.#rescued.columns[c])
+    const source = new Int32Array(this.count)
+    const row = new Int32Array(this.count)
+    const lacks = this.#outcomes.lacks(c)
+    for (let i = 0; i < this.count; i++) {
+      const j = this.#entry[i]
+      const from = lacks ? this.#outcomes.origin(c, j) : j
+      if (from >= 0) {
+        source[i] = unit.chunk[from]
+        row[i] = unit.chunks[source[i]].row[unit.entry[from]]
+      } else {
+        source[i] = unit.chunks.length
+        row[i] = this.#rescuedRow(i, from)
+        if (row[i] < 0) source[i] = 0
+      }
+    }
+    return gather(this.#columns[c].type, sources, { source, row, count: this.count }, allocate)
   }
 
-  #keys(ordinal: Int32Array | null): PlainVector {
-    const { unit } = this.outcomes
-    const starts = new Int32Array(this.count + 1)
-    const suffix = ordinal === null ? null : Array.from(ordinal, (o) => Buffer.from(`-${o}`, 'latin1'))
-    for (let i = 0; i < this.count; i++) {
-      const j = this.entry[i]
-      const { offsets } = unit.chunks[unit.chunk[j]].keys
-      const length = suffix === null ? offsets[unit.entry[j] + 1] - offsets[unit.entry[j]] : DIGEST_LENGTH + suffix[i].length
-      starts[i + 1] = starts[i] + 4 + length
-    }
-    const data = Buffer.allocUnsafeSlow(starts[this.count])
-    for (let i = 0; i < this.count; i++) {
-      const j = this.entry[i]
-      const keys = unit.chunks[unit.chunk[j]].keys
-      data.writeInt32LE(starts[i + 1] - starts[i] - 4, starts[i])
-      keys.data.copy(data, starts[i] + 4, keys.offsets[unit.entry[j]], keys.offsets[unit.entry[j] + 1])
-      if (suffix !== null) suffix[i].copy(data, starts[i] + 4 + DIGEST_LENGTH)
-    }
-    return { kind: 'plain', data, starts }
+  missing(c: number): Uint8Array | null {
+    if (!this.#outcomes.lacks(c)) return null
+    const out = new Uint8Array(this.count)
+    for (let i = 0; i < this.#updates; i++) if (this.#isOwn(i, this.#outcomes.origin(c, this.#entry[i]))) out[i] = 1
+    return out
   }
+
+  /** `from` is the stored row that entry i updates. */
+  #isOwn(i: number, from: number): boolean {
+    return i < this.#updates && from <= STORED && STORED - from === this.#outcomes.keyOf[this.#entry[i]]
+  }
+
+  #rescuedRow(i: number, from: number): number {
+    if (from === NOWHERE || this.#rescued === null || this.#isOwn(i, from)) return -1
+    return this.#rescued.rowOf[STORED - from]
+  }
+}
+
+function entryKeys({ unit }: Outcomes, entry: Int32Array, ordinal: Int32Array | null): PlainVector {
+  const count = entry.length
+  const starts = new Int32Array(count + 1)
+  const suffix = ordinal === null ? null : Array.from(ordinal, (o) => Buffer.from(`-${o}`, 'latin1'))
+  for (let i = 0; i < count; i++) {
+    const j = entry[i]
+    const { offsets } = unit.chunks[unit.chunk[j]].keys
+    const length = suffix === null ? offsets[unit.entry[j] + 1] - offsets[unit.entry[j]] : DIGEST_LENGTH + suffix[i].length
+    starts[i + 1] = starts[i] + 4 + length
+  }
+  const data = Buffer.allocUnsafeSlow(starts[count])
+  for (let i = 0; i < count; i++) {
+    const j = entry[i]
+    const keys = unit.chunks[unit.chunk[j]].keys
+    data.writeInt32LE(starts[i + 1] - starts[i] - 4, starts[i])
+    keys.data.copy(data, starts[i] + 4, keys.offsets[unit.entry[j]], keys.offsets[unit.entry[j] + 1])
+    if (suffix !== null) suffix[i].copy(data, starts[i] + 4 + DIGEST_LENGTH)
+  }
+  return { kind: 'plain', data, starts }
 }

@@ -44,7 +44,12 @@ export function gatherVector(type: LakeType, sources: readonly (Vector | null)[]
   return gatherFixed(fixedWidth(type), sources, pick, allocate)
 }
 
-function gatherFixed(width: number, sources: readonly (Vector | null)[], { source, row, count }: Selection, allocate: Allocate): FixedVector {
+function gatherFixed(
+  width: number,
+  sources: readonly (Vector | null)[],
+  { source, row, count }: Selection,
+  allocate: Allocate,
+): FixedVector {
   const data = allocate(count * width)
   let valid: Uint8Array | null = null
   const setNull = (i: number): void => {

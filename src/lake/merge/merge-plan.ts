@@ -13,7 +13,7 @@ export class MergePlan {
   readonly baseRow: Int32Array
   /** Base rows that are updated, and by which changed row. */
   readonly updatedRows: Int32Array
-  readonly #updatedBy: Int32Array
+  readonly updatedBy: Int32Array
 
   /** Edits ascending by row; rows of `edits.rows` from `firstInsert` on are appended. */
   constructor(
@@ -32,7 +32,7 @@ export class MergePlan {
     const row = new Int32Array(this.count)
     this.baseRow = new Int32Array(this.count).fill(-1)
     this.updatedRows = new Int32Array(this.updated)
-    this.#updatedBy = new Int32Array(this.updated)
+    this.updatedBy = new Int32Array(this.updated)
     let out = 0
     let edit = 0
     let updates = 0
@@ -43,7 +43,7 @@ export class MergePlan {
         source[out] = 1
         row[out] = by
         this.updatedRows[updates] = r
-        this.#updatedBy[updates++] = by
+        this.updatedBy[updates++] = by
       } else row[out] = r
       this.baseRow[out++] = r
     }
@@ -59,23 +59,15 @@ export class MergePlan {
     return this.deleted === 0 && this.inserted === 0
   }
 
-  /** The selection with source i + 1 for chunk i. */
-  ofChunks(rows: ChangedRows): Selection {
-    const { source: from, row: at } = this.own
-    const source = new Int32Array(this.count)
-    const row = new Int32Array(this.count)
+  /** `own`, with the stored value where a changed row's is missing; null where there is none. */
+  withStored(missing: Uint8Array): Selection {
+    const source = this.own.source!.slice()
+    const row = this.own.row.slice()
     for (let i = 0; i < this.count; i++) {
-      if (from![i] === 0) row[i] = at[i]
-      else {
-        source[i] = rows.chunk[at[i]] + 1
-        row[i] = rows.row[at[i]]
-      }
+      if (source[i] === 0 || missing[row[i]] === 0) continue
+      source[i] = 0
+      row[i] = this.baseRow[i]
     }
     return { source, row, count: this.count }
-  }
-
-  /** Per updated row, the value of `of` for the changed row that updates it. */
-  take(of: Int32Array): Int32Array {
-    return this.#updatedBy.map((by) => of[by])
   }
 }

@@ -1,36 +1,36 @@
-import type { Vector } from '../../contract/columns.ts'
 import type { Column } from '../../format/parquet/column.ts'
 
 /**
- * Whether rows of a base column keep their values: baseRow[i] against row[i] of vectors[chunk[i]]. False at the first difference,
- * and for nested columns, which are not compared.
+ * Whether rows of a base column keep their values: row baseRow[i] of `base` against row row[i] of `changed`. False at the first
+ * difference, and for nested columns, which are not compared.
  */
-export function sameValues(
-  base: Column,
-  baseRow: Int32Array,
-  vectors: readonly (Vector | null)[],
-  chunk: Int32Array,
-  row: Int32Array,
-): boolean {
+export function sameValues(base: Column, baseRow: Int32Array, changed: Column, row: Int32Array): boolean {
+  if (base.kind === 'fixed' && changed.kind === 'fixed') {
+    const { width } = base
+    for (let i = 0; i < baseRow.length; i++) {
+      const present = base.valid === null || base.valid[baseRow[i]] === 1
+      if (present !== (changed.valid === null || changed.valid[row[i]] === 1)) return false
+      if (present && !same(base.data, baseRow[i] * width, changed.data, row[i] * width, width)) return false
+    }
+    return true
+  }
+  const a = textOf(base)
+  const b = textOf(changed)
+  if (a === null || b === null) return false
   for (let i = 0; i < baseRow.length; i++) {
-    if (!sameValue(base, baseRow[i], vectors[chunk[i]], row[i])) return false
+    const x = a.entry === null ? baseRow[i] : a.entry[baseRow[i]]
+    const y = b.entry === null ? row[i] : b.entry[row[i]]
+    // a null is an empty range, or no entry
+    const length = x < 0 ? 0 : a.starts[x + 1] - a.starts[x]
+    if (length !== (y < 0 ? 0 : b.starts[y + 1] - b.starts[y])) return false
+    if (length > 0 && !same(a.data, a.starts[x], b.data, b.starts[y], length)) return false
   }
   return true
 }
 
-function sameValue(base: Column, r: number, v: Vector | null, row: number): boolean {
-  const isNull = v === null || (v.valid !== null && v.valid[row] === 0)
-  if (base.kind === 'fixed') {
-    if (base.valid !== null && base.valid[r] === 0) return isNull
-    return !isNull && v.kind === 'fixed' && same(base.data, r * base.width, v.data, row * v.width, v.width)
-  }
-  if (base.kind !== 'plain' && base.kind !== 'dictionary') return false
-  const k = base.kind === 'plain' ? r : base.indexes[r]
-  const { data, starts } = base.kind === 'plain' ? base : base.values
-  if (k < 0 || starts[k] === starts[k + 1]) return isNull
-  if (isNull || v.kind !== 'bytes') return false
-  const length = v.offsets[row + 1] - v.offsets[row]
-  return length === starts[k + 1] - starts[k] - 4 && same(data, starts[k] + 4, v.data, v.offsets[row], length)
+function textOf(c: Column): { data: Buffer; starts: Int32Array; entry: Int32Array | null } | null {
+  if (c.kind === 'plain') return { data: c.data, starts: c.starts, entry: null }
+  return c.kind === 'dictionary' ? { data: c.values.data, starts: c.values.starts, entry: c.indexes } : null
 }
 
 function same(a: Uint8Array, at: number, b: Uint8Array, bt: number, length: number): boolean {

@@ -4,19 +4,17 @@ import { GrowableSink } from '../../format/bytes/growable-sink.ts'
 import type { WriteCodec } from '../../format/parquet/codec.ts'
 import { type Column, constantColumn, type PlainVector } from '../../format/parquet/column.ts'
 import type { RawChunk } from '../../format/parquet/file.ts'
-import type { FileColumn } from '../../format/parquet/schema.ts'
-import { Scratch } from '../../format/parquet/scratch.ts'
 import type { RowGroupMeta } from '../../format/parquet/metadata.ts'
+import { Scratch } from '../../format/parquet/scratch.ts'
 import { ParquetWriter } from '../../format/parquet/writer.ts'
 import { BloomFilter, MAX_KEY, MIN_KEY } from '../index/bloom.ts'
 import { integer } from '../index/java-text.ts'
 import { NULL_PARTITION } from '../layout/paths.ts'
 import { PARTITION_COLUMN } from '../layout/table-properties.ts'
 import type { ChangedRows } from '../merge/changed-rows.ts'
-import { gather, nullColumn, type Selection } from '../merge/gather.ts'
+import { gather, nullColumn } from '../merge/gather.ts'
 import { type BaseGroup, recordKeys } from '../merge/join.ts'
 import { MergePlan } from '../merge/merge-plan.ts'
-import { NOWHERE, STORED } from '../merge/outcomes.ts'
 import { sameValues } from '../merge/same-values.ts'
 import { avroSchemaText, META_COLUMNS, sanitizeName } from '../metadata/avro-schema.ts'
 
@@ -114,7 +112,6 @@ export class BaseFileWriter {
   /** A row group of new rows only. */
   async insertRows(rows: ChangedRows): Promise<void> {
     if (rows.count === 0) return
-    const own: Selection = { source: null, row: indexes(rows.count), count: rows.count }
     await this.#parquet.beginRowGroup(rows.count)
     await this.#parquet.writeColumn(constantColumn(Buffer.from(this.#target.instant), rows.count))
     await this.#parquet.writeColumn(this.#sequenceNumbers(rows.count))
@@ -125,10 +122,7 @@ export class BaseFileWriter {
       this.#scratch.reset()
       if (c === this.#target.rowIdColumn) await this.#parquet.writeColumn(rows.keys)
       else if (this.#target.columns[c].name === PARTITION_COLUMN) await this.#parquet.writeColumn(this.#partitionValues(rows.count))
-      else {
-        const pick = this.#resolved(c, rows, { source: rows.chunk, row: rows.row, count: rows.count }, own, null)
-        await this.#parquet.writeColumn(gather(this.#target.columns[c].type, rows.columns(c), pick, this.#scratch.take))
-      }
+      else await this.#parquet.writeColumn(rows.column(c, this.#scratch.take))
     }
     this.#range(this.#parquet.endRowGroup())
     this.#note(rows.keys)
@@ -224,50 +218,13 @@ export class BaseFileWriter {
     this.#scratch.reset()
     const base = stored === null ? null : file.decode(stored, column.type, raw!, this.#scratch.take)
     if (c === this.#target.rowIdColumn) return this.#parquet.writeColumn(gather(column.type, [base, rows?.keys ?? null], plan.own))
-    if (rows !== null && base !== null && plan.inPlace && this.#unchanged(c, stored!, base, plan, rows))
-      return this.#parquet.copyColumn(raw!)
-    const sources = [base, ...(rows === null ? [] : rows.columns(c))]
-    const picked = rows === null ? plan.own : this.#resolved(c, rows, plan.ofChunks(rows), plan.own, plan)
-    await this.#parquet.writeColumn(gather(column.type, sources, picked, this.#scratch.take))
-  }
-
-  /** The column's stored bytes can stay: every update has the value that is there already. */
-  #unchanged(c: number, stored: FileColumn, base: Parameters<typeof sameValues>[0], plan: MergePlan, rows: ChangedRows): boolean {
-    if (rows.outcomes.lacks(c) || !this.#parquet.accepts(stored)) return false
-    return sameValues(base, plan.updatedRows, rows.columns(c), plan.take(rows.chunk), plan.take(rows.row))
-  }
-
-  /**
-   * `pick` with values that a change does not have taken from where they are: an earlier change, the stored row, or a rescued one. With a
-   * plan, source 0 is the base and chunk i is source i + 1; without, chunk i is source i. The rescued rows follow the chunks.
-   */
-  #resolved(c: number, rows: ChangedRows, pick: Selection, own: Selection, plan: MergePlan | null): Selection {
-    const { outcomes, rescued } = rows
-    if (!outcomes.lacks(c)) return pick
-    const source = pick.source!.slice()
-    const row = pick.row.slice()
-    const { unit } = outcomes
-    const first = plan === null ? 0 : 1
-    for (let i = 0; i < pick.count; i++) {
-      if (plan !== null && own.source![i] === 0) continue
-      const j = rows.entry[own.row[i]]
-      const from = outcomes.origin(c, j)
-      if (from >= 0) {
-        source[i] = unit.chunk[from] + first
-        row[i] = unit.chunks[unit.chunk[from]].row[unit.entry[from]]
-        continue
-      }
-      const k = from === NOWHERE ? -1 : STORED - from
-      if (plan !== null && k === outcomes.keyOf[j] && plan.baseRow[i] >= 0) {
-        source[i] = 0
-        row[i] = plan.baseRow[i]
-      } else {
-        source[i] = unit.chunks.length + first
-        row[i] = k < 0 || rescued === null ? -1 : rescued.rowOf[k]
-        if (row[i] < 0) source[i] = 0
-      }
-    }
-    return { source, row, count: pick.count }
+    if (rows === null) return this.#parquet.writeColumn(gather(column.type, [base], plan.own, this.#scratch.take))
+    const changed = rows.column(c, this.#scratch.take)
+    const missing = rows.missing(c)
+    const stays = base !== null && plan.inPlace && missing === null && this.#parquet.accepts(stored!)
+    if (stays && sameValues(base, plan.updatedRows, changed, plan.updatedBy)) return this.#parquet.copyColumn(raw!)
+    const pick = missing === null ? plan.own : plan.withStored(missing)
+    await this.#parquet.writeColumn(gather(column.type, [base, changed], pick, this.#scratch.take))
   }
 
   /** `<instant>_<file ordinal>_<row>` for the next `count` rows. */
@@ -308,10 +265,4 @@ export class BaseFileWriter {
 
 function utf8(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('utf8')
-}
-
-function indexes(n: number): Int32Array {
-  const out = new Int32Array(n)
-  for (let i = 0; i < n; i++) out[i] = i
-  return out
 }

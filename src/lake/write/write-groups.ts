@@ -180,7 +180,7 @@ class GroupOutput {
     const writer = await BaseFileWriter.create(target, base, at, work.inserts?.entry.length ?? 0)
     try {
       if (work.truncated) writer.deleted = work.base!.file.meta.rows
-      await writeRows(writer, base, this.#outcomes, work.edits, work.inserts, this.#rescued)
+      await writeRows(writer, base, spec.columns, this.#outcomes, work.edits, work.inserts, this.#rescued)
       const { rows, bytes } = await writer.close()
       const { inserted, updated, deleted } = writer
       const previous = work.base?.info.instant ?? null

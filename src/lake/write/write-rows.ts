@@ -1,4 +1,5 @@
-import { ChangedRows } from '../merge/changed-rows.ts'
+import type { LakeColumn } from '../../contract/columns.ts'
+import { UnitRows } from '../merge/changed-rows.ts'
 import type { BaseGroup, Edits, Inserts } from '../merge/join.ts'
 import type { Outcomes } from '../merge/outcomes.ts'
 import type { RescuedRows } from '../merge/rescue.ts'
@@ -11,6 +12,7 @@ import type { BaseFileWriter } from './base-file.ts'
 export async function writeRows(
   writer: BaseFileWriter,
   base: BaseGroup | null,
+  columns: readonly LakeColumn[],
   outcomes: Outcomes,
   edits: Edits | null,
   inserts: Inserts | null,
@@ -30,19 +32,20 @@ export async function writeRows(
       while (edits !== null && at < edits.row.length && edits.rowGroup.at(at) === g) at++
       const appended = joins && g === last ? entries : null
       if (from === at && appended === null) await writer.copyRowGroup(g)
-      else await mergeOne(writer, g, outcomes, edits, from, at, appended, ordinals, rescued)
+      else await mergeOne(writer, g, columns, outcomes, edits, from, at, appended, ordinals, rescued)
     }
     if (joins) left = entries.length
   }
   for (; left < entries.length; left += perGroup) {
     const end = Math.min(entries.length, left + perGroup)
-    await writer.insertRows(new ChangedRows(outcomes, entries.slice(left, end), ordinals?.slice(left, end) ?? null, rescued))
+    await writer.insertRows(new UnitRows(outcomes, columns, entries.slice(left, end), 0, ordinals?.slice(left, end) ?? null, rescued))
   }
 }
 
 async function mergeOne(
   writer: BaseFileWriter,
   g: number,
+  columns: readonly LakeColumn[],
   outcomes: Outcomes,
   edits: Edits | null,
   from: number,
@@ -64,7 +67,7 @@ async function mergeOne(
   }
   if (appended !== null) entry.set(appended, updates)
   const used = entry.subarray(0, updates + (appended?.length ?? 0))
-  const rows = used.length === 0 ? null : new ChangedRows(outcomes, used, appended === null ? null : ordinals, rescued)
+  const rows = used.length === 0 ? null : new UnitRows(outcomes, columns, used, updates, appended === null ? null : ordinals, rescued)
   await writer.mergeRowGroup(g, { row, changed, rows }, updates)
 }
 
