@@ -29,6 +29,7 @@ export function canonical(type: SourceType, lake: LakeType): Canonical | null {
       return boolean(type)
     case 'int':
     case 'long':
+      if (type.name === 'interval') return both(intervalMicros, (r) => `CAST(${r} AS VARCHAR)`)
       return INTEGERS.has(type.name)
         ? both(
             (r) => `${r}::text`,
@@ -72,6 +73,17 @@ const INTEGERS: ReadonlySet<string> = new Set(['int2', 'int4', 'int8', 'oid'])
 
 function both(source: (ref: string) => string, lake: (ref: string) => string): Canonical {
   return { source, lake }
+}
+
+function trimZeros(text: string): string {
+  return `CASE WHEN ${text} LIKE '%.%' THEN rtrim(rtrim(${text}, '0'), '.') ELSE ${text} END`
+}
+
+/** Microseconds of an interval in which a month has 30.4375 days. */
+function intervalMicros(ref: string): string {
+  const part = (unit: string): string => `extract(${unit} from ${ref})`
+  const months = `(${part('year')} * 12 + ${part('month')}) * 2629800000000`
+  return `round((${months} + ${part('day')} * 86400000000 + ${part('hour')} * 3600000000 + ${part('minute')} * 60000000 + ${part('microseconds')})::numeric)::bigint::text`
 }
 
 /** Microseconds of a timestamp (since 1970) or time (since midnight). */
@@ -123,7 +135,12 @@ function text(type: SourceType): Canonical | null {
       (r) => `textin(bpcharout(${r}))`,
       (r) => r,
     )
-  if (type.name === 'timetz') return null
+  if (type.name === 'timetz') {
+    const lake = (r: string): string => `CAST(epoch_us(CAST(rtrim(${r}, 'Z') AS TIME)) AS VARCHAR)`
+    return both((r) => micros(`((${r}) AT TIME ZONE 'UTC')::time`), lake)
+  }
+  // An unconstrained numeric: the lake keeps its digits, not the zeros at the end of its fraction.
+  if (type.name === 'numeric') return both((r) => trimZeros(`${r}::text`), trimZeros)
   return type.element === null
     ? both(
         (r) => `${r}::text`,

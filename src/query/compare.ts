@@ -29,7 +29,9 @@ export interface ComparisonResult {
   /** Rows of the database that the lake lacks, and the reverse, counted with multiplicity. */
   readonly missing: bigint
   readonly extra: bigint
-  /** Up to ten of them; `row` holds canonical texts by column. */
+  /** Key columns, to pair the examples; empty: no key. */
+  readonly key: readonly string[]
+  /** Up to ten of each; `row` holds canonical texts by column. */
   readonly examples: readonly { readonly side: 'missing' | 'extra'; readonly row: Readonly<Record<string, string | null>> }[]
 }
 
@@ -62,13 +64,15 @@ export async function compareTable(t: TableComparison, limits: CompareLimits): P
     await query('CREATE TEMP TABLE extra AS SELECT * FROM lake EXCEPT ALL SELECT * FROM source')
     const missing = BigInt(String((await query('SELECT count(*) FROM missing'))[0]![0]))
     const extra = BigInt(String((await query('SELECT count(*) FROM extra'))[0]![0]))
+    const key = t.columns.filter((c) => c.key).map((c) => c.name)
+    const order = key.length === 0 ? 'ALL' : key.map(identifier).join(', ')
     const examples: ComparisonResult['examples'][number][] = []
     for (const side of ['missing', 'extra'] as const) {
-      for (const row of await query(`SELECT * FROM ${side} ORDER BY ALL LIMIT ${EXAMPLES / 2}`)) {
+      for (const row of await query(`SELECT * FROM ${side} ORDER BY ${order} LIMIT ${EXAMPLES}`)) {
         examples.push({ side, row: Object.fromEntries(t.columns.map((c, i) => [c.name, row[i] as string | null])) })
       }
     }
-    return { sourceRows, lakeRows, sourceDigest, lakeDigest, missing, extra, examples }
+    return { sourceRows, lakeRows, sourceDigest, lakeDigest, missing, extra, key, examples }
   } catch (e) {
     throw sqlFailure(e, '')
   } finally {
@@ -81,7 +85,8 @@ function sourceSql(t: TableComparison): string {
   if (t.columns.length === 0) return 'SELECT NULL AS nothing WHERE false'
   const types = t.columns.map((_, i) => `'c${i}': 'VARCHAR'`).join(', ')
   const options = "auto_detect = false, header = false, delim = ',', quote = '\"', escape = '\"', nullstr = '', allow_quoted_nulls = false"
-  const limits = 'max_line_size = 268435456, parallel = false, strict_mode = true'
+  // A row may be this long as text; the buffer must hold one.
+  const limits = `max_line_size = ${64 << 20}, buffer_size = ${96 << 20}, parallel = false, strict_mode = true`
   const list = t.columns.map((c, i) => `${normalise(c.type, `c${i}`)} AS ${identifier(c.name)}`).join(', ')
   return `SELECT ${list} FROM read_csv(${literal(t.sourceCsv)}, columns = {${types}}, ${options}, ${limits})`
 }

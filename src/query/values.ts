@@ -1,16 +1,17 @@
 import {
-  DuckDBArrayValue,
+  DuckDBArrayType,
+  type DuckDBArrayValue,
   DuckDBBlobValue,
-  DuckDBDateValue,
-  DuckDBDecimalValue,
-  DuckDBListValue,
-  DuckDBMapValue,
-  DuckDBStructValue,
+  DuckDBListType,
+  type DuckDBListValue,
+  DuckDBMapType,
+  type DuckDBMapValue,
+  DuckDBStructType,
+  type DuckDBStructValue,
   DuckDBTimestampTZValue,
   DuckDBTimestampValue,
   type DuckDBType,
   DuckDBTypeId,
-  DuckDBUnionValue,
   type DuckDBValue,
 } from '@duckdb/node-api'
 import { formatMicros } from './as-of.ts'
@@ -22,59 +23,65 @@ const EXACT = 9_007_199_254_740_991n
 
 /**
  * JSON of a column: integers as numbers up to 2^53 and as strings beyond, decimals as strings, times ISO with six digits (and Z for
- * points in time), bytes base64, NaN and infinities as strings, lists as arrays, structs and maps with text keys as objects.
+ * points in time), bytes base64, NaN and infinities as strings, lists as arrays, structs and maps as objects.
  */
 export function jsonWriter(type: DuckDBType): JsonWriter {
-  const float = type.typeId === DuckDBTypeId.FLOAT
-  return (value) => toJsonText(value, float)
+  const write = valueWriter(type)
+  return (value) => (value === null ? 'null' : write(value))
 }
 
-function toJsonText(value: DuckDBValue, float: boolean): string {
-  if (value === null) return 'null'
+/** Writer of non-null values, compiled from the type once. */
+function valueWriter(type: DuckDBType): JsonWriter {
+  if (type instanceof DuckDBListType || type instanceof DuckDBArrayType) {
+    const item = jsonWriter(type.valueType)
+    return (value) => `[${(value as DuckDBListValue | DuckDBArrayValue).items.map(item).join(',')}]`
+  }
+  if (type instanceof DuckDBStructType) {
+    const writers = type.entryTypes.map(jsonWriter)
+    const names = type.entryNames.map((n) => `${JSON.stringify(n)}:`)
+    return (value) => {
+      const { entries } = value as DuckDBStructValue
+      return `{${writers.map((w, i) => names[i]! + w(entries[type.entryNames[i]!]!)).join(',')}}`
+    }
+  }
+  if (type instanceof DuckDBMapType) {
+    const key = textWriter(type.keyType)
+    const item = jsonWriter(type.valueType)
+    return (value) => `{${(value as DuckDBMapValue).entries.map((e) => `${JSON.stringify(key(e.key))}:${item(e.value)}`).join(',')}}`
+  }
+  const text = textWriter(type)
+  return (value) => scalarJson(value, text)
+}
+
+function scalarJson(value: DuckDBValue, text: (value: DuckDBValue) => string): string {
   switch (typeof value) {
     case 'boolean':
       return value ? 'true' : 'false'
     case 'number':
-      return Number.isFinite(value) ? numberText(value, float) : `"${numberText(value, float)}"`
+      return Number.isFinite(value) ? text(value) : `"${text(value)}"`
     case 'bigint':
       return value <= EXACT && value >= -EXACT ? value.toString() : `"${value}"`
-    case 'string':
-      return JSON.stringify(value)
+    default:
+      return JSON.stringify(text(value))
   }
-  if (value instanceof DuckDBListValue || value instanceof DuckDBArrayValue)
-    return `[${value.items.map((v) => toJsonText(v, false)).join(',')}]`
-  if (value instanceof DuckDBStructValue) return objectText(Object.entries(value.entries))
-  if (value instanceof DuckDBMapValue) return objectText(value.entries.map((e) => [plainText(e.key, false), e.value]))
-  if (value instanceof DuckDBUnionValue) return toJsonText(value.value, false)
-  return JSON.stringify(plainText(value, float))
-}
-
-function objectText(entries: readonly (readonly [string, DuckDBValue])[]): string {
-  return `{${entries.map(([k, v]) => `${JSON.stringify(k)}:${toJsonText(v, false)}`).join(',')}}`
 }
 
 /** Text of one non-null value for tables and CSV; nested values as JSON. */
 export function textWriter(type: DuckDBType): (value: DuckDBValue) => string {
+  if (NESTED.some((t) => type instanceof t)) return valueWriter(type)
   const float = type.typeId === DuckDBTypeId.FLOAT
-  return (value) => plainText(value, float)
+  return (value) => scalarText(value, float)
 }
 
-function plainText(value: DuckDBValue, float: boolean): string {
-  if (value === null) return 'null'
+const NESTED = [DuckDBListType, DuckDBArrayType, DuckDBStructType, DuckDBMapType]
+
+function scalarText(value: DuckDBValue, float: boolean): string {
   if (typeof value === 'string') return value
   if (typeof value === 'number') return numberText(value, float)
-  if (typeof value !== 'object') return String(value)
   if (value instanceof DuckDBBlobValue) return Buffer.from(value.bytes).toString('base64')
   if (value instanceof DuckDBTimestampTZValue) return timestampText(value, 'Z')
   if (value instanceof DuckDBTimestampValue) return timestampText(value, '')
-  if (value instanceof DuckDBDecimalValue || value instanceof DuckDBDateValue) return value.toString()
-  const nested =
-    value instanceof DuckDBListValue ||
-    value instanceof DuckDBArrayValue ||
-    value instanceof DuckDBStructValue ||
-    value instanceof DuckDBMapValue ||
-    value instanceof DuckDBUnionValue
-  return nested ? toJsonText(value, false) : value.toString()
+  return String(value)
 }
 
 function timestampText(value: DuckDBTimestampValue | DuckDBTimestampTZValue, zone: string): string {

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import type { WriteStream } from 'node:fs'
 import { createWriteStream } from 'node:fs'
 import pg from 'pg'
+import type { Clock } from '../../contract/clock.ts'
 import { Failure } from '../../failure/failure.ts'
 import type { SourceType } from '../../query/canonical.ts'
 import { describePostgres, type PostgresOptions } from '../postgres-options.ts'
@@ -26,20 +27,36 @@ export interface SourceColumn {
   readonly generated: boolean
 }
 
+export interface SnapshotLimits {
+  readonly clock: Clock
+  readonly signal: AbortSignal
+  /** How long the transactions that are open at the source may take to end. */
+  readonly waitMs: number
+}
+
 /**
  * Opens a read-only repeatable-read transaction on the snapshot that a temporary logical slot exports: its consistent point is the exact
  * LSN of the snapshot, also while others write (pg_current_wal_lsn() is not: a commit may be in the WAL before it is visible).
  */
-export async function openSourceSnapshot(options: PostgresOptions, uuid: string): Promise<SourceSnapshot> {
+export async function openSourceSnapshot(options: PostgresOptions, limits: SnapshotLimits): Promise<SourceSnapshot> {
+  const { clock, signal } = limits
   const config = { ...options, connectionTimeoutMillis: 15_000, application_name: 'tributary verify' }
   const sql = new pg.Client(config)
   // The `replication` parameter is known to pg, though not to its types.
   const walsender = new pg.Client({ ...config, replication: 'database' } as pg.ClientConfig)
   for (const client of [sql, walsender]) client.on('error', () => undefined)
+  const stop = (): void => void Promise.allSettled([sql.end(), walsender.end()])
+  signal.addEventListener('abort', stop, { once: true })
   try {
     await connect(walsender, options)
-    const slot = `tributary_verify_${uuid.replaceAll('-', '').slice(0, 16)}`
-    const made = await run(walsender, `CREATE_REPLICATION_SLOT ${slot} TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT`, options)
+    const slot = `tributary_verify_${clock.uuid().replaceAll('-', '').slice(0, 16)}`
+    const late = new AbortController()
+    // The server answers once every transaction that is open now has ended.
+    const patience = clock.sleep(limits.waitMs, late.signal).then(stop, () => undefined)
+    const made = await run(walsender, `CREATE_REPLICATION_SLOT ${slot} TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT`, options).finally(() =>
+      late.abort(),
+    )
+    await patience
     const row = made.rows[0] as { consistent_point: string; snapshot_name: string }
     await connect(sql, options)
     await run(sql, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', options)
@@ -59,7 +76,9 @@ export async function openSourceSnapshot(options: PostgresOptions, uuid: string)
     return new Snapshot(sql, row.consistent_point, options)
   } catch (e) {
     await Promise.allSettled([sql.end(), walsender.end()])
-    throw e
+    throw signal.aborted ? signal.reason : e
+  } finally {
+    signal.removeEventListener('abort', stop)
   }
 }
 
@@ -128,6 +147,7 @@ class CopyOut {
   readonly #out: WriteStream
   #settle: { resolve(rows: number): void; reject(e: unknown): void } | null = null
   #rows = 0
+  #paused = false
   #failure: unknown = null
 
   constructor(text: string, out: WriteStream) {
@@ -144,9 +164,17 @@ class CopyOut {
   }
 
   handleCopyData(message: { readonly chunk: Buffer }, connection: Wire): void {
-    if (this.#out.write(message.chunk)) return
+    // A copy: the chunk lies in pg's parser buffer, which the next read overwrites, and the file may be behind.
+    // Chunks of the socket read that is being parsed still arrive after the pause.
+    if (this.#out.write(Buffer.from(message.chunk)) || this.#paused) return
+    this.#paused = true
     connection.stream.pause()
-    this.#out.once('drain', () => connection.stream.resume())
+    this.#out.once('drain', () => this.#resume(connection))
+  }
+
+  #resume(connection: Wire): void {
+    if (this.#paused) connection.stream.resume()
+    this.#paused = false
   }
 
   handleCommandComplete(message: { readonly text: string }): void {
@@ -158,7 +186,9 @@ class CopyOut {
     this.#settle?.reject(e)
   }
 
-  handleReadyForQuery(): void {
+  handleReadyForQuery(connection: Wire): void {
+    // The file is ended now, and a stream that ends emits no 'drain'.
+    this.#resume(connection)
     if (this.#failure === null) this.#settle?.resolve(this.#rows)
   }
 }

@@ -40,7 +40,7 @@ export async function verify(context: VerifyContext): Promise<Outcome> {
   const matcher = tableMatcher(options.tables)
   const probe = await openSlotProbe(connection, options.slot, options.publication)
   try {
-    const snapshot = await openSourceSnapshot(connection, clock.uuid())
+    const snapshot = await openSourceSnapshot(connection, { clock, signal: context.signal, waitMs: flags.wait })
     const scratch = await mkdtemp(join(tmpdir(), 'tributary-verify-'))
     try {
       return await waitAndCompare({ context, lake, snapshot, matcher, scratch }, probe)

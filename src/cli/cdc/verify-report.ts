@@ -1,4 +1,5 @@
 import { Failure } from '../../failure/failure.ts'
+import type { ComparisonResult } from '../../query/compare.ts'
 import type { ReachedState } from '../lake/reach.ts'
 import { grid } from '../terminal/grid.ts'
 import type { Outcome } from '../verb.ts'
@@ -60,12 +61,51 @@ function detailText(reports: readonly TableReport[]): string {
   const lines: string[] = []
   for (const r of reports) {
     const name = `${r.schema}.${r.table}`
-    for (const e of r.comparison?.examples ?? []) {
-      lines.push(`  ${name}: only in the ${e.side === 'missing' ? 'database' : 'lake'}: ${JSON.stringify(e.row)}`)
-    }
-    if (r.notCompared.length > 0) lines.push(`  ${name}: not compared (no common form): ${r.notCompared.join(', ')}`)
+    if (r.comparison !== null) lines.push(...exampleLines(r.comparison).map((l) => `  ${name} ${l}`))
+    if (r.notCompared.length > 0) lines.push(`  ${name} not compared (no common form): ${r.notCompared.join(', ')}`)
   }
   return lines.length === 0 ? '' : `\n${lines.join('\n')}`
+}
+
+/** Up to ten lines: rows of one key that differ show the columns that do; others whole, cut to a line. */
+function exampleLines(c: ComparisonResult): string[] {
+  const keyOf = (row: Row): string => JSON.stringify(c.key.map((k) => row[k]))
+  const rows = (side: 'missing' | 'extra'): Row[] => c.examples.filter((e) => e.side === side).map((e) => e.row)
+  const extra = new Map(c.key.length === 0 ? [] : rows('extra').map((r) => [keyOf(r), r]))
+  const lines: string[] = []
+  for (const row of rows('missing')) {
+    const other = extra.get(keyOf(row))
+    const key = c.key.map((k) => `${k}=${row[k]}`).join(' ')
+    if (other === undefined) lines.push(`only in the database: ${shown(row)}`)
+    else lines.push(`${key}: ${differences(row, other)}`)
+    extra.delete(keyOf(row))
+  }
+  for (const row of c.key.length === 0 ? rows('extra') : extra.values()) lines.push(`only in the lake: ${shown(row)}`)
+  return lines.slice(0, 10)
+}
+
+type Row = Readonly<Record<string, string | null>>
+
+function differences(database: Row, lake: Row): string {
+  const differing = Object.keys(database).filter((name) => database[name] !== lake[name])
+  return differing.map((n) => `${n} is ${value(database[n])} in the database, ${value(lake[n])} in the lake`).join('; ')
+}
+
+function shown(row: Row): string {
+  return cut(
+    Object.entries(row)
+      .map(([name, v]) => `${name}=${value(v)}`)
+      .join(' '),
+    400,
+  )
+}
+
+function value(v: string | null | undefined): string {
+  return v === null || v === undefined ? 'NULL' : cut(JSON.stringify(v), 80)
+}
+
+function cut(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length)}… (${text.length} characters)`
 }
 
 function count(n: bigint | undefined): string {
