@@ -4,6 +4,7 @@ import type { Clock } from '../contract/clock.ts'
 import type { ObjectStore } from '../contract/object-store.ts'
 import type { Checkpoint } from '../contract/table.ts'
 import { assert, Failure } from '../failure/failure.ts'
+import type { BaseFileObject } from './layout/file-name.ts'
 import { hoodieKey, join, type MarkerKind } from './layout/paths.ts'
 import { checkWritable } from './layout/table-properties.ts'
 import { readCheckpoint } from './metadata/checkpoint.ts'
@@ -31,6 +32,8 @@ export class CommitProtocol {
   readonly #clock: Clock
   #open: Open | null = null
   #swept = false
+  /** What this writer knows of the timeline is what it left: only the end needs to be looked at. */
+  #known = false
 
   constructor(store: ObjectStore, table: string, clock: Clock) {
     this.#store = store
@@ -40,10 +43,14 @@ export class CommitProtocol {
 
   /** Rolls back what dead writers left; called by begin. Returns what was rolled back. */
   async recover(): Promise<readonly RolledBack[]> {
-    checkWritable(await this.timeline.properties(), this.timeline.table)
-    await this.timeline.refresh()
-    const done = await recover(this.timeline)
-    if (!this.#swept) await this.timeline.sweepMarkers()
+    const ts = this.timeline
+    checkWritable(await ts.properties(), ts.table)
+    const last = ts.timeline.instants.at(-1)?.time
+    const same = this.#known && last !== undefined && (await ts.refreshTail(last))
+    this.#known = false
+    if (!same) await ts.refresh()
+    const done = await recover(ts)
+    if (!this.#swept) await ts.sweepMarkers()
     this.#swept = true
     this.#open = null
     return done
@@ -79,7 +86,8 @@ export class CommitProtocol {
     assert(open?.time === time, `instant ${time} is open`)
     const ts = this.timeline
     const body = printCommitMetadata(metadata)
-    await ts.refresh(open.after ?? '0')
+    this.#known = false
+    await ts.refreshTail(open.after ?? '')
     const state = ts.timeline.instants.find((i) => i.time === time && i.action === open.action)?.state
     if (state !== 'completed') {
       const rival = completedWrites(ts.timeline, null).some((i) => i.time !== time && i.time > (open.after ?? ''))
@@ -88,13 +96,16 @@ export class CommitProtocol {
       if ((await ts.perform({ event: 'complete', action: open.action, time }, body)) === 'exists') return 'conflict'
     } else if (!(await this.#store.get(hoodieKey(ts.table, `${time}.${open.action}`))).equals(body)) return 'conflict'
     this.#open = null
+    ts.latest = replaceFiles(ts, metadata, time)
     await ts.clearMarkers(time)
+    this.#known = true
     return 'committed'
   }
 
   /** Takes the instant and its files away. No error when somebody else had rolled it back. */
   async abandon(time: string): Promise<void> {
     const ts = this.timeline
+    this.#known = false
     await ts.refresh()
     this.#open = null
     const found = ts.timeline.instants.find((i) => i.time === time && i.state !== 'completed' && i.action !== 'savepoint')
@@ -119,6 +130,21 @@ export class CommitProtocol {
     const strays = (await this.timeline.markers(time)).flatMap((m) => (m.path === null || kept.has(m.path) ? [] : [m.path]))
     await this.#store.delete(strays.map((path) => join(this.timeline.table, path)))
   }
+}
+
+/** The newest base files after a commit: those that it wrote, in place of those of the same file groups. Null: not known before. */
+function replaceFiles(ts: TimelineStore, metadata: CommitMetadata, instant: string): readonly BaseFileObject[] | null {
+  if (ts.latest === null || metadata.replaced !== null) return null
+  const group = (partition: string, fileId: string): string => `${partition}/${fileId}`
+  const files = new Map(ts.latest.map((f) => [group(f.partition, f.fileId), f]))
+  for (const [partition, stats] of metadata.stats) {
+    for (const { path, fileId, fileSizeInBytes: bytes } of stats) {
+      if (path === null) continue
+      const name = path.slice(path.lastIndexOf('/') + 1)
+      files.set(group(partition, fileId), { partition, fileId, instant, key: join(ts.table, path), name, bytes })
+    }
+  }
+  return [...files.values()]
 }
 
 /** Checkpoint of the newest completed write ≤ asOf (null: all) that has one. */

@@ -1,8 +1,9 @@
 import { type Action, completedAction, type InstantFile, parseName } from '../../timeline/name.ts'
-import { EMPTY, type Facts, foldTimeline, type StepEvent, step, type Timeline } from '../../timeline/timeline.ts'
+import { EMPTY, type Facts, foldTimeline, type Instant, type StepEvent, step, type Timeline } from '../../timeline/timeline.ts'
 import type { Clock } from '../contract/clock.ts'
 import type { ObjectStore } from '../contract/object-store.ts'
 import { Failure, isFailure } from '../failure/failure.ts'
+import type { BaseFileObject } from './layout/file-name.ts'
 import { hoodieKey, type MarkerKind, markedPath, markerKey, markerPrefix } from './layout/paths.ts'
 import { PROPERTIES_BACKUP, PROPERTIES_FILE, parseTableProperties, printTableProperties } from './layout/table-properties.ts'
 import { readContainer } from './metadata/avro-container.ts'
@@ -25,8 +26,8 @@ export class TimelineStore {
   /** Store path of the table. */
   readonly table: string
   readonly clock: Clock
-  #files: InstantFile[] = []
-  #facts = new Map<string, Facts>()
+  /** Newest base files of all file groups as of now (read/slices.ts), while nobody else has changed the table; null: not known. */
+  latest: readonly BaseFileObject[] | null = null
   #clustering = new Set<string>()
   #timeline: Timeline = EMPTY
 
@@ -46,22 +47,26 @@ export class TimelineStore {
     return this.#clustering
   }
 
-  /** Lists `.hoodie/` again. `from`: only instants from this time on; older ones are taken as known. */
-  async refresh(from: string | null = null): Promise<void> {
-    const files = from === null ? [] : this.#files.filter((f) => f.time < from)
-    const dir = hoodieKey(this.table, '')
-    // Instants begin with a digit; '/' sorts just before '0'.
-    for await (const object of this.store.list(dir, dir + (from ?? '/'))) {
-      const name = object.key.slice(dir.length)
-      if (name > ':') break
-      if (name.includes('/')) continue
-      const parsed = parseName(name)
-      if (parsed.kind === 'unknown') throw new Failure('TRB-LAKE-004', { file: object.key })
-      if (parsed.kind === 'instant') files.push(parsed.file)
-    }
-    this.#files = files
-    await this.#readFacts()
-    this.#fold()
+  /** Reads the whole timeline again. */
+  async refresh(): Promise<void> {
+    this.latest = null
+    this.#clustering = new Set()
+    this.#timeline = { instants: await this.#instantsFrom('') }
+  }
+
+  /**
+   * Reads the instants from `from` on again; older ones are taken as known. False: it is not what was known, so somebody else has changed
+   * the table (every change of older instants, by restore, archive or clean, comes with an instant at the end), and `refresh` is due.
+   */
+  async refreshTail(from: string): Promise<boolean> {
+    const known = this.#timeline.instants
+    const older = known.filter((i) => i.time < from)
+    this.#timeline = { instants: [...older, ...(await this.#instantsFrom(from))] }
+    const now = this.#timeline.instants
+    return (
+      now.length === known.length &&
+      now.every((i, n) => i.time === known[n].time && i.action === known[n].action && i.state === known[n].state)
+    )
   }
 
   /** Performs one event. 'exists': somebody else had created the file. A step that the timeline refuses fails with TRB-LAKE-011. */
@@ -72,13 +77,6 @@ export class TimelineStore {
       const key = hoodieKey(this.table, write.name)
       if (write.do === 'delete') await this.store.delete([key])
       else if ((await this.store.putIfAbsent(key, body)) === 'exists') return 'exists'
-    }
-    const { time, action } = event
-    const instant = next.timeline.instants.find((i) => i.time === time && i.action === action)
-    this.#files = this.#files.filter((f) => f.time !== time || (f.action !== action && f.action !== completedAction(action)))
-    if (instant !== undefined) {
-      this.#files.push({ time, action, state: instant.state })
-      this.#facts.set(`${time}.${action}`, { target: instant.target, claims: instant.claims })
     }
     this.#timeline = next.timeline
     return 'done'
@@ -187,18 +185,26 @@ export class TimelineStore {
     }
   }
 
-  /** What only the plans of pending instants tell. */
-  async #readFacts(): Promise<void> {
-    const { instants } = foldTimeline(this.#files)
+  /** Instants with a time ≥ from, as the directory and the plans of pending ones tell them. */
+  async #instantsFrom(from: string): Promise<readonly Instant[]> {
+    const files: InstantFile[] = []
+    const dir = hoodieKey(this.table, '')
+    // Instants begin with a digit; '/' sorts just before '0'.
+    for await (const object of this.store.list(dir, dir + (from === '' ? '/' : from))) {
+      const name = object.key.slice(dir.length)
+      if (name > ':') break
+      if (name.includes('/')) continue
+      const parsed = parseName(name)
+      if (parsed.kind === 'unknown') throw new Failure('TRB-LAKE-004', { file: object.key })
+      if (parsed.kind === 'instant') files.push(parsed.file)
+    }
     const facts = new Map<string, Facts>()
-    this.#clustering = new Set()
-    for (const i of instants) {
-      const id = `${i.time}.${i.action}`
+    for (const i of foldTimeline(files).instants) {
       if (i.state === 'completed') continue
-      if (i.action === 'rollback') facts.set(id, { target: await this.#rollbackTarget(i.time) })
+      if (i.action === 'rollback') facts.set(`${i.time}.rollback`, { target: await this.#rollbackTarget(i.time) })
       if (i.action === 'replacecommit' && (await this.#isClustering(i.time))) this.#clustering.add(i.time)
     }
-    this.#facts = facts
+    return foldTimeline(files, facts).instants
   }
 
   async #rollbackTarget(time: string): Promise<string | null> {
@@ -216,10 +222,6 @@ export class TimelineStore {
     if (body === null || body.length === 0) return false
     const plan = readContainer(body, `${time}.replacecommit.requested`) as { operationType?: string | null; clusteringPlan?: unknown }
     return plan.operationType === 'CLUSTER' || (plan.clusteringPlan !== null && plan.clusteringPlan !== undefined)
-  }
-
-  #fold(): void {
-    this.#timeline = foldTimeline(this.#files, this.#facts)
   }
 }
 

@@ -181,6 +181,41 @@ test('I1, I3, I4, I9: random commits with random crashes: what is committed stay
   )
 })
 
+test('I4, I9: a writer that goes on after failed calls, beside another one, sees and keeps what is there', {
+  timeout: 60_000,
+}, async () => {
+  const operation = fc.record({
+    writes: WRITES,
+    who: fc.nat({ max: 1 }),
+    fault: fc.option(fc.record({ n: fc.nat({ max: 40 }), fault: fc.constantFrom<Fault>('fail-before', 'fail-after', 'lost') }), {
+      nil: null,
+    }),
+  })
+  await fc.assert(
+    fc.asyncProperty(fc.array(operation, { minLength: 1, maxLength: 10 }), async (operations) => {
+      const store = new MemoryStore(CLOCK)
+      const stores = [store, store.reopen()]
+      const writers = stores.map((s) => new TrivialWriter(s, CLOCK))
+      let model = new Map<string, string>()
+      let commits = 0
+      for (const [tag, { writes, who, fault }] of operations.entries()) {
+        const first = stores[who].calls
+        stores[who].faults = (n) => (fault !== null && n - first === fault.n ? fault.fault : null)
+        await writers[who].write(writes, checkpointOf(tag)).catch((e: unknown) => {
+          if (!isFailure(e, 'TRB-STORE-004')) throw e
+        })
+        stores[who].faults = () => null
+        const times = await completedTimes(store)
+        if (times.length > commits) model = apply(model, writes)
+        commits = times.length
+        expect(await readAll(store.reopen(), CLOCK)).toEqual(model)
+      }
+      await checkFiles(store.reopen())
+    }),
+    { numRuns: 100 },
+  )
+})
+
 /** I3: every file that a completed commit names exists, with the size recorded. */
 async function checkFiles(store: MemoryStore): Promise<void> {
   const protocol = new CommitProtocol(store, SPEC.path, CLOCK)

@@ -130,6 +130,36 @@ test('a rollback whose plan is torn is taken off while nothing has been deleted,
   await expect(protocol.recover()).rejects.toMatchObject({ code: 'TRB-LAKE-010' })
 })
 
+test('what another engine took back between two commits of a writer is not carried on', async () => {
+  const { store, clock } = await table()
+  const writer = new TrivialWriter(store, clock)
+  const first = (await writer.protocol.newest())!
+  await writer.write(new Map([['p', new Map([[1, 'taken back']])]]), checkpointOf(2))
+  const second = (await writer.protocol.newest())!
+  // A restore to the first commit, as the directory shows it.
+  const gone = [...store.snapshot().keys()].filter((k) => k.includes(second))
+  await store.delete(gone)
+  for (const state of ['.requested', '.inflight', ''])
+    await store.putIfAbsent(`${HOODIE}/20261121230000000.restore${state}`, Buffer.alloc(0))
+  expect(await writer.write(new Map([['p', new Map([[0, 'b']])]]), checkpointOf(3))).toBe('committed')
+  expect(writer.protocol.timeline.timeline.instants.map((i) => i.action)).toEqual(['commit', 'restore', 'commit'])
+  expect(await readAll(store, clock)).toEqual(new Map([['p/0', 'b']]))
+  expect((await writer.protocol.timeline.commit(first, 'commit')).stats.size).toBe(1)
+})
+
+test('a writer that is alone lists neither its data nor its whole timeline for a commit', async () => {
+  const { store, clock } = await table()
+  const writer = new TrivialWriter(store, clock)
+  const listed = async (): Promise<number> => {
+    const before = store.counter.counts.get('list')?.calls ?? 0
+    await writer.write(WRITES, checkpointOf(2))
+    return (store.counter.counts.get('list')?.calls ?? 0) - before
+  }
+  await listed()
+  // The end of the timeline before and after, the markers before and after.
+  expect(await listed()).toBe(4)
+})
+
 test('a table that another engine has upgraded, or given a metadata table, is not written any more', async () => {
   const { protocol } = await table()
   await protocol.timeline.updateProperties((p) => p.set('hoodie.table.metadata.partitions', 'files'))

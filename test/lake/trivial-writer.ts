@@ -34,6 +34,7 @@ export class TrivialWriter {
   readonly protocol: CommitProtocol
   readonly #store: ObjectStore
   readonly #clock: Clock
+  #created = false
 
   constructor(store: ObjectStore, clock: Clock) {
     this.#store = store
@@ -42,7 +43,8 @@ export class TrivialWriter {
   }
 
   async write(writes: Writes, checkpoint: Checkpoint): Promise<'committed' | 'conflict'> {
-    await createOrOpenTable(this.#store, SPEC, this.#clock)
+    if (!this.#created) await createOrOpenTable(this.#store, SPEC, this.#clock)
+    this.#created = true
     const time = await this.protocol.begin('commit', 'UPSERT')
     const current = await latestBaseFiles(this.protocol.timeline, null)
     const stats: WriteStat[] = []

@@ -17,6 +17,17 @@ export interface BaseFileName {
   readonly instant: string
 }
 
+/** A base file as it lies in the store. */
+export interface BaseFileObject {
+  readonly partition: string
+  readonly fileId: string
+  readonly instant: string
+  readonly key: string
+  /** Name without directory. */
+  readonly name: string
+  readonly bytes: number
+}
+
 export interface LogFileName {
   readonly fileId: string
   readonly baseInstant: string

@@ -1,19 +1,10 @@
 import { completedWrites, latestFiles, type ReplacedGroup } from '../../../timeline/view.ts'
 import type { ObjectStore } from '../../contract/object-store.ts'
 import { Failure } from '../../failure/failure.ts'
-import { parseBaseFileName, parseLogFileName } from '../layout/file-name.ts'
+import { type BaseFileObject, parseBaseFileName, parseLogFileName } from '../layout/file-name.ts'
 import type { TimelineStore } from '../timeline-store.ts'
 
-/** A base file as it lies in the store. */
-export interface BaseFile {
-  readonly partition: string
-  readonly fileId: string
-  readonly instant: string
-  readonly key: string
-  /** Name without directory. */
-  readonly name: string
-  readonly bytes: number
-}
+export type BaseFile = BaseFileObject
 
 /** Every base file of a table, committed or not. Log files of a merge-on-read table fail with TRB-LAKE-008. */
 export async function listBaseFiles(store: ObjectStore, table: string): Promise<BaseFile[]> {
@@ -33,9 +24,15 @@ export async function listBaseFiles(store: ObjectStore, table: string): Promise<
   return out
 }
 
-/** The base file of each file group that a reader as of `asOf` (null: now) sees. The timeline must be fresh. */
+/**
+ * The base file of each file group that a reader as of `asOf` (null: now) sees. The timeline must be fresh. The answer for now is remembered
+ * until the timeline is read anew as a whole: a writer that is alone needs no listing per commit.
+ */
 export async function latestBaseFiles(ts: TimelineStore, asOf: string | null): Promise<readonly BaseFile[]> {
-  return latestOf(ts, await listBaseFiles(ts.store, ts.table), asOf)
+  if (asOf === null && ts.latest !== null) return ts.latest
+  const files = await latestOf(ts, await listBaseFiles(ts.store, ts.table), asOf)
+  if (asOf === null) ts.latest = files
+  return files
 }
 
 /** The same, of files that have been listed; the timeline must have been read before the listing. */

@@ -227,17 +227,15 @@ export class DiskStore implements ObjectStore {
         throw e
       }
     })
-    const names = entries.map((e) => {
-      const isLink = e.isSymbolicLink()
-      const isDirectory = isLink ? statOf(join(path, e.name))?.isDirectory() : e.isDirectory()
-      return `${directory}${e.name}${isDirectory ? '/' : ''}`
-    })
+    const names: string[] = []
+    for (const e of entries) {
+      const key = directory + e.name
+      const isDirectory = e.isSymbolicLink() ? statOf(join(path, e.name))?.isDirectory() === true : e.isDirectory()
+      if (isDirectory ? mayHold(`${key}/`, prefix, after) : key.startsWith(prefix) && key > after) names.push(isDirectory ? `${key}/` : key)
+    }
     for (const key of names.sort(byCodeUnit)) {
-      if (key.endsWith('/')) {
-        const apart = !key.startsWith(prefix) && !prefix.startsWith(key)
-        const before = key < after && !after.startsWith(key)
-        if (!apart && !before && key !== `${TEMPORARY}/`) yield* this.#walk(key, prefix, after)
-      } else if (key.startsWith(prefix) && key > after) {
+      if (key.endsWith('/')) yield* this.#walk(key, prefix, after)
+      else {
         // Null: deleted since the directory was read.
         const info = infoOf(key, join(this.root, key))
         if (info !== null) yield info
@@ -354,6 +352,13 @@ function infoOf(key: string, path: string): ObjectInfo | null {
 
 function tagOf(path: string): string | null {
   return infoOf('', path)?.tag ?? null
+}
+
+/** Whether a directory (with its '/') can hold keys with this prefix that come after `after`. */
+function mayHold(directory: string, prefix: string, after: string): boolean {
+  const apart = !directory.startsWith(prefix) && !prefix.startsWith(directory)
+  const before = directory < after && !after.startsWith(directory)
+  return !apart && !before && directory !== `${TEMPORARY}/`
 }
 
 function byCodeUnit(a: string, b: string): number {
