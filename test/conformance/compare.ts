@@ -39,7 +39,7 @@ function comparePart(scenario: Scenario, topic: string, golden: AvroPart | null,
   if (golden === null || ours === null) return golden === ours ? null : `${golden === null ? 'not null' : 'null'} unlike the recording`
   const text = scenario.schemas.get(golden.schema)!
   if (text !== ours.schema) return `schema text: ${difference(text, ours.schema)}`
-  const type = avro.Type.forSchema(JSON.parse(text, plainLong), { registry: { long: LONG } })
+  const type = avro.Type.forSchema(JSON.parse(text, readable), { registry: { long: LONG } })
   const bytes = Buffer.from(ours.hex, 'hex')
   const decoded = type.fromBuffer(bytes)
   if (!type.toBuffer(decoded).equals(bytes)) return 'bytes are not those that avsc writes for the same value'
@@ -48,8 +48,12 @@ function comparePart(scenario: Scenario, topic: string, golden: AvroPart | null,
   return want === got ? null : difference(want, got)
 }
 
-/** avsc looks up `long` only by its bare name: the Connect properties around it are dropped. */
-function plainLong(_: string, v: unknown): unknown {
+/**
+ * The schema as avsc can read it: it looks up `long` only by its bare name, so the Connect properties around it are dropped, and it
+ * refuses names with a dash that older Avro accepts.
+ */
+function readable(key: string, v: unknown): unknown {
+  if (typeof v === 'string') return key === 'name' || key === 'namespace' || key === 'type' ? v.replace(/[^A-Za-z0-9_.]/g, '_') : v
   return typeof v === 'object' && v !== null && 'type' in v && v.type === 'long' && !('name' in v) ? 'long' : v
 }
 

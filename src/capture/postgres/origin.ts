@@ -1,8 +1,8 @@
-import type { ByteSink, ChangeBatch, TransactionRun } from '../../contract/change.ts'
+import type { ByteSink, ChangeBatch, TableSchema, TransactionRun } from '../../contract/change.ts'
 import type { ConnectField, ConnectSchema } from '../../contract/connect-schema.ts'
 import type { SourceBlock } from '../../contract/source-block.ts'
-import { GrowableSink, writeAll } from '../../format/bytes/growable-sink.ts'
-import { writeZigzag64, writeZigzagBigInt } from '../../format/bytes/varint.ts'
+import { GrowableSink, writeAll, writeSlice } from '../../format/bytes/growable-sink.ts'
+import { writeZigzag64, writeZigzagNumber } from '../../format/bytes/varint.ts'
 import { parseLsn } from './lsn.ts'
 import { avroBytes } from './types/text.ts'
 
@@ -73,32 +73,38 @@ export function postgresSourceBlock(options: PostgresSourceOptions): SourceBlock
 class PostgresSourceBlock implements SourceBlock {
   readonly schema = SOURCE_SCHEMA
   readonly #head: Uint8Array
-  readonly #database: Uint8Array
-  readonly #scratch = new GrowableSink(256)
-  #front: (Uint8Array | undefined)[] = []
-  #middle: (Uint8Array | undefined)[] = []
+  /** snapshot (union branch and text) and db, by mark. */
+  readonly #marks: readonly Uint8Array[]
+  readonly #tables = new WeakMap<TableSchema, Uint8Array>()
+  readonly #front = new GrowableSink(256)
+  #frontMark = -1
+  readonly #middle = new GrowableSink(256)
+  #middleTable = -1
   #run: TransactionRun | null = null
   /** Index of `#run` in the batch being written. */
   #at = 0
-  /** End of the last commit as decimal text, null before the first. */
-  #previous: Uint8Array | null
+  /** Decimal end of the last commit; empty before the first. */
+  readonly #previous = new GrowableSink(32)
 
   constructor(options: PostgresSourceOptions) {
     const text = (s: string): Uint8Array => avroBytes(Buffer.from(s, 'utf8'))
     this.#head = Buffer.concat([text(options.version ?? '3.6.1.Final'), text('postgresql'), text(options.name)])
-    this.#database = text(options.database)
-    this.#previous = options.resumeAfter == null ? null : decimal(options.resumeAfter)
+    // The union of `snapshot` is [string, null], because the field has a default.
+    this.#marks = MARKS.map((m) => Buffer.concat([Buffer.from([0]), text(m), text(options.database)]))
+    if (options.resumeAfter != null) this.#setPrevious(options.resumeAfter)
   }
 
   write(batch: ChangeBatch, i: number, run: TransactionRun, out: ByteSink): void {
     if (run !== this.#run) this.#enter(batch, run)
     const mark = batch.mark[i]
-    writeAll(out, this.#front[mark] ?? this.#makeFront(mark, run))
+    if (mark !== this.#frontMark) this.#makeFront(mark, run)
+    writeSlice(out, this.#front.buf, 0, this.#front.pos)
     const hi = batch.placeHi[i]
     const lo = batch.placeLo[i]
-    this.#writeSequence(out, mark === 0 ? this.#previous : null, hi, lo)
+    this.#writeSequence(out, mark === 0 ? this.#previous.pos : 0, hi, lo)
     const table = batch.table[i]
-    writeAll(out, this.#middle[table] ?? this.#makeMiddle(batch, table, run))
+    if (table !== this.#middleTable) this.#makeMiddle(batch, table, run)
+    writeSlice(out, this.#middle.buf, 0, this.#middle.pos)
     out.reserve(16)
     out.buf[out.pos++] = 2
     writeZigzag64(out, hi, lo)
@@ -124,63 +130,73 @@ class PostgresSourceBlock implements SourceBlock {
   #enter(batch: ChangeBatch, run: TransactionRun): void {
     while (batch.transactions[this.#at] !== run && this.#at < batch.transactions.length) this.#leave(batch, batch.transactions[this.#at++])
     this.#run = run
-    this.#front = []
-    this.#middle = []
+    this.#frontMark = -1
+    this.#middleTable = -1
   }
 
   /** A snapshot is no commit: the first transaction after it has no predecessor. */
   #leave(batch: ChangeBatch, run: TransactionRun): void {
     const snapshot = run.from < run.to ? batch.mark[run.from] !== 0 : run.xid === null || batch.snapshotDone.length > 0
-    if (run.ends && !snapshot) this.#previous = decimal(run.commitEnd ?? run.commit)
+    if (run.ends && !snapshot) this.#setPrevious(run.commitEnd ?? run.commit)
   }
 
-  #makeFront(mark: number, run: TransactionRun): Uint8Array {
-    const s = this.#scratch
+  /** `16/B374D848` → decimal digits, without a bigint: this happens once per transaction. */
+  #setPrevious(lsn: string): void {
+    const slash = lsn.indexOf('/')
+    this.#previous.pos = 0
+    writeDecimal(this.#previous, Number.parseInt(lsn.slice(0, slash), 16), Number.parseInt(lsn.slice(slash + 1), 16))
+  }
+
+  #makeFront(mark: number, run: TransactionRun): void {
+    const s = this.#front
     s.pos = 0
     writeAll(s, this.#head)
-    writeZigzagBigInt(s, floorDiv(run.commitUs, 1000n))
-    // The union is [string, null], because the field has a default.
-    s.reserve(1)
-    s.buf[s.pos++] = 0
-    writeAll(s, avroBytes(Buffer.from(MARKS[mark])))
-    writeAll(s, this.#database)
-    const bytes = s.copy()
-    this.#front[mark] = bytes
-    return bytes
+    writeZigzagNumber(s, Math.floor(Number(run.commitUs) / 1000))
+    writeAll(s, this.#marks[mark])
+    this.#frontMark = mark
   }
 
-  #makeMiddle(batch: ChangeBatch, table: number, run: TransactionRun): Uint8Array {
-    const s = this.#scratch
+  #makeMiddle(batch: ChangeBatch, table: number, run: TransactionRun): void {
+    const s = this.#middle
     s.pos = 0
-    const long = (v: bigint): void => {
-      s.reserve(1)
-      s.buf[s.pos++] = 2
-      writeZigzagBigInt(s, v)
-    }
-    long(run.commitUs)
-    long(run.commitUs * 1000n)
-    const id = batch.tables[table]?.id
-    writeAll(s, avroBytes(Buffer.from(id?.schema ?? '', 'utf8')))
-    writeAll(s, avroBytes(Buffer.from(id?.table ?? '', 'utf8')))
-    if (run.xid !== null) long(run.xid)
+    const us = Number(run.commitUs)
+    s.buf[s.pos++] = 2
+    writeZigzagNumber(s, us)
+    s.buf[s.pos++] = 2
+    // ts_ns = µs × 1000 does not fit in 53 bits.
+    const low = (us >>> 0) * 1000
+    const carry = Math.floor(low / 4294967296)
+    writeZigzag64(s, (Math.floor(us / 4294967296) * 1000 + carry) >>> 0, low >>> 0)
+    writeAll(s, this.#tableName(batch.tables[table]))
+    s.reserve(16)
+    if (run.xid === null) s.buf[s.pos++] = 0
     else {
-      s.reserve(1)
-      s.buf[s.pos++] = 0
+      s.buf[s.pos++] = 2
+      writeZigzagNumber(s, Number(run.xid))
     }
-    const bytes = s.copy()
-    this.#middle[table] = bytes
-    return bytes
+    this.#middleTable = table
+  }
+
+  #tableName(table: TableSchema): Uint8Array {
+    let name = this.#tables.get(table)
+    if (name === undefined) {
+      const text = (t: string): Uint8Array => avroBytes(Buffer.from(t, 'utf8'))
+      name = Buffer.concat([text(table.id.schema), text(table.id.table)])
+      this.#tables.set(table, name)
+    }
+    return name
   }
 
   /** `["<end of the previous commit>","<lsn>"]`, or null in place of the first: a JSON text of at most 48 bytes. */
-  #writeSequence(out: ByteSink, previous: Uint8Array | null, hi: number, lo: number): void {
+  #writeSequence(out: ByteSink, previous: number, hi: number, lo: number): void {
     out.reserve(64)
     const buf = out.buf
     buf[out.pos++] = 2
     const mark = out.pos++
-    writeAll(out, previous === null ? NULL_FIRST : TEXT_FIRST)
-    if (previous !== null) {
-      writeAll(out, previous)
+    if (previous === 0) writeAll(out, NULL_FIRST)
+    else {
+      writeAll(out, TEXT_FIRST)
+      writeSlice(out, this.#previous.buf, 0, previous)
       writeAll(out, BETWEEN)
     }
     writeDecimal(out, hi, lo)
@@ -193,15 +209,6 @@ class PostgresSourceBlock implements SourceBlock {
 const NULL_FIRST = Buffer.from('[null,"')
 const TEXT_FIRST = Buffer.from('["')
 const BETWEEN = Buffer.from('","')
-
-function decimal(lsn: string): Uint8Array {
-  return Buffer.from(String(parseLsn(lsn) ?? 0n))
-}
-
-function floorDiv(a: bigint, b: bigint): bigint {
-  const q = a / b
-  return a % b < 0n ? q - 1n : q
-}
 
 /** A 64-bit LSN in decimal. Below 2^53 two exact divisions by 10^8 do; beyond (8 PB of WAL) a bigint. Room is reserved by the caller. */
 function writeDecimal(out: ByteSink, hi: number, lo: number): void {

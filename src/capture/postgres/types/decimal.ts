@@ -62,20 +62,32 @@ export function plainMoney(src: Buffer, start: number, length: number, into: Buf
   return n
 }
 
-/** numeric in string mode: the plain text; NaN and infinities by Debezium's names. */
-export function encodeDecimalText(src: Buffer, start: number, length: number, out: ByteSink): boolean {
-  if (isSpecial(src, start, length)) {
-    const name = src[start] === 78 ? 'NAN' : src[start] === 45 ? 'NEGATIVE_INFINITY' : 'POSITIVE_INFINITY'
-    writeVarint(out, name.length * 2)
-    out.reserve(name.length)
-    out.pos += out.buf.write(name, out.pos, 'latin1')
+/**
+ * numeric in string mode: the plain text with `scale` digits (null: as it is); NaN and infinities by Debezium's names. The server pads
+ * values itself, defaults it does not.
+ */
+export function encodeDecimalText(scale: number | null): ValueEncoder {
+  return (src, start, length, out) => {
+    if (isSpecial(src, start, length)) {
+      const name = src[start] === 78 ? 'NAN' : src[start] === 45 ? 'NEGATIVE_INFINITY' : 'POSITIVE_INFINITY'
+      writeVarint(out, name.length * 2)
+      out.reserve(name.length)
+      out.pos += out.buf.write(name, out.pos, 'latin1')
+      return true
+    }
+    const dot = scale === null || scale === 0 ? -1 : dotOf(src, start, length)
+    const whole = dot === start + length
+    const zeros = scale === null || dot < 0 ? 0 : Math.max(0, scale - (whole ? 0 : start + length - dot - 1))
+    const point = whole && zeros > 0 ? 1 : 0
+    writeVarint(out, (length + point + zeros) * 2)
+    out.reserve(length + point + zeros)
+    src.copy(out.buf, out.pos, start, start + length)
+    out.pos += length
+    if (point > 0) out.buf[out.pos++] = 46
+    out.buf.fill(48, out.pos, out.pos + zeros)
+    out.pos += zeros
     return true
   }
-  writeVarint(out, length * 2)
-  out.reserve(length)
-  src.copy(out.buf, out.pos, start, start + length)
-  out.pos += length
-  return true
 }
 
 /** True for NaN, Infinity, -Infinity. */

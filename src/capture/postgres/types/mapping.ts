@@ -78,7 +78,7 @@ function mapNumeric(typmod: number, options: TypeOptions): TypeMapping {
   if (options.decimal === 'string') {
     return {
       schema: { type: 'string' },
-      encode: encodeDecimalText,
+      encode: encodeDecimalText(typmod < 4 ? null : (typmod - 4) & 0x7ff),
       fallback: avroBytes(Buffer.from('0')),
       unavailable: textPlaceholder(options),
     }
