@@ -1,5 +1,5 @@
 // npm run demo [-- --keep]     Postgres → change capture → a lake of Hudi tables → SQL as of any moment, with a SIGKILL in the middle.
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
@@ -12,6 +12,7 @@ const home = relative(process.cwd(), join(root, 'demo-data')) || '.'
 const lake = join(home, 'lake')
 const state = join(home, 'state')
 const logFile = join(home, 'cdc.log')
+const pidFile = join(home, 'demo.pid')
 const capture: Program = {
   name: 'cdc',
   args: ['run', '--source', 'pg', '--tables', 'shop.*', '--table-type', 'cow', '--flush-interval', '1s'],
@@ -106,10 +107,7 @@ async function ask(asOf: readonly string[], expected: number | null): Promise<bo
   const shown = await show(query)
   if (shown.code !== 0) return false
   if (expected === null) return true
-  const count = await run({
-    name: 'lake',
-    args: ['query', 'SELECT count(*) AS n FROM shop.orders', '--lake', lake, ...asOf, '--format', 'csv'],
-  })
+  const count = await run({ name: 'lake', args: ['query', 'SELECT count(*) AS n FROM shop.orders', ...asOf, '--format', 'csv'] }, env)
   const found = Number(count.stdout.trim().split('\n').at(-1))
   say(
     found === expected
@@ -123,6 +121,8 @@ async function main(server: RunningPostgres): Promise<boolean> {
   env = { DATABASE_URL: await createDatabase(server), TRIBUTARY_LAKE: lake, TRIBUTARY_STATE: state }
   const client = new pg.Client({ connectionString: env['DATABASE_URL'] })
   const writer = new pg.Client({ connectionString: env['DATABASE_URL'] })
+  // A lost server also fails the query at hand, which says so; without a listener it would end the process before that.
+  for (const c of [client, writer]) c.on('error', () => undefined)
   await Promise.all([client.connect(), writer.connect()])
   await createShop(client)
   step(`Postgres ${server.major} on 127.0.0.1:${server.port}, wal_level=logical: a shop of 5 tables and 70,500 rows`)
@@ -178,8 +178,27 @@ function byHand(server: RunningPostgres): void {
   kill ${server.pid}                              # stops Postgres and removes its files`)
 }
 
-rmSync(home, { recursive: true, force: true })
-mkdirSync(home, { recursive: true })
+/** One demo at a time in one checkout: they would remove each other's files. */
+function claim(): void {
+  const owner = existsSync(pidFile) ? Number(readFileSync(pidFile, 'utf8')) : 0
+  if (owner > 0 && isAlive(owner)) {
+    say(`✗ another demo runs here (pid ${owner}); wait for it, or stop it with: kill ${owner}`)
+    process.exit(3)
+  }
+  rmSync(home, { recursive: true, force: true })
+  mkdirSync(home, { recursive: true })
+  writeFileSync(pidFile, `${process.pid}\n`)
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (e) {
+    return (e as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+claim()
 const server = await startPostgres({ keep })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
@@ -197,4 +216,5 @@ try {
 }
 say()
 step(good ? `✓ the lake equals the database. Its files stay in ${home} until the next run.` : '✗ the demo failed')
+rmSync(pidFile)
 process.exit(good ? 0 : 1) // children that a failure left behind end with us
