@@ -24,10 +24,10 @@ export async function checkPostgres(options: PostgresOptions, matcher: TableMatc
     findings.push(
       ok('connection', `connected to Postgres ${Math.floor(sql.version / 10000)}.${sql.version % 10000}, database ${options.database}`),
     )
-    const checks = [walLevel, replicationRight, freeSlots, slot, tables]
-    for (const check of checks) {
+    const checks = { wal_level: walLevel, replication: replicationRight, slots: freeSlots, slot, tables }
+    for (const [id, check] of Object.entries(checks)) {
       signal.throwIfAborted()
-      findings.push(...(await guarded(check.name, () => check(sql, options, matcher))))
+      findings.push(...(await guarded(id, () => check(sql, options, matcher))))
     }
     return findings
   } finally {

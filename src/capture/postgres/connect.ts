@@ -3,6 +3,7 @@ import pg from 'pg'
 import { Failure, isFailure } from '../../failure/failure.ts'
 import type { ConnectOptions, TlsOptions } from './options.ts'
 import { connectDetails, type FailureContext, serverFailure } from './server-failure.ts'
+import { ByteSocket, type TakenSocket, takenPlain, takenStream } from './wire/byte-socket.ts'
 
 /** Rows of text: every value as the server printed it. */
 export type TextRow = readonly (string | null)[]
@@ -13,10 +14,12 @@ export interface SqlConnection {
   /** Server version as in server_version_num, e.g. 150018. */
   readonly version: number
   /** Ends the driver's part and hands over the socket: from now on all bytes belong to the caller. */
-  takeSocket(): Duplex
+  takeSocket(): TakenSocket
   /** Resolves with the reason when the connection ends without being asked to. */
   readonly lost: Promise<Failure>
   close(): Promise<void>
+  /** Leaves at once, whatever the server is busy with. */
+  destroy(): void
 }
 
 /**
@@ -42,6 +45,7 @@ const SESSION = [
 export async function connectSql(options: ConnectOptions, purpose: 'sql' | 'replication'): Promise<SqlConnection> {
   const context: FailureContext = { connect: options, doing: 'connecting' }
   let asked = false
+  const bytes = options.ssl === false ? new ByteSocket() : null
   const client = new pg.Client({
     host: options.host,
     port: options.port,
@@ -57,6 +61,7 @@ export async function connectSql(options: ConnectOptions, purpose: 'sql' | 'repl
     connectionTimeoutMillis: 20_000,
     keepAlive: true,
     types: { getTypeParser: () => (text: string) => text },
+    ...(bytes === null ? {} : { stream: () => bytes.socket }),
     ...(purpose === 'replication' ? { replication: 'database' } : {}),
   } as pg.ClientConfig)
   const lost = Promise.withResolvers<Failure>()
@@ -70,27 +75,39 @@ export async function connectSql(options: ConnectOptions, purpose: 'sql' | 'repl
   } catch (e) {
     throw connectFailure(e, options, purpose, asked)
   }
+  // One statement at a time: callers share the connection.
+  let last: Promise<unknown> = Promise.resolve()
   const connection: SqlConnection = {
     version: 0,
     lost: lost.promise,
     query: async (sql, doing) => {
+      const before = last
+      const turn = Promise.withResolvers<void>()
+      last = turn.promise
+      await before
       try {
         const result = await client.query<(string | null)[]>({ text: sql, rowMode: 'array' })
         // Several statements give several results: the last one counts.
-        const last = Array.isArray(result) ? (result as unknown as pg.QueryArrayResult<(string | null)[]>[]).at(-1)! : result
-        return last.rows
+        const final = Array.isArray(result) ? (result as unknown as pg.QueryArrayResult<(string | null)[]>[]).at(-1)! : result
+        return final.rows
       } catch (e) {
         throw serverFailure(e, { ...context, doing })
+      } finally {
+        turn.resolve()
       }
     },
     takeSocket: () => {
       const socket = (client as unknown as { connection: { stream: Duplex } }).connection.stream
       socket.removeAllListeners('data')
-      return socket
+      return bytes === null ? takenStream(socket) : takenPlain(bytes)
     },
     close: async () => {
       closing = true
       await client.end()
+    },
+    destroy: () => {
+      closing = true
+      ;(client as unknown as { connection: { stream: Duplex } }).connection.stream.destroy()
     },
   }
   return await prepareSession(connection, options)

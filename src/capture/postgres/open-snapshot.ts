@@ -12,6 +12,9 @@ import { type TableShapes, tableName } from './table-shapes.ts'
 import { CopyOut } from './wire/copy-out.ts'
 import { RawSession } from './wire/raw-session.ts'
 
+/** After this long it is said that slot creation waits for others. */
+const WAITING_MS = 3000
+
 /** A read-only transaction that shows exactly what committed before `at`. */
 export interface ConsistentView {
   readonly at: bigint
@@ -21,10 +24,18 @@ export interface ConsistentView {
 
 /**
  * Opens a view of the database at a known LSN: the slot itself when it does not exist yet (then it is created and keeps what
- * follows), else a temporary slot whose exported snapshot gives an exact pair of LSN and state. Waits for running transactions.
+ * follows), else a temporary slot whose exported snapshot gives an exact pair of LSN and state. Waits for transactions that are
+ * running; after a while it says so.
  */
-export async function openConsistentView(options: PostgresOptions, create: boolean, deps: PostgresDeps): Promise<ConsistentView> {
+export async function openConsistentView(
+  options: PostgresOptions,
+  create: boolean,
+  deps: PostgresDeps,
+  signal: AbortSignal,
+): Promise<ConsistentView> {
   const replication = await connectSql(options, 'replication')
+  const leave = (): void => replication.destroy()
+  signal.addEventListener('abort', leave, { once: true })
   try {
     const exported = await exportSnapshot(replication, options, create, deps)
     const sql = await connectSql(options, 'sql')
@@ -32,6 +43,7 @@ export async function openConsistentView(options: PostgresOptions, create: boole
     await sql.query(`SET TRANSACTION SNAPSHOT ${quoteLiteral(exported.snapshot)}`, 'opening the snapshot')
     return { at: exported.at, sql, close: () => sql.close() }
   } finally {
+    signal.removeEventListener('abort', leave)
     // The snapshot lives on in the importing transaction; a temporary slot goes with its connection.
     await replication.close()
   }
@@ -43,11 +55,32 @@ async function exportSnapshot(
   create: boolean,
   deps: PostgresDeps,
 ): Promise<ExportedSlot> {
-  if (!create) return createSlot(replication, `tributary_view_${deps.clock.uuid().replaceAll('-', '_')}`, true)
-  const exported = await createSlot(replication, options.slot, false)
-  const sql = createSlotCommand(replication.version, options.slot, false)
-  deps.observe({ kind: 'created', object: 'slot', name: options.slot, sql })
-  return exported
+  const done = new AbortController()
+  const patience = sayWaiting(deps, done.signal)
+  try {
+    if (!create) return await createSlot(replication, `tributary_view_${deps.clock.uuid().replaceAll('-', '_')}`, true)
+    const exported = await createSlot(replication, options.slot, false)
+    const sql = createSlotCommand(replication.version, options.slot, false)
+    deps.observe({ kind: 'created', object: 'slot', name: options.slot, sql })
+    return exported
+  } finally {
+    done.abort()
+    await patience
+  }
+}
+
+async function sayWaiting(deps: PostgresDeps, done: AbortSignal): Promise<void> {
+  try {
+    await deps.clock.sleep(WAITING_MS, done)
+  } catch (e) {
+    if (done.aborted) return
+    throw e
+  }
+  const who = 'SELECT pid, now() - xact_start AS age, query FROM pg_stat_activity WHERE backend_xid IS NOT NULL ORDER BY xact_start;'
+  deps.observe({
+    kind: 'warning',
+    text: `the server waits for transactions that were open before the slot, then the snapshot starts: ${who}`,
+  })
 }
 
 /** Reads the tables that `from` has not finished; hands out batches with positions. Connections are closed at the end. */
@@ -58,9 +91,14 @@ export async function* snapshotBatches(
   from: SnapshotProgress | null,
   slotExists: boolean,
   deps: PostgresDeps,
+  signal: AbortSignal,
 ): AsyncGenerator<ChangeBatch> {
-  const view = await openConsistentView(options, !slotExists, deps)
+  const view = await openConsistentView(options, !slotExists, deps, signal)
+  const leave = (): void => view.sql.destroy()
+  signal.addEventListener('abort', leave, { once: true })
   let raw: RawSession | null = null
+  // The last batch waits until the transaction, and with it the locks on the tables, is gone.
+  let held: ChangeBatch | null = null
   try {
     const point = await snapshotPoint(view, options)
     const tables = await snapshotTables(view.sql, options, matcher, shapes)
@@ -68,11 +106,17 @@ export async function* snapshotBatches(
     const lastWithRows = await lastTableWithRows(view.sql, left)
     raw = new RawSession(view.sql)
     const settings = { batchBytes: options.batchBytes ?? 1 << 20, chunkRows: options.chunkRows ?? 100_000 }
-    yield* new SnapshotRun(new CopyOut(raw), left, lastWithRows, point, from, settings, deps.clock, deps.observe).batches()
+    const run = new SnapshotRun(new CopyOut(raw), left, lastWithRows, point, from, settings, deps.clock, deps.observe)
+    for await (const batch of run.batches()) {
+      if (held !== null) yield held
+      held = batch
+    }
   } finally {
+    signal.removeEventListener('abort', leave)
     if (raw === null) await view.close()
     else await raw.close()
   }
+  if (held !== null) yield held
 }
 
 async function snapshotPoint(view: ConsistentView, options: PostgresOptions): Promise<SnapshotPoint> {

@@ -79,7 +79,8 @@ export function errorCode(error: unknown): string {
   return error instanceof Error ? '08000' : 'XX000'
 }
 
-function errorText(error: unknown): string {
+/** The server's or the driver's words, without a full stop. */
+export function errorText(error: unknown): string {
   const text =
     error instanceof Error
       ? error.message

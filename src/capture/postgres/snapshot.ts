@@ -7,8 +7,9 @@ import { Rate } from '../snapshot/rate.ts'
 import { lsnHi, lsnLo, minLsn, printLsn } from './lsn.ts'
 import type { SnapshotEvent } from './options.ts'
 import { type CatchUp, printPosition, type SnapshotProgress } from './position.ts'
+import { errorCode, errorText } from './server-failure.ts'
 import { copySql, keyOf, readsByKey, type SnapshotTable } from './snapshot-table.ts'
-import type { CopyOut } from './wire/copy-out.ts'
+import type { CopyOut, LineSink } from './wire/copy-out.ts'
 import { copyLineToTuple } from './wire/copy-text.ts'
 
 /** The point at which the tables are read: an imported snapshot that shows exactly what committed before `at`. */
@@ -113,7 +114,7 @@ export class SnapshotRun {
         inChunk++
         return true
       }
-      while ((await this.#copy.read(sink)) === 'full') {
+      while ((await this.#read(t, sink)) === 'full') {
         rate.add(this.#builder.count)
         yield this.#cut(this.#current(t, start, byKey), false)
         this.#report(t, index, rate)
@@ -127,6 +128,16 @@ export class SnapshotRun {
     this.#finished.push(t.shape.schema.id)
     yield* this.#endTable(index)
     this.#report(t, index, rate)
+  }
+
+  async #read(t: SnapshotTable, sink: LineSink): Promise<'full' | 'done'> {
+    try {
+      return await this.#copy.read(sink)
+    } catch (e) {
+      const code = errorCode(e)
+      if (code !== '42P01' && code !== '42703') throw e
+      throw new Failure('TRB-PG-024', { table: t.name, reason: errorText(e) }, e)
+    }
   }
 
   *#endTable(index: number): Generator<ChangeBatch> {

@@ -64,7 +64,7 @@ interface Streak {
 }
 
 class PostgresStream implements ChangeStream {
-  readonly batches: AsyncIterable<ChangeBatch>
+  readonly batches: AsyncGenerator<ChangeBatch>
   readonly #options: PostgresOptions
   readonly #deps: PostgresDeps
   readonly #matcher: TableMatcher
@@ -132,6 +132,8 @@ class PostgresStream implements ChangeStream {
     if (this.#stop.signal.aborted) return
     this.#stop.abort()
     await this.#session?.close()
+    // Ends a generator that waits at a yield; its `finally` blocks close what it holds.
+    await this.batches.return(undefined)
     await this.#sql.close()
   }
 
@@ -174,14 +176,14 @@ class PostgresStream implements ChangeStream {
       yield await this.#skipSnapshot(slot?.confirmed ?? null)
       return
     }
-    yield* snapshotBatches(this.#options, this.#matcher, this.#shapes, from, slot !== null, this.#deps)
+    yield* snapshotBatches(this.#options, this.#matcher, this.#shapes, from, slot !== null, this.#deps, this.#stop.signal)
   }
 
   /** Without a snapshot an empty batch makes the start durable, so that a slot that vanishes later is noticed. */
   async #skipSnapshot(confirmed: bigint | null): Promise<ChangeBatch> {
     let at = confirmed
     if (at === null) {
-      const view = await openConsistentView(this.#options, true, this.#deps)
+      const view = await openConsistentView(this.#options, true, this.#deps, this.#stop.signal)
       at = view.at
       await view.close()
     }

@@ -17,8 +17,12 @@ const LINGER_MS = 3
 const PROGRESS_MS = 1000
 /** Slack of an arena above the batch size: the tail of the last chunk. */
 const ARENA_SLACK = 256 * 1024
-/** Size of Node's socket reads: a full one means that more is waiting. */
-const FULL_READ = 65_536
+/**
+ * A read smaller than this means that the socket ran dry. The next one then waits a moment, so that it finds more: the server sends
+ * every row on its own, and one read (and one turn of the event loop) per row costs more than all decoding.
+ */
+const FULL_READ = 32 * 1024
+const PACE_MS = 1
 
 export interface StreamSettings {
   readonly slot: string
@@ -65,6 +69,7 @@ export class StreamSession {
   #cutAt = 0
   #progressAt = 0
   #lingering = false
+  #pacing = false
 
   constructor(connection: SqlConnection, start: StreamPosition, settings: StreamSettings, deps: StreamDeps) {
     this.#settings = settings
@@ -134,7 +139,19 @@ export class StreamSession {
       else this.#cut()
     }
     b.append(chunk)
-    this.#pump(chunk.length === FULL_READ)
+    const full = chunk.length >= FULL_READ
+    if (!full) this.#pace()
+    this.#pump(full)
+  }
+
+  #pace(): void {
+    if (this.#pacing) return
+    this.#pacing = true
+    const done = (): void => {
+      this.#pacing = false
+      this.#flow()
+    }
+    this.#deps.clock.sleep(PACE_MS, this.#stop.signal).then(done, (e: unknown) => this.#stopped(e))
   }
 
   #pump(more: boolean): void {
@@ -246,7 +263,7 @@ export class StreamSession {
   }
 
   #flow(): void {
-    const hold = this.#resolving || this.#queued >= this.#settings.budgetBytes
+    const hold = this.#resolving || this.#pacing || this.#queued >= this.#settings.budgetBytes
     if (hold && !this.#raw.paused) this.#raw.pause()
     else if (!hold && this.#raw.paused) this.#raw.resume()
   }

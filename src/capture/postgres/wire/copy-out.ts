@@ -41,6 +41,9 @@ export class CopyOut {
       if (outcome !== 'more') return outcome
       if (this.#ended !== null) throw this.#ended
       this.#wake = Promise.withResolvers()
+      // The next read goes into the same memory as the last one.
+      this.#pending = Buffer.from(this.#pending.subarray(this.#at))
+      this.#at = 0
       this.#raw.resume()
       await this.#wake.promise
       this.#wake = null
@@ -49,8 +52,7 @@ export class CopyOut {
 
   #take(chunk: Buffer): void {
     this.#raw.pause()
-    const rest = this.#pending.length - this.#at
-    this.#pending = rest === 0 ? chunk : Buffer.concat([this.#pending.subarray(this.#at), chunk])
+    this.#pending = this.#pending.length === this.#at ? chunk : Buffer.concat([this.#pending.subarray(this.#at), chunk])
     this.#at = 0
     this.#wake?.resolve()
   }
