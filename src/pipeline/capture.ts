@@ -75,7 +75,8 @@ async function openUnless(
   try {
     return await open(AbortSignal.any([opening.signal, abort]))
   } catch (e) {
-    if (opening.signal.aborted && e === drain.reason) return null
+    // Whatever kept it from opening (a server that is not up yet, say) is no longer of interest to who stops the run.
+    if (opening.signal.aborted) return null
     throw e
   } finally {
     drain.removeEventListener('abort', end)

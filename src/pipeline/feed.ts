@@ -12,6 +12,8 @@ export interface FeedOptions extends TableFeedContext {
   readonly signal: AppendSignal
   readonly clock: Clock
   readonly policy: FlushPolicy
+  /** The lake was found to be fed from this log: nothing was written yet. */
+  readonly onOpen?: () => void
   /** A table is about to get a commit. */
   readonly onStart?: (path: string) => void
   /** A table has a new commit. */
@@ -34,6 +36,7 @@ const IDLE_WATERMARK_MS = 60_000
 export async function feed(options: FeedOptions, drain: AbortSignal, abort: AbortSignal): Promise<void> {
   const lake = new LakeFeed(options)
   await lake.start()
+  options.onOpen?.()
   const stop = AbortSignal.any([drain, abort])
   for (;;) {
     abort.throwIfAborted()

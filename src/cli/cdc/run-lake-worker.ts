@@ -51,12 +51,12 @@ async function run(): Promise<void> {
   try {
     const { log, registry, topicTables } = state
     const lake = feedLake(store, clock, scratchDirectory(work.state))
-    send({ kind: 'ready' })
     let startedMs = clock.now()
     await feed(
       {
         ...{ source: work.source, log, registry, topicTables, lake, rows, clock, signal: gate, policy: work.policy },
         layout: () => work.layout,
+        onOpen: () => send({ kind: 'ready' }),
         onStart: () => {
           startedMs = clock.now()
         },
