@@ -202,4 +202,12 @@ export const LAKE_CODES = {
     retry: 'never',
     exit: 1,
   },
+  'TRB-LAKE-407': {
+    what: 'A flush of {table} is larger than {budget} bytes and changes keys of rows whose large values the log does not repeat',
+    why: 'Such a value must be taken from the row with the old key, which needs the whole flush in memory.',
+    safe: 'The commit was not made; the lake and the log are as before.',
+    fix: 'ALTER TABLE {table} REPLICA IDENTITY FULL before such updates, or give the lake writer more memory, or snapshot the table anew.',
+    retry: 'never',
+    exit: 1,
+  },
 } as const satisfies Record<string, CodeEntry>

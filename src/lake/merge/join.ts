@@ -61,33 +61,50 @@ export async function recordKeys(file: ParquetFile, rowGroup: number): Promise<P
   return column as PlainVector
 }
 
-/**
- * Finds the stored rows of a unit's keys in the base groups and decides what becomes of each: a stored key is updated where it
- * is; it moves when its partition is another now; a key that is stored twice (another writer's mistake) stays once.
- */
-export async function join(outcomes: Outcomes, groups: readonly BaseGroup[]): Promise<Joined> {
-  return outcomes.net === null ? joinKeyed(outcomes, groups) : joinBag(outcomes, groups)
+/** Record keys of rows of a base group: all rows of a row group in order (rows null), or those named. */
+export interface KeyBlock {
+  readonly group: number
+  readonly rowGroup: number
+  readonly rows: Int32Array | null
+  readonly keys: PlainVector
 }
 
-async function joinKeyed(outcomes: Outcomes, groups: readonly BaseGroup[]): Promise<Joined> {
+/** The keys of all rows of these groups. */
+export async function* storedKeys(groups: readonly BaseGroup[]): AsyncGenerator<KeyBlock> {
+  for (const [group, { file }] of groups.entries()) {
+    for (let rowGroup = 0; rowGroup < file.meta.rowGroups.length; rowGroup++) {
+      yield { group, rowGroup, rows: null, keys: await recordKeys(file, rowGroup) }
+    }
+  }
+}
+
+/**
+ * Finds the stored rows of a unit's keys in the base groups and decides what becomes of each: a stored key is updated where it
+ * is; it moves when its partition is another now; a key that is stored twice (another writer's mistake) stays once. `keys`: those of the
+ * groups' rows that may concern the unit.
+ */
+export async function join(outcomes: Outcomes, groups: readonly BaseGroup[], keys: AsyncIterable<KeyBlock>): Promise<Joined> {
+  return outcomes.net === null ? joinKeyed(outcomes, groups, keys) : joinBag(outcomes, groups, keys)
+}
+
+async function joinKeyed(outcomes: Outcomes, groups: readonly BaseGroup[], keys: AsyncIterable<KeyBlock>): Promise<Joined> {
   const done = new Uint8Array(outcomes.keys.size)
   const edits = groups.map(() => new Edits())
   const size = outcomes.unit.chunks.some((c) => c.unavailable.some((u) => u !== null)) ? outcomes.keys.size : -1
   const stored = size < 0 ? null : { group: new Int32Array(size).fill(-1), rowGroup: new Int32Array(size), row: new Int32Array(size) }
-  for (const [g, group] of groups.entries()) {
-    for (let rg = 0; rg < group.file.meta.rowGroups.length; rg++) {
-      outcomes.match(await recordKeys(group.file, rg), (row, k) => {
-        if (stored !== null && stored.group[k] < 0) {
-          stored.group[k] = g
-          stored.rowGroup[k] = rg
-          stored.row[k] = row
-        }
-        const j = outcomes.last.at(k)
-        const stays = done[k] === 0 && !outcomes.removes(j) && outcomes.partitionOf(j) === group.partition
-        edits[g].push(rg, row, stays ? j : -1)
-        if (stays) done[k] = 1
-      })
-    }
+  for await (const { group: g, rowGroup, rows, keys: block } of keys) {
+    outcomes.match(block, (i, k) => {
+      const row = rows === null ? i : rows[i]
+      if (stored !== null && stored.group[k] < 0) {
+        stored.group[k] = g
+        stored.rowGroup[k] = rowGroup
+        stored.row[k] = row
+      }
+      const j = outcomes.last.at(k)
+      const stays = done[k] === 0 && !outcomes.removes(j) && outcomes.partitionOf(j) === groups[g].partition
+      edits[g].push(rowGroup, row, stays ? j : -1)
+      if (stays) done[k] = 1
+    })
   }
   const inserts = new InsertTable()
   for (let k = 0; k < outcomes.keys.size; k++) {
@@ -97,22 +114,20 @@ async function joinKeyed(outcomes: Outcomes, groups: readonly BaseGroup[]): Prom
   return { edits, inserts: inserts.all, stored }
 }
 
-async function joinBag(outcomes: Outcomes, groups: readonly BaseGroup[]): Promise<Joined> {
+async function joinBag(outcomes: Outcomes, groups: readonly BaseGroup[], keys: AsyncIterable<KeyBlock>): Promise<Joined> {
   const net = outcomes.net!
   const stored = new Int32Array(outcomes.keys.size)
   const found = { group: new IntList(), rowGroup: new IntList(), row: new IntList(), key: new IntList(), ordinal: new IntList() }
-  for (const [g, group] of groups.entries()) {
-    for (let rg = 0; rg < group.file.meta.rowGroups.length; rg++) {
-      outcomes.match(await recordKeys(group.file, rg), (row, k, ordinal) => {
-        stored[k]++
-        if (net.at(k) >= 0) return
-        found.group.push(g)
-        found.rowGroup.push(rg)
-        found.row.push(row)
-        found.key.push(k)
-        found.ordinal.push(ordinal)
-      })
-    }
+  for await (const { group, rowGroup, rows, keys: block } of keys) {
+    outcomes.match(block, (i, k, ordinal) => {
+      stored[k]++
+      if (net.at(k) >= 0) return
+      found.group.push(group)
+      found.rowGroup.push(rowGroup)
+      found.row.push(rows === null ? i : rows[i])
+      found.key.push(k)
+      found.ordinal.push(ordinal)
+    })
   }
   const edits = groups.map(() => new Edits())
   for (let i = 0; i < found.row.length; i++) {

@@ -1,0 +1,90 @@
+import type { Clock } from '../../contract/clock.ts'
+import type { ObjectStore } from '../../contract/object-store.ts'
+import type { TableSpec } from '../../contract/table.ts'
+import { bucketFileId, printBaseFileName, writeToken } from '../layout/file-name.ts'
+import { join as joinPath, type MarkerKind } from '../layout/paths.ts'
+import { BAG_KEY_COLUMN, storedColumns } from '../layout/table-properties.ts'
+import type { BaseGroup } from '../merge/join.ts'
+import { baseFileStat, type WriteStat } from '../metadata/commit-metadata.ts'
+import { BaseFileWriter, type CommitTarget } from './base-file.ts'
+
+export interface WriteContext {
+  readonly store: ObjectStore
+  readonly spec: TableSpec
+  readonly instant: string
+  /** Where new base files go; the table's own store, or a scratch one. */
+  readonly out: ObjectStore
+  /** Called before a file (path relative to the table) is written. */
+  readonly announce: (path: string, partition: string, kind: MarkerKind) => Promise<void>
+  readonly seed: number
+  readonly clock: Clock
+  readonly rowGroupBytes: number
+  readonly memoryBudget: number
+}
+
+/** A new base file of a file group, being written. */
+export interface OpenGroup {
+  readonly writer: BaseFileWriter
+  readonly fileId: string
+  readonly partition: string
+  readonly path: string
+  readonly previous: string | null
+  readonly started: number
+}
+
+/** Opens and closes the base files of one commit, and keeps their statistics. */
+export class GroupFiles {
+  readonly stats: WriteStat[] = []
+  readonly counts = { inserted: 0, updated: 0, deleted: 0 }
+  readonly #context: WriteContext
+  readonly #paths: readonly string[]
+  readonly #target: CommitTarget
+  readonly #open = new Set<OpenGroup>()
+  #opened = 0
+
+  /** `paths`: partition paths by number. */
+  constructor(context: WriteContext, paths: readonly string[]) {
+    this.#context = context
+    this.#paths = paths
+    const { spec, out, instant, rowGroupBytes } = context
+    const columns = storedColumns(spec)
+    const rowIdColumn = columns.findIndex((c) => c.name === BAG_KEY_COLUMN)
+    this.#target = { store: out, table: spec.name, columns, rowIdColumn, instant, codec: 'snappy', rowGroupBytes }
+  }
+
+  /** The next base file of group `base`, or the first one of a new group. `truncated`: rows of the base don't count. */
+  async open(base: BaseGroup | null, partition: number, bucket: number, truncated: boolean, expectedInserts: number): Promise<OpenGroup> {
+    const { spec, instant, clock, announce } = this.#context
+    const started = clock.now()
+    const ordinal = this.#opened++
+    const place = this.#paths[partition]
+    const fileId = base?.info.fileId ?? bucketFileId(bucket, clock.uuid())
+    const name = printBaseFileName({ fileId, token: writeToken(ordinal, 0, 0), instant })
+    const path = joinPath(place, name)
+    await announce(path, place, base === null ? 'CREATE' : 'MERGE')
+    const at = { key: joinPath(spec.path, path), name, partition: place, ordinal }
+    const writer = await BaseFileWriter.create(this.#target, truncated ? null : base, at, expectedInserts)
+    if (truncated && base !== null) writer.deleted = base.file.meta.rows
+    const file = { writer, fileId, partition: place, path, previous: base?.info.instant ?? null, started }
+    this.#open.add(file)
+    return file
+  }
+
+  async close(file: OpenGroup): Promise<void> {
+    const { rows, bytes } = await file.writer.close()
+    this.#open.delete(file)
+    const { inserted, updated, deleted } = file.writer
+    this.counts.inserted += inserted
+    this.counts.updated += updated
+    this.counts.deleted += deleted
+    const { fileId, path, partition, previous, started } = file
+    const elapsedMs = this.#context.clock.now() - started
+    this.stats.push(baseFileStat({ fileId, path, partition, previous, rows, inserted, updated, deleted, bytes, elapsedMs }))
+  }
+
+  /** Gives up the files that are being written. */
+  async abort(): Promise<void> {
+    for (const file of this.#open) await file.writer.abort()
+    this.#open.clear()
+  }
+}
