@@ -1,8 +1,8 @@
 // Writes docs/errors.md and docs/cli.md from the tables in the code; `--check` only says which are stale (exit 1).
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { cliPage } from '../src/cli/docs/cli-page.ts'
-import { errorsPage } from '../src/cli/docs/errors-page.ts'
+import { cliPage } from './cli-page.ts'
+import { errorsPage } from './errors-page.ts'
 
 const pages: readonly (readonly [file: string, text: string])[] = [
   ['docs/errors.md', errorsPage()],

@@ -56,7 +56,7 @@ export function canonical(type: SourceType, lake: LakeType): Canonical | null {
         (r) => `CAST(date_diff('day', DATE '1970-01-01', ${r}) AS VARCHAR)`,
       )
     case 'time-micros':
-      return type.name === 'time' ? both(micros, (r) => `CAST(epoch_us(${r}) AS VARCHAR)`) : null
+      return type.name === 'time' ? both(micros, (r) => `CAST(${r} AS VARCHAR)`) : null
     case 'timestamp-micros':
       return both(
         (r) => `CASE WHEN isfinite(${r}) THEN ${micros(r)} END`,
@@ -83,7 +83,9 @@ function trimZeros(text: string): string {
 function intervalMicros(ref: string): string {
   const part = (unit: string): string => `extract(${unit} from ${ref})`
   const months = `(${part('year')} * 12 + ${part('month')}) * 2629800000000`
-  return `round((${months} + ${part('day')} * 86400000000 + ${part('hour')} * 3600000000 + ${part('minute')} * 60000000 + ${part('microseconds')})::numeric)::bigint::text`
+  const days = `${part('day')} * 86400000000`
+  const time = `${part('hour')} * 3600000000 + ${part('minute')} * 60000000 + ${part('microseconds')}`
+  return `round((${months} + ${days} + ${time})::numeric)::bigint::text`
 }
 
 /** Microseconds of a timestamp (since 1970) or time (since midnight). */

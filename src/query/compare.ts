@@ -1,8 +1,9 @@
 import { DuckDBInstance } from '@duckdb/node-api'
 import type { LakeType } from '../contract/columns.ts'
+import { isFailure } from '../failure/failure.ts'
 import { type Canonical, normalise } from './canonical.ts'
 import { sqlFailure } from './sql-error.ts'
-import { duckType, identifier, literal } from './sql-text.ts'
+import { identifier, literal, storedType } from './sql-text.ts'
 
 /** A column that both sides have. */
 export interface ComparedColumn {
@@ -74,7 +75,9 @@ export async function compareTable(t: TableComparison, limits: CompareLimits): P
     }
     return { sourceRows, lakeRows, sourceDigest, lakeDigest, missing, extra, key, examples }
   } catch (e) {
-    throw sqlFailure(e, '')
+    // The SQL here is ours: an error in it is no error of the user's.
+    const failure = sqlFailure(e, '')
+    throw isFailure(failure, 'TRB-QUERY-006') || isFailure(failure, 'TRB-QUERY-007') ? e : failure
   } finally {
     connection.closeSync()
     instance.closeSync()
@@ -92,7 +95,7 @@ function sourceSql(t: TableComparison): string {
 }
 
 function lakeSql(t: TableComparison): string {
-  const typed = t.columns.map((c) => `CAST(NULL AS ${duckType(c.type)}) AS ${identifier(c.name)}`).join(', ')
+  const typed = t.columns.map((c) => `CAST(NULL AS ${storedType(c.type)}) AS ${identifier(c.name)}`).join(', ')
   const rows = t.columns.map((c) => `${c.canonical.lake(identifier(c.name))} AS ${identifier(c.name)}`).join(', ')
   const empty = `SELECT ${typed} WHERE false`
   if (t.files.length === 0) return `SELECT ${rows} FROM (${empty})`

@@ -3,13 +3,29 @@ export function displayWidth(text: string): number {
   // Printable ASCII is the common case.
   if (/^[\x20-\x7e]*$/.test(text)) return text.length
   let width = 0
-  for (const { segment } of GRAPHEMES.segment(text)) width += WIDE.test(segment) ? 2 : 1
+  for (const { segment } of GRAPHEMES.segment(text)) width += isWide(segment) ? 2 : 1
   return width
 }
 
 const GRAPHEMES = new Intl.Segmenter('en', { granularity: 'grapheme' })
-const WIDE =
-  /^(?:\p{Emoji_Presentation}|.\u{fe0f}|[\u{1100}-\u{115f}\u{2e80}-\u{303e}\u{3041}-\u{33ff}\u{3400}-\u{4dbf}\u{4e00}-\u{9fff}\u{a000}-\u{a4cf}\u{ac00}-\u{d7a3}\u{f900}-\u{faff}\u{fe30}-\u{fe6f}\u{ff00}-\u{ff60}\u{ffe0}-\u{ffe6}\u{20000}-\u{3fffd}])/u
+/** First code points of ranges that terminals show two columns wide, and the last of each. */
+const WIDE_RANGES: readonly (readonly [number, number])[] = [
+  [0x1100, 0x115f],
+  [0x2e80, 0x303e],
+  [0x3041, 0xa4cf],
+  [0xac00, 0xd7a3],
+  [0xf900, 0xfaff],
+  [0xfe30, 0xfe6f],
+  [0xff00, 0xff60],
+  [0xffe0, 0xffe6],
+  [0x20000, 0x3fffd],
+]
+
+function isWide(grapheme: string): boolean {
+  if (/^\p{Emoji_Presentation}/u.test(grapheme) || grapheme.includes('\ufe0f')) return true
+  const code = grapheme.codePointAt(0)!
+  return WIDE_RANGES.some(([from, to]) => code >= from && code <= to)
+}
 
 export function padDisplay(text: string, width: number, right: boolean): string {
   const pad = ' '.repeat(Math.max(0, width - displayWidth(text)))

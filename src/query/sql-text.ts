@@ -41,3 +41,18 @@ export function duckType(type: LakeType): string {
       return `MAP(VARCHAR, ${duckType(type.value)})`
   }
 }
+
+/** DuckDB's type of a lake column's values as base files hold them: times of day are bare microseconds there (format/parquet/schema.ts). */
+export function storedType(type: LakeType): string {
+  if (type.kind === 'time-micros') return 'BIGINT'
+  if (type.kind === 'list') return `${storedType(type.element)}[]`
+  return type.kind === 'map' ? `MAP(VARCHAR, ${storedType(type.value)})` : duckType(type)
+}
+
+/** A value of `storedType` as one of `duckType`. 24:00:00, which Postgres allows, is 00:00:00 as a DuckDB TIME. */
+export function fromStored(type: LakeType, ref: string): string {
+  if (storedType(type) === duckType(type)) return `CAST(${ref} AS ${duckType(type)})`
+  if (type.kind === 'list') return `list_transform(${ref}, lambda x: ${fromStored(type.element, 'x')})`
+  if (type.kind === 'map') return `map(map_keys(${ref}), list_transform(map_values(${ref}), lambda x: ${fromStored(type.value, 'x')}))`
+  return `(TIME '00:00:00' + to_microseconds(${ref}))`
+}

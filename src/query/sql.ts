@@ -2,7 +2,7 @@ import { type DuckDBConnection, DuckDBInstance, type DuckDBType, type DuckDBValu
 import type { LakeColumn } from '../contract/columns.ts'
 import { sqlFailure } from './sql-error.ts'
 import { inspectSql, type QueryShape } from './sql-guard.ts'
-import { duckType, identifier, literal } from './sql-text.ts'
+import { fromStored, identifier, literal, storedType } from './sql-text.ts'
 
 /** A table of the lake at one state, as SQL sees it. */
 export interface SqlTable {
@@ -178,18 +178,19 @@ async function createViews(connection: DuckDBConnection, tables: readonly SqlTab
  * A row-less SELECT gives every column its type; hive_partitioning is off because a partition directory must not shadow a column.
  */
 function viewSql(t: SqlTable): string {
-  const typed = t.columns.map((c) => `CAST(NULL AS ${duckType(c.type)}) AS ${identifier(c.name)}`).join(', ')
+  const typed = t.columns.map((c) => `CAST(NULL AS ${storedType(c.type)}) AS ${identifier(c.name)}`).join(', ')
   const empty = `SELECT ${typed} WHERE false`
-  if (t.files.length === 0) return empty
-  const names = t.columns.map((c) => `CAST(${identifier(c.name)} AS ${shownType(c)}) AS ${identifier(c.name)}`).join(', ')
+  const names = t.columns.map((c) => `${shown(c)} AS ${identifier(c.name)}`).join(', ')
+  if (t.files.length === 0) return `SELECT ${names} FROM (${empty})`
   const files = t.files.map(literal).join(', ')
   const read = `SELECT * FROM read_parquet([${files}], union_by_name = true, hive_partitioning = false, filename = false)`
   return `SELECT ${names} FROM (${empty} UNION ALL BY NAME ${read})`
 }
 
 /** Source `timestamp` columns are stored as UTC instants; SQL sees them without a zone, as the source does. */
-function shownType(c: LakeColumn): string {
-  return c.type.kind === 'timestamp-micros' && isLocalTimestamp(c) ? 'TIMESTAMP' : duckType(c.type)
+function shown(c: LakeColumn): string {
+  const local = c.type.kind === 'timestamp-micros' && isLocalTimestamp(c)
+  return local ? `CAST(${identifier(c.name)} AS TIMESTAMP)` : fromStored(c.type, identifier(c.name))
 }
 
 /** The column's doc starts with the source's type (written when the lake table is created). */

@@ -19,11 +19,3 @@ export const verb = defineVerb({
     return await examine(context)
   },
 })
-
-export type DoctorFlags = {
-  readonly url: string | null
-  readonly tables: readonly string[]
-  readonly name: string
-  readonly 'slot-name': string | null
-  readonly publication: string | null
-}

@@ -3,8 +3,15 @@ import type { Finding } from '../../contract/change.ts'
 import { Failure } from '../../failure/failure.ts'
 import { describePostgres, resolvePostgres } from '../postgres-options.ts'
 import type { ContextWith, Outcome } from '../verb.ts'
-import type { DoctorFlags } from './doctor.ts'
 import { sourceOptions } from './run-source.ts'
+
+export type DoctorFlags = {
+  readonly url: string | null
+  readonly tables: readonly string[]
+  readonly name: string
+  readonly 'slot-name': string | null
+  readonly publication: string | null
+}
 
 const MARK = { ok: '✓', warning: '⚠', failed: '✗' } as const
 

@@ -13,8 +13,19 @@ import { compareOne, type TableReport } from './compare-one.ts'
 import { sourceOptions } from './run-source.ts'
 import { openSlotProbe, type SlotProbe, slotReason } from './slot-probe.ts'
 import { openSourceSnapshot, type SourceSnapshot } from './source-snapshot.ts'
-import type { VerifyFlags } from './verify.ts'
 import { verdict } from './verify-report.ts'
+
+export type VerifyFlags = {
+  readonly url: string | null
+  readonly lake: string
+  readonly state: string
+  readonly tables: readonly string[]
+  readonly name: string
+  readonly 'slot-name': string | null
+  readonly wait: number
+  readonly memory: number
+  readonly threads: number
+}
 
 export type VerifyContext = ContextWith<VerifyFlags>
 
@@ -74,7 +85,8 @@ async function waitAndCompare(work: Work, probe: SlotProbe): Promise<Outcome> {
       const known = reached.lack === 'none' || (reached.lack === 'log ends' && slot === 'covered')
       const certain = known && reached.pending.length === 0
       const state = `${reached.commit} ${reached.plans.map((p) => p.plan.instant).join()}`
-      const worthIt = certain || over || (slot === 'covered' && state !== compared)
+      // At once too: in an idle database the slot is confirmed only with the next keepalive, and mostly all is well.
+      const worthIt = certain || over || compared === '' || (slot === 'covered' && state !== compared)
       if (worthIt) {
         last = { reports: await compareAll(work, reached), reached }
         compared = state

@@ -33,15 +33,3 @@ export const verb = defineVerb({
     return await verify(context)
   },
 })
-
-export type VerifyFlags = {
-  readonly url: string | null
-  readonly lake: string
-  readonly state: string
-  readonly tables: readonly string[]
-  readonly name: string
-  readonly 'slot-name': string | null
-  readonly wait: number
-  readonly memory: number
-  readonly threads: number
-}

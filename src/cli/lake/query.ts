@@ -40,16 +40,3 @@ export const verb = defineVerb({
     return await runQuery(context)
   },
 })
-
-export type QueryFlags = {
-  readonly lake: string
-  readonly 'as-of': string | null
-  readonly exact: boolean
-  readonly state: string
-  readonly format: 'table' | 'json' | 'jsonl' | 'csv' | 'parquet'
-  readonly output: string | null
-  readonly 'max-rows': number
-  readonly meta: boolean
-  readonly memory: number
-  readonly threads: number
-}

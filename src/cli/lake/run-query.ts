@@ -11,8 +11,20 @@ import { sizeText } from '../terminal/units.ts'
 import type { ContextWith, Outcome } from '../verb.ts'
 import { HUDI_COLUMNS, isAddedColumn, type LakeState, lakeState, planTable, type StateTable } from './lake-state.ts'
 import { type OpenLake, openLake } from './open-lake.ts'
-import type { QueryFlags } from './query.ts'
 import { type ReachedState, reach } from './reach.ts'
+
+export type QueryFlags = {
+  readonly lake: string
+  readonly 'as-of': string | null
+  readonly exact: boolean
+  readonly state: string
+  readonly format: 'table' | 'json' | 'jsonl' | 'csv' | 'parquet'
+  readonly output: string | null
+  readonly 'max-rows': number
+  readonly meta: boolean
+  readonly memory: number
+  readonly threads: number
+}
 
 type QueryContext = ContextWith<QueryFlags>
 

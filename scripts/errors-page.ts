@@ -1,5 +1,5 @@
-import type { CodeEntry } from '../../failure/code-entry.ts'
-import { CODES } from '../../failure/codes.ts'
+import type { CodeEntry } from '../src/failure/code-entry.ts'
+import { CODES } from '../src/failure/codes.ts'
 
 const EXITS: Readonly<Record<number, string>> = {
   1: 'failed',

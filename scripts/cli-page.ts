@@ -1,5 +1,5 @@
-import { programHelp, verbHelp } from '../help.ts'
-import { CDC, LAKE } from '../verbs.ts'
+import { programHelp, verbHelp } from '../src/cli/help.ts'
+import { CDC, LAKE } from '../src/cli/verbs.ts'
 
 /** docs/cli.md: the help of both programs and of every verb, as they print it. */
 export async function cliPage(): Promise<string> {
