@@ -215,7 +215,7 @@ describe('a snapshot that is cut off', () => {
   test('a table dropped meanwhile stops it (TRB-PG-024); the next run goes on with those that are left', async () => {
     await schema()
     const tables = { kind: 'patterns', patterns: 'big,keyed,uuids' } as const
-    const first = await start({ ...tiny, tables })
+    const first = await start({ ...tiny, batchBytes: 100, tables })
     await first.until(() => true)
     // Not the table that is being read, nor the last one: those are locked until the snapshot ends.
     await db.sql('drop table keyed')
