@@ -1,8 +1,9 @@
 import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type pg from 'pg'
-import { type Bench, type BenchRow, type Cost, type Figure, measureAnswer, measureCommand, median } from './measure.ts'
+import { type Bench, type BenchRow, type Cost, type Figure, measureAnswer, measureCommand, measureWorker, median } from './measure.ts'
 import { createTable, DEBEZIUM_STREAM, load, withClient } from './orders-data.ts'
 import { type BenchServer, CDC, startBenchServer } from './orders-server.ts'
 
@@ -71,8 +72,16 @@ async function compare(
       reference: { name: 'pg_recvlogical > /dev/null', figure: theirs },
       by: 'wall',
     })
-    if (way === 'TCP')
-      rows.push({ work: 'the same', ours: figure, reference: { name: 'Debezium 3.6, Avro', figure: DEBEZIUM_STREAM }, by: 'cpu' })
+    if (way !== 'TCP') continue
+    rows.push({ work: 'the same', ours: figure, reference: { name: 'Debezium 3.6, Avro', figure: DEBEZIUM_STREAM }, by: 'cpu' })
+    say('TCP: pg-logical-replication')
+    const library: Figure = { ...(await median(runs, () => readByLibrary(client, server.url))), rows: ROWS }
+    rows.push({
+      work: 'the same',
+      ours: figure,
+      reference: { name: 'pg-logical-replication, rows only counted', figure: library },
+      by: 'cpu',
+    })
   }
   return rows
 }
@@ -109,4 +118,10 @@ async function receive(client: pg.Client, program: string, host: string, port: n
     '--start',
     ...options,
   ])
+}
+
+async function readByLibrary(client: pg.Client, url: string): Promise<Cost> {
+  await copySlot(client, 'bench_library')
+  const worker = fileURLToPath(new URL('./library-stream.ts', import.meta.url))
+  return (await measureWorker(worker, [url, 'bench_library', SLOT, String(ROWS)])).cost
 }
