@@ -16,6 +16,8 @@ const NAME = /^(\d{13})\.json$/
 export class LakeWatermarkStore implements WatermarkStore {
   readonly #store: ObjectStore
   readonly #clock: Pick<Clock, 'now'>
+  /** The one appended last by this process: the next one follows it, or putIfAbsent finds that somebody else came in between. */
+  #appended: Watermark | null = null
 
   constructor(store: ObjectStore, clock: Pick<Clock, 'now'>) {
     this.#store = store
@@ -23,12 +25,14 @@ export class LakeWatermarkStore implements WatermarkStore {
   }
 
   async append(watermark: Omit<Watermark, 'seq' | 'writtenMs'>): Promise<Watermark> {
-    const newest = await this.newest()
+    const newest = this.#appended ?? (await this.newest())
     if (newest !== null) this.#checkForward(watermark, newest)
     const next: Watermark = { ...watermark, seq: (newest?.seq ?? 0) + 1, writtenMs: this.#clock.now() }
     if ((await this.#store.putIfAbsent(keyOf(next.seq), print(next))) === 'exists') {
+      this.#appended = null
       throw new Failure('TRB-LAKE-017', { root: this.#store.root, seq: next.seq })
     }
+    this.#appended = next
     return next
   }
 

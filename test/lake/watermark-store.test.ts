@@ -32,6 +32,18 @@ test('the newest costs one list and one get, however many there are', async () =
   expect(store.calls - before).toBe(2)
 })
 
+test('appending lists nothing once the newest is known, and notices another process', async () => {
+  const store = new MemoryStore(clock)
+  const marks = new LakeWatermarkStore(store, clock)
+  await marks.append(mark(1))
+  const before = store.calls
+  await marks.append(mark(2))
+  expect(store.calls - before).toBe(1)
+  await new LakeWatermarkStore(store.reopen(), clock).append(mark(3))
+  await expect(marks.append(mark(4))).rejects.toMatchObject({ code: 'TRB-LAKE-017' })
+  expect((await marks.append(mark(5))).seq).toBe(4)
+})
+
 test('I16: a watermark never goes back within its source', async () => {
   const marks = new LakeWatermarkStore(new MemoryStore(clock), clock)
   await marks.append(mark(5))
