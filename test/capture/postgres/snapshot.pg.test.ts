@@ -23,6 +23,14 @@ async function start(extra: Partial<PostgresOptions> = {}, from: Position | null
   return capture
 }
 
+/** The server notices a moment later that its reader has left. */
+async function dropSlot(slot: string): Promise<void> {
+  const active = (): Promise<{ active: boolean }[]> =>
+    db.sql<{ active: boolean }>(`select active from pg_replication_slots where slot_name = '${slot}'`)
+  await expect.poll(async () => (await active())[0].active, { timeout: 5000 }).toBe(false)
+  await db.sql(`select pg_drop_replication_slot('${slot}')`)
+}
+
 async function marks(extra: Partial<PostgresOptions> = {}): Promise<string[]> {
   const names = ['false', 'true', 'first', 'first_in_data_collection', 'last_in_data_collection', 'last']
   const capture = await start(extra)
@@ -145,7 +153,7 @@ describe('a snapshot that is cut off', () => {
       for (const b of second.batches) for (const c of changesOf(b)) model.apply(c)
       expect(state(model), `cut after ${cut} batches`).toEqual(await truth())
       await second.close()
-      await db.sql(`select pg_drop_replication_slot('${slot}')`)
+      await dropSlot(slot)
     }
   })
 

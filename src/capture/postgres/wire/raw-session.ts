@@ -1,6 +1,9 @@
 import type { Duplex } from 'node:stream'
 import type { SqlConnection } from '../connect.ts'
 
+/** What is still read after the goodbye before the connection is cut. */
+const GOODBYE_BYTES = 1 << 20
+
 /**
  * The bytes of a connection after the login: `pg` does the handshake, then its parser, which makes an object, a Buffer and an event
  * per row, is taken out of the way and the socket is read directly.
@@ -55,8 +58,12 @@ export class RawSession {
     this.#socket.end(Buffer.from([0x58, 0, 0, 0, 4]))
     const done = Promise.withResolvers<void>()
     this.#socket.once('close', () => done.resolve())
-    // The server may be busy sending: what it still has to say is not wanted.
-    this.onChunk = () => this.#socket.destroy()
+    // The server may be in the middle of a long transaction, which it would send to its end: what is left to say is not waited for.
+    let patience = GOODBYE_BYTES
+    this.onChunk = (chunk) => {
+      patience -= chunk.length
+      if (patience < 0) this.#socket.destroy()
+    }
     await done.promise
   }
 
