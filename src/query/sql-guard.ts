@@ -105,12 +105,12 @@ export function refused(what: string, reason: string): Failure {
   return new Failure('TRB-QUERY-007', { what, reason })
 }
 
-/** `position` counts bytes of UTF-8 in the text given to the parser; `shift` characters of `sql` stand before it. */
+/** `position` counts code points of the text given to the parser; `shift` UTF-16 units of `sql` stand before it. */
 function syntaxError(sql: string, tree: SerializedSql, shift: number): Failure {
   const message = tree.error_message ?? 'syntax error'
   if (tree.position === undefined) return new Failure('TRB-QUERY-006', { message, position: 'The parser gives no position.', hint: '' })
-  const bytes = Buffer.from(sql.slice(shift), 'utf8').subarray(0, Number(tree.position))
-  return new Failure('TRB-QUERY-006', { message, position: pointAt(sql, shift + bytes.toString('utf8').length), hint: '' })
+  const before = Array.from(sql.slice(shift)).slice(0, Number(tree.position)).join('')
+  return new Failure('TRB-QUERY-006', { message, position: pointAt(sql, shift + before.length), hint: '' })
 }
 
 /** `line 3, column 7:`, the line, and a caret below the character. `at` is an index into `sql`. */
