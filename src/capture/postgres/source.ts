@@ -196,6 +196,8 @@ class PostgresStream implements ChangeStream {
     const session = await this.#startSession(connection, start)
     this.#session = session
     try {
+      // Closed while it was being opened: close() found no session that it could end.
+      if (this.#closed) return
       this.#deps.observe({ kind: 'streaming', from: printPosition({ ...start, catchUp: null }) })
       if (this.#durable > 0n) session.acknowledge(this.#durable)
       if (this.#wanted > 0n) session.chase(this.#wanted)
