@@ -158,6 +158,8 @@ export class TimelineStore {
     change(properties)
     await this.store.putIfAbsent(backup, old)
     const body = printTableProperties(properties, 'Updated at', this.clock.now())
+    // Hadoop's local file system keeps a checksum beside each file that it wrote, and refuses a file that does not fit it.
+    await this.store.delete([PROPERTIES_FILE, PROPERTIES_BACKUP].map((name) => hoodieKey(this.table, `.${name}.crc`)))
     const answer = await this.store.replaceIfTag(key, body, at.tag)
     await this.store.delete([backup])
     if (answer === 'stale') throw new Failure('TRB-LAKE-011', { table: this.table, refusal: `${PROPERTIES_FILE} was changed meanwhile` })

@@ -237,12 +237,14 @@ test('a configuration that Java left half written is taken from its backup', asy
   const ts = new TimelineStore(store, 't', clock)
   await ts.createTable(propertiesOf(SPEC))
   const whole = await store.get('t/.hoodie/hoodie.properties')
+  await store.putIfAbsent('t/.hoodie/.hoodie.properties.crc', Buffer.from("Hadoop's checksum of the old file"))
   await store.delete(['t/.hoodie/hoodie.properties'])
   await store.putIfAbsent('t/.hoodie/hoodie.properties', whole.subarray(0, 100))
   await store.putIfAbsent('t/.hoodie/hoodie.properties.backup', whole)
   expect((await ts.properties()).get('hoodie.table.name')).toBe('orders')
   await ts.updateProperties((p) => p.set('x', '1'))
   expect((await ts.properties()).get('x')).toBe('1')
+  expect(await store.head('t/.hoodie/.hoodie.properties.crc')).toBeNull()
 })
 
 test('a configuration that somebody changes at the same moment is an error', async () => {
