@@ -2,7 +2,7 @@ import type { ConnectSchema, ConnectValue } from '../contract/connect-schema.ts'
 import { assert } from '../failure/failure.ts'
 import { ByteCursor } from '../format/bytes/cursor.ts'
 import { javaDouble, javaFloat } from './java-number.ts'
-import { jsonString } from './json-text.ts'
+import { jsonStringAsBytes as jsonString } from './json-text.ts'
 
 /**
  * The text of Kafka's JsonConverter with schemas.enable=true and otherwise its defaults (spec debezium §1.7), from the record's Avro

@@ -2,14 +2,16 @@ import type { ConnectSchema } from '../contract/connect-schema.ts'
 import { GrowableSink } from '../format/bytes/growable-sink.ts'
 import { writeHeaders } from '../format/record-batch/writer.ts'
 import { connectJson, connectText } from './connect-json.ts'
-import { jsonString } from './json-text.ts'
+import { jsonStringAsBytes } from './json-text.ts'
 import type { EnvelopeOptions } from './options.ts'
 
 /** Header list with the four context headers that every data record carries, or null when they are off. */
 export function contextHeaders(options: EnvelopeOptions): Uint8Array | null {
   if (!options.contextHeaders) return null
   const value = (text: string): Buffer =>
-    Buffer.from(options.headerFormat === 'simple' ? text : `{"schema":{"type":"string","optional":false},"payload":${jsonString(text)}}`)
+    Buffer.from(
+      options.headerFormat === 'simple' ? text : `{"schema":{"type":"string","optional":false},"payload":${jsonStringAsBytes(text)}}`,
+    )
   const out = new GrowableSink(512)
   writeHeaders(out, [
     { name: '__debezium.context.connectorLogicalName', value: value(options.prefix) },

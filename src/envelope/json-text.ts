@@ -8,3 +8,9 @@ export function jsonString(s: string): string {
     ? text.replace(/\\u([0-9a-f]{4})|\\./g, (m, hex?: string) => (hex === undefined ? m : `\\u${hex.toUpperCase()}`))
     : text
 }
+
+/** The same as bytes of UTF-8 (JsonConverter): there Jackson writes characters beyond U+FFFF as two escapes. */
+export function jsonStringAsBytes(s: string): string {
+  const text = jsonString(s)
+  return /[\ud800-\udfff]/.test(text) ? text.replace(/[\ud800-\udfff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).toUpperCase()}`) : text
+}

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { LakeType } from '../../src/contract/columns.ts'
 import { lakeColumns } from '../../src/envelope/lake-columns.ts'
 import { createRowDecoder, decodeRows } from '../../src/envelope/row-decoder.ts'
+import { isFailure } from '../../src/failure/failure.ts'
 import { goldenBatches, goldenEvents, goldenSchemas, SCENARIOS } from './golden.ts'
 import { decimalText, rows, values } from './vector-values.ts'
 
@@ -136,5 +137,35 @@ describe('row decoder on records of the real Debezium', () => {
     expect(arrays['tza']).toEqual({ kind: 'list', element: { kind: 'timestamp-micros' } })
     const decoder = createRowDecoder({ keySchema: null, valueSchema: [...goldenSchemas('truncate').values()][1] })
     expect(decoder.columns.at(-1)).toEqual({ name: '_event_lsn', type: { kind: 'long' } })
+  })
+})
+
+describe('records that are not what they should be', () => {
+  const failureOf = (run: () => unknown): string | null => {
+    try {
+      run()
+      return null
+    } catch (e) {
+      return isFailure(e) ? e.code : String(e)
+    }
+  }
+  const [, value] = [...goldenSchemas('truncate').values()]
+
+  it('a value of another schema is refused', () => {
+    const [batch] = goldenBatches('truncate').get('p.public.ta')!
+    const decode = (): unknown => [...decodeRows([{ ...batch, valueSchema: batch.valueSchema + 1 }], { schema: () => value })]
+    expect(failureOf(decode)).toBe('TRB-ENV-004')
+  })
+
+  it('a schema that is no envelope is refused', () => {
+    const plain = '{"type":"record","name":"Value","fields":[{"name":"id","type":"int"}]}'
+    expect(failureOf(() => createRowDecoder({ keySchema: null, valueSchema: plain }))).toBe('TRB-ENV-004')
+    expect(failureOf(() => createRowDecoder({ keySchema: null, valueSchema: '{"type":"fixed","name":"f","size":2}' }))).toBe('TRB-ENV-004')
+  })
+
+  it('a field that the lake has no type for is refused by name', () => {
+    const strange = value.replace('{"name":"id","type":"int"}', '{"name":"id","type":{"type":"record","name":"Strange","fields":[]}}')
+    expect(strange).not.toBe(value)
+    expect(failureOf(() => lakeColumns(strange))).toBe('TRB-ENV-003')
   })
 })
