@@ -58,4 +58,12 @@ export const STORE_CODES = {
     retry: 'never',
     exit: 2,
   },
+  'TRB-STORE-008': {
+    what: 'The file system of {root} has no hard links ({system} on {key})',
+    why: 'An object appears by link(2), the one call of a file system that creates a whole file and fails when the name is taken. FAT, exFAT and some network shares lack it.',
+    safe: 'Nothing was changed.',
+    fix: 'Put the lake on a file system with hard links (ext4, xfs, btrfs, zfs, apfs, NFS): --lake /path/on/such/a/disk',
+    retry: 'never',
+    exit: 3,
+  },
 } as const satisfies Record<string, CodeEntry>

@@ -12,10 +12,16 @@ const CODES: Readonly<Record<string, 'TRB-STORE-001' | 'TRB-STORE-002' | 'TRB-ST
   ENOTDIR: 'TRB-STORE-006',
 }
 
+/** What link(2) answers on file systems that have no hard links (FAT, exFAT, some network shares). */
+const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])
+
 /** The failure that an error of the file system means; anything unknown is TRB-STORE-004. Failures pass unchanged. */
 export function diskFailure(e: unknown, root: string, key: string): Failure {
   if (e instanceof Failure) return e
   const system = errorCode(e) ?? String(e)
+  if (NO_LINKS.has(system) && e instanceof Error && 'syscall' in e && e.syscall === 'link') {
+    return new Failure('TRB-STORE-008', { root, key, system }, e)
+  }
   return new Failure(CODES[system] ?? 'TRB-STORE-004', { root, key, system }, e)
 }
 

@@ -102,3 +102,8 @@ test.each([
   expect(failure.explain().what).toContain('a/b')
   expect(diskFailure(failure, 'other', 'other')).toBe(failure)
 })
+
+test('a file system without hard links is named: TRB-STORE-008', () => {
+  const of = (syscall: string): string => diskFailure(Object.assign(new Error('EPERM'), { code: 'EPERM', syscall }), '/lake', 'k').code
+  expect([of('link'), of('open')]).toEqual(['TRB-STORE-008', 'TRB-STORE-002'])
+})
