@@ -1,0 +1,24 @@
+import { nameFlag, sourceFlag, stateFlag, urlFlag } from '../defaults.ts'
+import { bool, choice, duration, integer, list, size, text } from '../flag.ts'
+
+/** Flags of `cdc run`. */
+export const RUN_FLAGS = {
+  source: sourceFlag,
+  url: urlFlag,
+  tables: list({ help: 'tables to capture, as schema.table with * for any text; a leading ! excludes', default: ['*'] }),
+  name: nameFlag,
+  lake: text({ help: 'where the lake is; none: capture into the log only', placeholder: 'URI', default: './lake' }),
+  state: stateFlag,
+  once: bool({ help: 'stop when the position current at start has been reached and committed' }),
+  'flush-interval': duration({ help: 'longest time that a change waits in the log before its commit starts', default: 10_000 }),
+  'flush-rows': integer({ help: 'changes after which a commit starts earlier', default: 50_000, min: 1 }),
+  'flush-bytes': size({ help: 'bytes of changes after which a commit starts earlier', default: 64 * 1024 ** 2 }),
+  'table-type': choice({ help: 'type of new tables: copy-on-write', choices: ['cow'], default: 'cow' }),
+  'table-version': choice({ help: 'Hudi table version of new tables', choices: ['6'], default: '6' }),
+  'log-retention': duration({ help: 'how long the log keeps what the lake already has', default: 24 * 3_600_000 }),
+  'log-retention-bytes': size({ help: 'size beyond which the log drops what the lake already has', default: 8 * 1024 ** 3 }),
+  'slot-name': text({ help: 'replication slot; created when absent', placeholder: 'SLOT', defaultText: 'after --name' }),
+  publication: text({ help: 'publication; created when absent', placeholder: 'NAME', defaultText: 'after --name' }),
+}
+
+export type RunFlags = typeof RUN_FLAGS
