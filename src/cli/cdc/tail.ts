@@ -1,38 +1,11 @@
-import { sourceFlag, urlFlag } from '../defaults.ts'
-import { choice, list, text } from '../flag.ts'
 import { defineVerb } from '../verb.ts'
-
-const flags = {
-  source: sourceFlag,
-  url: urlFlag,
-  tables: list({ help: 'tables to print, as schema.table with * for any text; a leading ! excludes', default: ['*'] }),
-  name: text({ help: 'topic prefix and name of the slot', placeholder: 'NAME', default: 'tail' }),
-  format: choice({
-    help: 'debezium-json: records as JsonConverter prints them; avro-hex: schema and Avro bytes; json: payload only, for people',
-    choices: ['debezium-json', 'json', 'avro-hex'],
-    default: 'json',
-  }),
-  until: text({ help: 'when to stop: now, idle:3s, lsn:16/B374D848 or count:100', placeholder: 'WHEN', defaultText: 'never' }),
-  'snapshot-mode': choice({
-    help: 'initial: print a snapshot first; initial_only: then stop; never: changes only',
-    choices: ['initial', 'initial_only', 'never'],
-    defaultText: 'initial, or as in the configuration',
-  }),
-  state: text({
-    help: 'directory that keeps the position, so that the next start goes on; without it slot and publication are removed at the end',
-    placeholder: 'DIR',
-  }),
-  'slot-name': text({ help: 'replication slot; created when absent', placeholder: 'SLOT', defaultText: 'after --name' }),
-  publication: text({ help: 'publication; created when absent', placeholder: 'NAME', defaultText: 'after --name' }),
-}
-
-export type TailFlags = typeof flags
+import { tailFlags } from './tail-flags.ts'
 
 /** `cdc tail`: change events of a database on stdout, as Debezium would give them. */
 export const verb = defineVerb({
   description:
     'Prints a snapshot of the tables and then every change, as Debezium 3.6 would send it. With --config a Debezium connector configuration (.properties) is taken as it is. Says `streaming` on stderr when the snapshot is done and the stream is open.',
-  flags,
+  flags: tailFlags,
   takesProperties: true,
   examples: [
     { why: 'watch one table', command: "cdc tail --url postgres://app@db/shop --tables 'public.orders' --snapshot-mode never" },

@@ -3,7 +3,7 @@ import { isFailure } from '../../../failure/failure.ts'
 import { ByteCursor } from '../../../format/bytes/cursor.ts'
 import { GrowableSink } from '../../../format/bytes/growable-sink.ts'
 import type { CatalogColumn } from '../catalog-column.ts'
-import type { TypeMapping } from './mapping.ts'
+import type { TypeMapping } from './type-mapping.ts'
 
 /** A column default as the schema shows it: the Connect value and its Avro binary (no union branch). */
 export interface SchemaDefault {

@@ -14,17 +14,7 @@ import type { TypeOptions } from './options.ts'
 import { arrayPlaceholder, textPlaceholder } from './placeholder.ts'
 import { temporalMapping } from './temporal-mapping.ts'
 import { avroBytes, encodeBit, encodeBits, encodeBytea, encodeNothing, encodeText } from './text.ts'
-
-/** How values of one PG type (with its modifier) are shown: schema without optionality and default, and the bytes. */
-export interface TypeMapping {
-  readonly schema: Omit<ConnectSchema, 'optional' | 'default'>
-  readonly encode: ValueEncoder
-  readonly encodeSnapshot?: ValueEncoder
-  /** Avro binary of what stands for null in a NOT NULL column without default. */
-  readonly fallback: Uint8Array
-  /** Avro binary of the placeholder for a value that is not in the log; null: shown as null. */
-  readonly unavailable: Uint8Array | null
-}
+import type { TypeMapping } from './type-mapping.ts'
 
 const EMPTY = Buffer.from([0])
 const ZERO = Buffer.from([0])

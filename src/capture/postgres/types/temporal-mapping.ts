@@ -1,5 +1,4 @@
 import type { ConnectSchema } from '../../../contract/connect-schema.ts'
-import type { TypeMapping } from './mapping.ts'
 import type { TypeOptions } from './options.ts'
 import {
   encodeDate,
@@ -14,6 +13,7 @@ import {
   encodeZonedTimestamp,
 } from './temporal.ts'
 import { avroBytes } from './text.ts'
+import type { TypeMapping } from './type-mapping.ts'
 
 const ZERO = Buffer.from([0])
 const CONNECT = 'org.apache.kafka.connect.data'
