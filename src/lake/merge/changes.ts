@@ -23,7 +23,7 @@ export interface Chunk {
   readonly keys: Keys
   /** Entry → row of `columns`; −1 for entries that take away. */
   readonly row: Int32Array
-  /** 1: the entry creates its key. One that lacks values then came of a change of key, right after the entry that took the old key away. */
+  /** 1: the entry is a new row (c, r). One that lacks values then came of a change of key, right after the entry that took the old key away. */
   readonly creates: Uint8Array
   readonly bucket: Int32Array
   /** Number of the partition path; −1 not known. Null: the table is not partitioned. */
@@ -35,6 +35,7 @@ const DELETE = 0x64
 const TRUNCATE = 0x74
 const UPDATE = 0x75
 const CREATE = 0x63
+const SNAPSHOT = 0x72
 
 /** Turns the contract's chunks into entries. */
 export class ChangePreparer {
@@ -164,7 +165,7 @@ export class ChangePreparer {
   ): Chunk {
     const count = row.length
     const creates = new Uint8Array(count)
-    for (let i = 0; i < count; i++) if (changes.op[rows[i]] === CREATE) creates[i] = 1
+    for (let i = 0; i < count; i++) if (changes.op[rows[i]] === CREATE || changes.op[rows[i]] === SNAPSHOT) creates[i] = 1
     const bucket = new Int32Array(count)
     if (this.#bucket.buckets > 1) {
       for (let i = 0; i < count; i++) bucket[i] = bucketOf(this.#bucket, keys.data, keys.offsets[i], keys.offsets[i + 1])

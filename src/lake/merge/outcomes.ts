@@ -60,6 +60,13 @@ export class Outcomes {
     }
   }
 
+  /** Entries that are new rows, each of its own key: nothing is looked up, nothing leads back. */
+  static ofNewRows(unit: Unit): Outcomes {
+    const none: Unit = { ...unit, count: 0 }
+    const out = new Outcomes(none, false, 0)
+    return Object.assign(out, { unit })
+  }
+
   /** Entry j takes its row away. */
   removes(j: number): boolean {
     const c = this.unit.chunks[this.unit.chunk[j]]

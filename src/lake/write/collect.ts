@@ -1,66 +1,106 @@
-import type { LakeColumn, RowChanges } from '../../contract/columns.ts'
-import type { TableSpec } from '../../contract/table.ts'
+import type { RowChanges } from '../../contract/columns.ts'
 import { Failure } from '../../failure/failure.ts'
-import { ChangePreparer, type Chunk } from '../merge/changes.ts'
+import type { ChangePreparer, Chunk } from '../merge/changes.ts'
+import type { BaseGroup } from '../merge/join.ts'
+import { Appender } from './appender.ts'
+import type { GroupFiles, WriteContext } from './group-files.ts'
+import { ScratchFile } from './scratch-file.ts'
 import { Spill } from './spill.ts'
 
 /** All changes of a flush, ready to be merged. */
 export interface Collected {
   readonly preparer: ChangePreparer
-  /** The table was truncated: rows stored before don't count. */
+  /** The groups to merge into: those of the table, or what new rows of this flush have made of them already. */
+  readonly groups: readonly BaseGroup[]
+  /** Rows that the groups hold don't count. */
   readonly truncated: boolean
   /** Empty when the changes were spilled. */
   readonly chunks: readonly Chunk[]
   readonly spill: Spill | null
 }
 
-export interface CollectLimits {
-  readonly memoryBudget: number
-  readonly scratchDir: string
-  /** Name of the scratch file, unique in the directory. */
-  readonly scratchName: string
-}
+/** Reads the changes of a flush. Half of the budget is for changes; beyond it they go to disk: new rows of a table without rows
+ * straight into its files, others into a scratch file. A truncate drops whatever came before it. */
+export class Collector {
+  readonly #context: WriteContext
+  readonly #preparer: ChangePreparer
+  readonly #output: GroupFiles
+  #groups: readonly BaseGroup[]
+  #chunks: Chunk[] = []
+  #bytes = 0
+  #truncated = false
+  #appender: Appender | null = null
+  #spill: Spill | null = null
+  #scratch: ScratchFile | null = null
 
-/** Reads the changes of a flush. Half of the budget is for changes; beyond it they go to disk. A truncate drops whatever came before it. */
-export async function collect(
-  changes: Iterable<RowChanges> | AsyncIterable<RowChanges>,
-  spec: TableSpec,
-  columns: readonly LakeColumn[],
-  seed: number,
-  limits: CollectLimits,
-): Promise<Collected> {
-  const preparer = new ChangePreparer(spec, columns, seed)
-  let chunks: Chunk[] = []
-  let bytes = 0
-  let truncated = false
-  let spill: Spill | null = null
-  const flush = async (): Promise<void> => {
-    if (chunks.some((c) => changesKey(c))) throw new Failure('TRB-LAKE-407', { table: spec.path, budget: limits.memoryBudget })
-    spill ??= await Spill.create(limits.scratchDir, limits.scratchName, spec.buckets, columns)
-    await spill.add(chunks)
-    chunks = []
-    bytes = 0
+  constructor(context: WriteContext, preparer: ChangePreparer, groups: readonly BaseGroup[], output: GroupFiles) {
+    this.#context = context
+    this.#preparer = preparer
+    this.#groups = groups
+    this.#output = output
   }
-  try {
+
+  async read(changes: Iterable<RowChanges> | AsyncIterable<RowChanges>): Promise<Collected> {
     for await (const c of changes) {
-      const prepared = preparer.prepare(c)
-      if (prepared.truncated) {
-        truncated = true
-        chunks = []
-        bytes = 0
-        ;(spill as Spill | null)?.clear()
-      }
-      if (prepared.chunk.count === 0) continue
-      chunks.push(prepared.chunk)
-      bytes += prepared.chunk.bytes
-      if (bytes > limits.memoryBudget / 2) await flush()
+      const { chunk, truncated } = this.#preparer.prepare(c)
+      if (truncated) await this.#truncate()
+      if (chunk.count === 0) continue
+      if (this.#appender !== null && !Appender.takes(chunk)) await this.#endAppend()
+      this.#chunks.push(chunk)
+      this.#bytes += chunk.bytes
+      if (this.#bytes > this.#context.memoryBudget / 2) await this.#flush()
     }
-    if (spill !== null && chunks.length > 0) await flush()
-  } catch (e) {
-    await (spill as Spill | null)?.close()
-    throw e
+    if (this.#appender !== null) await this.#endAppend()
+    if (this.#spill !== null && this.#chunks.length > 0) await this.#flush()
+    return { preparer: this.#preparer, groups: this.#groups, truncated: this.#truncated, chunks: this.#chunks, spill: this.#spill }
   }
-  return { preparer, truncated, chunks, spill }
+
+  async close(): Promise<void> {
+    await this.#scratch?.close()
+  }
+
+  async #flush(): Promise<void> {
+    const { spec, memoryBudget } = this.#context
+    if (this.#appender === null && this.#spill === null && this.#mayAppend()) {
+      this.#appender = new Appender(this.#context, this.#groups, this.#output, () => this.#file(), this.#truncated)
+    }
+    if (this.#appender !== null) await this.#appender.add(this.#chunks)
+    else {
+      if (this.#chunks.some(changesKey)) throw new Failure('TRB-LAKE-407', { table: spec.path, budget: memoryBudget })
+      this.#spill ??= new Spill(await this.#file(), spec.buckets, spec.columns)
+      await this.#spill.add(this.#chunks)
+    }
+    this.#chunks = []
+    this.#bytes = 0
+  }
+
+  #mayAppend(): boolean {
+    const empty = this.#truncated || this.#groups.every((g) => g.file.meta.rows === 0)
+    return empty && this.#context.spec.key.length > 0 && this.#chunks.every((c) => Appender.takes(c))
+  }
+
+  /** The rows appended so far become the groups that later changes are merged into. */
+  async #endAppend(): Promise<void> {
+    if (this.#chunks.length > 0) await this.#appender!.add(this.#chunks)
+    this.#groups = await this.#appender!.finish()
+    this.#appender = null
+    this.#truncated = false
+    this.#chunks = []
+    this.#bytes = 0
+  }
+
+  async #truncate(): Promise<void> {
+    this.#chunks = []
+    this.#bytes = 0
+    if (this.#appender !== null) await this.#endAppend()
+    this.#spill?.clear()
+    this.#truncated = true
+  }
+
+  async #file(): Promise<ScratchFile> {
+    this.#scratch ??= await ScratchFile.create(this.#context.scratchDir, this.#context.scratchName)
+    return this.#scratch
+  }
 }
 
 /** Some entry is the second half of a change of key and lacks values: they are with the old key, which may be in another part. */

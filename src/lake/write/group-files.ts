@@ -1,6 +1,7 @@
 import type { Clock } from '../../contract/clock.ts'
 import type { ObjectStore } from '../../contract/object-store.ts'
-import type { TableSpec } from '../../contract/table.ts'
+import type { TableSpec, WriteCounts } from '../../contract/table.ts'
+import { assert } from '../../failure/failure.ts'
 import { bucketFileId, printBaseFileName, writeToken } from '../layout/file-name.ts'
 import { join as joinPath, type MarkerKind } from '../layout/paths.ts'
 import { BAG_KEY_COLUMN, storedColumns } from '../layout/table-properties.ts'
@@ -20,6 +21,9 @@ export interface WriteContext {
   readonly clock: Clock
   readonly rowGroupBytes: number
   readonly memoryBudget: number
+  readonly scratchDir: string
+  /** Name of the scratch file, unique in the directory. */
+  readonly scratchName: string
 }
 
 /** A new base file of a file group, being written. */
@@ -35,11 +39,11 @@ export interface OpenGroup {
 /** Opens and closes the base files of one commit, and keeps their statistics. */
 export class GroupFiles {
   readonly stats: WriteStat[] = []
-  readonly counts = { inserted: 0, updated: 0, deleted: 0 }
   readonly #context: WriteContext
   readonly #paths: readonly string[]
   readonly #target: CommitTarget
   readonly #open = new Set<OpenGroup>()
+  readonly #bytes = new Map<OpenGroup, number>()
   #opened = 0
 
   /** `paths`: partition paths by number. */
@@ -73,18 +77,47 @@ export class GroupFiles {
   async close(file: OpenGroup): Promise<void> {
     const { rows, bytes } = await file.writer.close()
     this.#open.delete(file)
-    const { inserted, updated, deleted } = file.writer
-    this.counts.inserted += inserted
-    this.counts.updated += updated
-    this.counts.deleted += deleted
-    const { fileId, path, partition, previous, started } = file
+    this.#bytes.set(file, bytes)
+    const { fileId, path, partition, previous, started, writer } = file
     const elapsedMs = this.#context.clock.now() - started
-    this.stats.push(baseFileStat({ fileId, path, partition, previous, rows, inserted, updated, deleted, bytes, elapsedMs }))
+    const { inserted, updated, deleted } = writer
+    const stat = baseFileStat({ fileId, path, partition, previous, rows, inserted, updated, deleted, bytes, elapsedMs })
+    const earlier = this.stats.findIndex((s) => s.fileId === fileId && s.partitionPath === partition)
+    if (earlier >= 0) this.stats[earlier] = inOneCommit(this.stats[earlier], stat)
+    else this.stats.push(stat)
+  }
+
+  get counts(): WriteCounts {
+    const counts = { inserted: 0, updated: 0, deleted: 0 }
+    for (const s of this.stats) {
+      counts.inserted += s.numInserts
+      counts.updated += s.numUpdateWrites
+      counts.deleted += s.numDeletes
+    }
+    return counts
+  }
+
+  /** Size of a file that has been closed. */
+  bytesOf(file: OpenGroup): number {
+    const bytes = this.#bytes.get(file)
+    assert(bytes !== undefined, 'the file has been closed')
+    return bytes
   }
 
   /** Gives up the files that are being written. */
   async abort(): Promise<void> {
     for (const file of this.#open) await file.writer.abort()
     this.#open.clear()
+  }
+}
+
+/** Two files of one group in one commit, the second written upon the first, whose rows were all new: what the commit did to the group. */
+function inOneCommit(first: WriteStat, second: WriteStat): WriteStat {
+  return {
+    ...second,
+    prevCommit: first.prevCommit,
+    numInserts: first.numInserts + second.numInserts - second.numDeletes,
+    numUpdateWrites: 0,
+    numDeletes: first.numDeletes,
   }
 }

@@ -4,8 +4,7 @@ import type { ScanPlan, SliceFile } from '../../contract/table.ts'
 import { CHANGE_COLUMNS } from '../index/bag-key.ts'
 import { join } from '../layout/paths.ts'
 import { evolvedColumns } from '../merge/fit.ts'
-import { collect } from './collect.ts'
-import { mergeCollected } from './merge-collected.ts'
+import { mergeFlush } from './merge-flush.ts'
 import type { WriterDeps } from './table-writer.ts'
 
 /** The files that hold a table's rows: `kept` in its own store, `written` in the scratch store. */
@@ -34,10 +33,11 @@ export async function materialise(
   const grown = evolvedColumns(plan.spec.path, plan.columns, columns, isChange)
   const spec = { ...plan.spec, columns: grown }
   const seed = Math.floor(deps.clock.random() * 0x100000000)
-  const collected = await collect(changes, spec, grown, seed, { ...deps, scratchName: `${instant}-${deps.clock.uuid()}` })
   const files = plan.files.map((f) => ({ ...f, name: f.key.slice(f.key.lastIndexOf('/') + 1) }))
   const announce = async (): Promise<void> => undefined
-  const { stats } = await mergeCollected({ store, out, spec, instant, announce, seed, ...deps }, files, collected)
+  const scratchName = `${instant}-${deps.clock.uuid()}`
+  const context = { store, out, spec, instant, announce, seed, scratchName, ...deps }
+  const { stats } = await mergeFlush(context, files, changes)
   const replaced = new Set(stats.map((s) => `${s.partitionPath}/${s.fileId}`))
   const written = stats.map((s): SliceFile => {
     const { fileId, partitionPath, path, fileSizeInBytes: bytes, numWrites: rows } = s

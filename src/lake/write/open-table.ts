@@ -10,12 +10,12 @@ export interface OpenTableDeps {
   readonly scratchDir: string
   /** Bytes of changes held in memory at most; default 128 MiB. */
   readonly memoryBudget?: number
-  /** Row groups are cut at about this many bytes, uncompressed; default 64 MiB. */
+  /** Row groups are cut at about this many bytes, uncompressed; default 32 MiB. */
   readonly rowGroupBytes?: number
 }
 
 const DEFAULT_BUDGET = 128 << 20
-const DEFAULT_ROW_GROUP = 64 << 20
+const DEFAULT_ROW_GROUP = 32 << 20
 
 /**
  * Opens a table for writing, created when there is none. An existing table keeps its columns (call evolve to add some) and bucket count.

@@ -2,7 +2,7 @@ import type { LakeColumn } from '../../contract/columns.ts'
 import { assert } from '../../failure/failure.ts'
 import type { Chunk } from '../merge/changes.ts'
 import { selectChunk } from '../merge/select-chunk.ts'
-import { type BlockRef, ScratchFile } from './scratch-file.ts'
+import type { BlockRef, ScratchFile } from './scratch-file.ts'
 
 /** Parts that the changes are split into, over all buckets. */
 const PARTS = 128
@@ -41,14 +41,10 @@ export class Spill {
   readonly #columns: readonly LakeColumn[]
   #blocks = new Map<number, BlockRef[]>()
 
-  private constructor(file: ScratchFile, places: Places, columns: readonly LakeColumn[]) {
+  constructor(file: ScratchFile, buckets: number, columns: readonly LakeColumn[]) {
     this.file = file
-    this.places = places
+    this.places = new Places(buckets)
     this.#columns = columns
-  }
-
-  static async create(directory: string, name: string, buckets: number, columns: readonly LakeColumn[]): Promise<Spill> {
-    return new Spill(await ScratchFile.create(directory, name), new Places(buckets), columns)
   }
 
   async add(chunks: readonly Chunk[]): Promise<void> {
@@ -97,10 +93,6 @@ export class Spill {
       if (bytes <= limit) yield { places: together, chunks: await this.#load(refs) }
       else for await (const chunks of this.#parts(refs, limit, 0)) yield { places: together, chunks }
     }
-  }
-
-  async close(): Promise<void> {
-    await this.file.close()
   }
 
   /** A place that is too large, split further by other bits of the hash. One key's changes never part. */

@@ -13,8 +13,7 @@ import { checkpointExtra } from '../metadata/checkpoint.ts'
 import { commitMetadata, type WriteStat } from '../metadata/commit-metadata.ts'
 import { columnsAt, tableSchemaText } from '../open-table.ts'
 import { latestBaseFiles } from '../read/slices.ts'
-import { collect } from './collect.ts'
-import { mergeCollected } from './merge-collected.ts'
+import { mergeFlush } from './merge-flush.ts'
 
 export interface WriterDeps {
   readonly clock: Clock
@@ -72,14 +71,13 @@ export class CowTableWriter implements TableWriter {
       const ts = this.#protocol.timeline
       const files = await latestBaseFiles(ts, null)
       const seed = Math.floor(this.#deps.clock.random() * 0x100000000)
-      const limits = { ...this.#deps, scratchName: `${instant}-${this.#deps.clock.uuid()}` }
-      const collected = await collect(changes, this.#spec, this.#spec.columns, seed, limits)
       const announce = async (path: string, partition: string, kind: MarkerKind): Promise<void> => {
         await this.#protocol.mark(instant, path, kind)
         if (kind === 'CREATE') await ensurePartition(this.#store, this.#spec.path, partition, instant, this.#deps.clock.now())
       }
-      const context = { store: this.#store, out: this.#store, spec: this.#spec, instant, announce, seed, ...this.#deps }
-      const { stats, counts } = await mergeCollected(context, files, collected)
+      const scratchName = `${instant}-${this.#deps.clock.uuid()}`
+      const where = { store: this.#store, out: this.#store, spec: this.#spec, instant, announce, seed, scratchName }
+      const { stats, counts } = await mergeFlush({ ...where, ...this.#deps }, files, changes)
       const staged = { instant, counts }
       this.#open = { staged, stats, spec: this.#spec }
       return staged

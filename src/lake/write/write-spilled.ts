@@ -29,14 +29,8 @@ interface SavedWork {
  * with the stored keys of the same places. Without partitions, new rows go straight into the bucket's new base file, and the rows
  * of the old one follow with their edits; else new rows wait on disk until their group is written.
  */
-export async function writeSpilled(
-  context: WriteContext,
-  groups: readonly BaseGroup[],
-  collected: Collected,
-  spill: Spill,
-  output: GroupFiles,
-): Promise<void> {
-  await new SpilledMerge(context, groups, collected, spill, output).run()
+export async function writeSpilled(context: WriteContext, collected: Collected, spill: Spill, output: GroupFiles): Promise<void> {
+  await new SpilledMerge(context, collected, spill, output).run()
 }
 
 class SpilledMerge {
@@ -50,8 +44,9 @@ class SpilledMerge {
   readonly #keys: StoredKeys
   readonly #work = new Map<BaseGroup | string, SavedWork>()
 
-  constructor(context: WriteContext, groups: readonly BaseGroup[], collected: Collected, spill: Spill, output: GroupFiles) {
+  constructor(context: WriteContext, collected: Collected, spill: Spill, output: GroupFiles) {
     this.#context = context
+    const { groups } = collected
     this.#groups = groups
     this.#truncated = collected.truncated
     this.#stored = collected.truncated ? [] : groups.filter((g) => g.file.meta.rows > 0)

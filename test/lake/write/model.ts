@@ -4,7 +4,7 @@ import { show, type Value, vectorOf } from '../../format/parquet/values.ts'
 
 /** One change as a test writes it: values by column position; 'u' in `gone` columns is not in the log. */
 export interface TestChange {
-  readonly op: 'c' | 'u' | 'd' | 't'
+  readonly op: 'c' | 'r' | 'u' | 'd' | 't'
   readonly row: readonly Value[]
   readonly gone: readonly number[]
   /** Bags: the row before an update. */
@@ -67,6 +67,10 @@ export class Model {
         c.row.map((v, i) => (c.gone.includes(i) ? (old?.[i] ?? null) : v)),
       )
     }
+  }
+
+  get size(): number {
+    return this.#keyColumns.length === 0 ? this.#bag.length : this.#rows.size
   }
 
   /** Rows as text, sorted. */

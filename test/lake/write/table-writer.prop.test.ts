@@ -136,6 +136,43 @@ describe('a table with a key', () => {
     )
   }, 240_000)
 
+  it('takes a large load of new rows straight into its files, also with repeated keys and other changes after it', async () => {
+    const settings = fc.record({
+      buckets: fc.constantFrom(1, 3),
+      rowGroupBytes: fc.constantFrom(500, 3000),
+      memoryBudget: fc.constantFrom(2000, 6000),
+      partition: fc.constantFrom(null, null, { column: 'region', truncate: 'none' as const }),
+      key: fc.constant(['id', 'region']),
+    })
+    const load = fc.array(fc.record({ op: fc.constantFrom('c', 'r'), id: fc.integer({ min: 0, max: 400 }), rest: anyRest }), {
+      minLength: 20,
+      maxLength: 150,
+    })
+    const runs = { numRuns: 60 }
+    await fc.assert(
+      fc.asyncProperty(settings, load, fc.array(anyKeyed, { maxLength: 40 }), load, anySizes, async (s, first, then, more, sizes) => {
+        const path = `load${tables++}`
+        const store = new MemoryStore(clock)
+        const writer = await open(store, path, s)
+        const model = new Model([0, 1])
+        const row = (c: { id: number; rest: readonly unknown[] }, i: number): Value[] => [c.id, ...(c.rest as Value[]), BigInt(i)]
+        const inserts = (list: typeof first): TestChange[] => list.map((c, i) => ({ op: c.op as 'c' | 'r', row: row(c, i), gone: [] }))
+        for (const changes of [[...inserts(first), ...keyedChanges(then), ...inserts(more)], inserts(more)]) {
+          const staged = await writer.stage(chunked(changes, sizes).map((part) => changesOf(COLUMNS, part, false)))
+          const before = model.size
+          for (const c of changes) model.apply(c)
+          expect(staged.counts.inserted - staged.counts.deleted, 'rows that came').toBe(model.size - before)
+          expect(await writer.commit(staged, CHECKPOINT)).toBe('committed')
+          expect(await contents(store, path)).toEqual(model.rows())
+          const files = [...store.snapshot().keys()].filter((k) => k.endsWith('.parquet')).length
+          const reader = await new LakeTableReader(store, path, clock).plan({ kind: 'latest' })
+          if (changes.length !== more.length) expect(files, 'no file of a first try is left').toBe(reader.files.length)
+        }
+      }),
+      runs,
+    )
+  }, 240_000)
+
   it('keeps large values that the log does not repeat when keys change', async () => {
     const s: Settings = { key: ['id'], buckets: 3, partition: null, rowGroupBytes: 500, memoryBudget: 1 << 26 }
     const steps = fc.array(

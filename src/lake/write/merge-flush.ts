@@ -1,44 +1,44 @@
+import type { RowChanges } from '../../contract/columns.ts'
 import type { WriteCounts } from '../../contract/table.ts'
 import { ParquetFile } from '../../format/parquet/file.ts'
 import { bucketOfFileId } from '../layout/file-name.ts'
+import { ChangePreparer } from '../merge/changes.ts'
 import { type BaseGroup, type Edits, type Inserts, join, storedKeys } from '../merge/join.ts'
 import { Outcomes } from '../merge/outcomes.ts'
 import { rescue } from '../merge/rescue.ts'
 import type { WriteStat } from '../metadata/commit-metadata.ts'
 import type { BaseFile } from '../read/slices.ts'
-import type { Collected } from './collect.ts'
+import { type Collected, Collector } from './collect.ts'
 import { GroupFiles, type WriteContext } from './group-files.ts'
 import { homeOf, wholeUnit } from './unit.ts'
 import { writeRows } from './write-rows.ts'
 import { writeSpilled } from './write-spilled.ts'
 
 /** Merges a flush into the table's file groups; their new base files are written and announced, not yet visible. */
-export async function mergeCollected(
+export async function mergeFlush(
   context: WriteContext,
   files: readonly BaseFile[],
-  collected: Collected,
+  changes: Iterable<RowChanges> | AsyncIterable<RowChanges>,
 ): Promise<{ stats: readonly WriteStat[]; counts: WriteCounts }> {
-  const output = new GroupFiles(context, collected.preparer.paths.paths)
+  const preparer = new ChangePreparer(context.spec, context.spec.columns, context.seed)
+  const output = new GroupFiles(context, preparer.paths.paths)
+  const collector = new Collector(context, preparer, await openGroups(context, files, preparer), output)
   try {
-    const groups = await openGroups(context, files, collected)
-    if (collected.spill !== null) await writeSpilled(context, groups, collected, collected.spill, output)
-    else await writeFromMemory(context, groups, collected, output)
+    const collected = await collector.read(changes)
+    if (collected.spill !== null) await writeSpilled(context, collected, collected.spill, output)
+    else await writeFromMemory(context, collected, output)
     return { stats: output.stats, counts: output.counts }
   } catch (e) {
     await output.abort()
     throw e
   } finally {
-    await collected.spill?.close()
+    await collector.close()
   }
 }
 
-async function writeFromMemory(
-  context: WriteContext,
-  groups: readonly BaseGroup[],
-  collected: Collected,
-  output: GroupFiles,
-): Promise<void> {
+async function writeFromMemory(context: WriteContext, collected: Collected, output: GroupFiles): Promise<void> {
   const { columns } = context.spec
+  const { groups } = collected
   const outcomes = new Outcomes(wholeUnit(collected.chunks), context.spec.key.length === 0, context.seed)
   const candidates = collected.truncated ? [] : candidatesOf(groups, outcomes, collected)
   const joined = await join(outcomes, candidates, storedKeys(candidates))
@@ -57,12 +57,12 @@ async function writeFromMemory(
   }
 }
 
-async function openGroups(context: WriteContext, files: readonly BaseFile[], collected: Collected): Promise<BaseGroup[]> {
+async function openGroups(context: WriteContext, files: readonly BaseFile[], preparer: ChangePreparer): Promise<BaseGroup[]> {
   const taken = new Set<string>()
   const out: BaseGroup[] = []
   for (const info of files) {
     const file = await ParquetFile.open(context.store, info.key, info.bytes)
-    const partition = collected.preparer.paths.ordinal(info.partition)
+    const partition = preparer.paths.ordinal(info.partition)
     const number = bucketOfFileId(info.fileId)
     const place = `${partition}/${number}`
     // a random id of another engine may look like a bucket's; only one group is a bucket's home
