@@ -36,7 +36,7 @@ export function parseConfig(source: string, file: string): Map<string, readonly 
     const line = offset === undefined ? 1 : source.slice(0, offset).split('\n').length
     return new Failure('TRB-CLI-008', { file, line, reason })
   }
-  const error = document.errors[0]
+  const error = document.errors[0] ?? document.warnings[0]
   if (error !== undefined) throw bad(`not YAML (${error.code.toLowerCase().replaceAll('_', ' ')})`, error.pos[0])
   const values = new Map<string, readonly string[]>()
   const content: unknown = document.toJS()

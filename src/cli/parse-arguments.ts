@@ -17,8 +17,8 @@ export interface ParsedArguments {
 }
 
 /**
- * Splits a verb's command line. A flag's value is whatever follows it, also when it starts with '-' (`--as-of -15m`);
- * `--` ends the flags. node:util parseArgs does the splitting; commander is not used because one descriptor of a flag has to
+ * Splits a verb's command line. A flag's value is whatever follows it, also when it starts with '-' (`--as-of -15m`), but not another flag's
+ * name; `--` ends the flags. node:util parseArgs does the splitting; commander is not used because one descriptor of a flag has to
  * feed the environment, the file, the help and the docs as well, and commander would own the help and the exit.
  */
 export function parseArguments(command: string, argv: readonly string[], flags: Flags, maxArgs: number): ParsedArguments {
@@ -40,7 +40,8 @@ export function parseArguments(command: string, argv: readonly string[], flags: 
       throw new Failure('TRB-CLI-002', { command, flag: token.rawName, hint: suggestion(name, Object.keys(flags), '--') })
     }
     const value = flag.shape === 'switch' ? switchValue(command, name, negated, token.value) : token.value
-    if (value === undefined) throw new Failure('TRB-CLI-003', { command, flag: name, placeholder: flag.placeholder })
+    const forgotten = value?.startsWith('--') && !token.inlineValue && value.slice(2) in all
+    if (value === undefined || forgotten) throw new Failure('TRB-CLI-003', { command, flag: name, placeholder: flag.placeholder })
     const earlier = found.get(name)
     if (earlier !== undefined && flag.shape !== 'list') throw new Failure('TRB-CLI-013', { command, flag: name })
     found.set(name, [...(earlier ?? []), value])

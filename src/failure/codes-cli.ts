@@ -22,7 +22,7 @@ export const CLI_CODES = {
   },
   'TRB-CLI-003': {
     what: '{command}: --{flag} has no value',
-    why: 'The flag stands at the end of the command line, or is followed by nothing.',
+    why: 'The flag stands at the end of the command line, or another flag follows it (--{flag}=… takes any text).',
     safe: NOTHING,
     fix: '--{flag} {placeholder}',
     retry: 'never',
