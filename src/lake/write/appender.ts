@@ -82,7 +82,7 @@ export class Appender {
       // how many more will come isn't known: the filter of keys is made for four times as many
       const { file } = await this.#home(id, c.partition?.[first] ?? 0, c.bucket[first], entries.length * 4)
       const bytes = chunks.reduce((sum, x) => sum + x.bytes, 0) / unit.count
-      const perGroup = file.writer.rowsPerGroup(bytes)
+      const perGroup = file.writer.rowsPerGroup(bytes, entries.length)
       for (let i = 0; i < entries.length; i += perGroup) {
         const part = Int32Array.from(entries.slice(i, i + perGroup))
         await file.writer.insertRows(new UnitRows(outcomes, this.#context.spec.columns, part, 0, null, null))

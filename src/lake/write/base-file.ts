@@ -104,9 +104,15 @@ export class BaseFileWriter {
     return new BaseFileWriter(target, base, parquet, at.name, at.partition, at.ordinal, expected)
   }
 
-  /** Rows that a row group of about `rowGroupBytes` holds, given bytes per row. */
-  rowsPerGroup(bytesPerRow: number): number {
-    return Math.max(1, Math.min(MOST_ROWS, Math.floor(this.#target.rowGroupBytes / Math.max(1, bytesPerRow))))
+  /** Rows per row group of about `rowGroupBytes` for so many rows, given bytes per row: groups of equal size. */
+  rowsPerGroup(bytesPerRow: number, rows: number): number {
+    const most = Math.max(1, Math.min(MOST_ROWS, Math.floor(this.#target.rowGroupBytes / Math.max(1, bytesPerRow))))
+    return Math.max(1, Math.ceil(rows / Math.max(1, Math.ceil(rows / most))))
+  }
+
+  /** Few enough rows for one row group. */
+  fitsOneGroup(bytesPerRow: number, rows: number): boolean {
+    return this.rowsPerGroup(bytesPerRow, rows) >= rows
   }
 
   /** A row group of new rows only. */

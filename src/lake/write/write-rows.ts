@@ -20,12 +20,13 @@ export async function writeRows(
 ): Promise<void> {
   const entries = inserts?.entry.view() ?? new Int32Array(0)
   const ordinals = inserts === null || outcomes.net === null ? null : inserts.ordinal.view()
-  const perGroup = writer.rowsPerGroup(bytesPerEntry(outcomes))
+  const perRow = bytesPerEntry(outcomes)
+  const perGroup = writer.rowsPerGroup(perRow, entries.length)
   let left = 0
   if (base !== null) {
     const groups = base.file.meta.rowGroups
     const last = groups.findLastIndex((g) => g.rows > 0)
-    const joins = entries.length > 0 && last >= 0 && groups[last].rows + entries.length <= perGroup
+    const joins = entries.length > 0 && last >= 0 && writer.fitsOneGroup(perRow, groups[last].rows + entries.length)
     let at = 0
     for (let g = 0; g < groups.length; g++) {
       const from = at

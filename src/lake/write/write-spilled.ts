@@ -107,7 +107,7 @@ class SpilledMerge {
     const entries = inserts.entry.view()
     const ordinals = outcomes.net === null ? null : inserts.ordinal.view()
     const bytes = outcomes.unit.chunks.reduce((sum, c) => sum + c.bytes, 0)
-    const perGroup = file.writer.rowsPerGroup(bytes / Math.max(1, outcomes.unit.count))
+    const perGroup = file.writer.rowsPerGroup(bytes / Math.max(1, outcomes.unit.count), entries.length)
     for (let i = 0; i < entries.length; i += perGroup) {
       const end = Math.min(entries.length, i + perGroup)
       const part = entries.slice(i, end)
