@@ -3,7 +3,7 @@ import { openPostgresSource } from '../../capture/postgres/adapter.ts'
 import type { PostgresOptions, SourceEvent } from '../../capture/postgres/options.ts'
 import { postgresSourceBlock } from '../../capture/postgres/origin.ts'
 import { DEFAULT_TYPE_OPTIONS } from '../../capture/postgres/types/options.ts'
-import type { ChangeBatch, ChangeSource, ChangeStream } from '../../contract/change.ts'
+import type { ChangeBatch, ChangeSource, ChangeStream, TransactionRun } from '../../contract/change.ts'
 import { createEnvelopeEncoder } from '../../envelope/encoder.ts'
 import { DEFAULT_ENVELOPE_SETTINGS } from '../../envelope/options.ts'
 import { Failure } from '../../failure/failure.ts'
@@ -49,6 +49,9 @@ export async function runTail(context: TailContext): Promise<Outcome> {
 class Watch {
   readonly created: SourceEvent[] = []
   streaming = false
+  /** Resolves when the stream is open. */
+  readonly opened: Promise<'open'>
+  readonly #open: (value: 'open') => void
   /** When records last came, ms; the stream's opening counts. */
   lastMs: number
   readonly #context: TailContext
@@ -56,6 +59,9 @@ class Watch {
   constructor(context: TailContext) {
     this.#context = context
     this.lastMs = context.clock.now()
+    const opened = Promise.withResolvers<'open'>()
+    this.opened = opened.promise
+    this.#open = opened.resolve
   }
 
   see(event: SourceEvent): void {
@@ -70,6 +76,7 @@ class Watch {
     else if (event.kind === 'retry') say(`${event.failure.message}; trying again in ${event.delayMs} ms`)
     else if (event.kind === 'streaming' && !this.streaming) {
       this.streaming = true
+      this.#open('open')
       this.lastMs = clock.now()
       say('streaming')
     }
@@ -84,21 +91,28 @@ async function follow(
   until: Until,
   watch: Watch,
 ): Promise<void> {
-  const limit = until.kind === 'lsn' ? until.lsn : until.kind === 'now' ? await stream.head() : null
+  let limit = until.kind === 'lsn' ? until.lsn : null
   if (until.kind === 'count') writer.limit = until.count
   const batches = stream.batches[Symbol.asyncIterator]()
   let pending = batches.next()
   while (!context.signal.aborted) {
+    // `now` is when the stream opens: what the snapshot shows is older.
+    if (until.kind === 'now' && limit === null && (await Promise.race([watch.opened, pending])) === 'open') limit = await stream.head()
     const next = await untilIdle(context, pending, until, watch)
     if (next === 'idle' || next.done === true) return
     const batch = next.value
     const before = writer.printed
-    const whole = await writer.write(batch, (run) => limit === null || source.compare(run.commit, limit) <= 0)
+    // A snapshot is wanted as a whole, whenever it was taken.
+    const whole = await writer.write(batch, (run) => limit === null || isSnapshot(batch, run) || source.compare(run.commit, limit) <= 0)
     if (writer.printed > before) watch.lastMs = context.clock.now()
     save(context, stream, writer)
     if (!whole || done(source, batch, limit)) return
     pending = batches.next()
   }
+}
+
+function isSnapshot(batch: ChangeBatch, run: TransactionRun): boolean {
+  return run.from < run.to && batch.mark[run.from] !== 0
 }
 
 /** The next batch, or 'idle' when --until idle: is over first. */
