@@ -8,11 +8,17 @@ export interface LakeThreadEvents {
 }
 
 /**
+ * V8 lets a thread's young generation grow to many times what it needs before it collects; here little is allocated per row, so a small
+ * one costs nothing and keeps the process small.
+ */
+const MEMORY = { maxYoungGenerationSizeMb: 8 }
+
+/**
  * Starts the lake half in a thread of its own, so that Parquet is written while changes are captured. Resolves once the lake is open and
  * locked; rejects with the thread's failure. Messages carry append ids and counters only: the thread reads the log by itself.
  */
 export async function startLakeThread(work: LakeWork, events: LakeThreadEvents): Promise<LakeHalf> {
-  const worker = new Worker(new URL('./run-lake-worker.ts', import.meta.url), { workerData: work, stdout: false, stderr: false })
+  const worker = new Worker(new URL('./run-lake-worker.ts', import.meta.url), { workerData: work, resourceLimits: MEMORY })
   const ready = Promise.withResolvers<void>()
   const done = Promise.withResolvers<void>()
   const exited = Promise.withResolvers<void>()
