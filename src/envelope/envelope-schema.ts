@@ -49,25 +49,31 @@ export const TRANSACTION_VALUE: ConnectSchema = {
   ],
 }
 
-/** Record key of a table (`<topic>.Key`), null when the table has none. */
-export function keySchema(topic: string, table: TableSchema): ConnectSchema | null {
-  if (table.key.length === 0) return null
-  const fields = table.key.map((i) => ({ name: table.columns[i].name, schema: table.columns[i].connect }))
-  return { type: 'struct', optional: false, name: `${topic}.Key`, fields }
+/** Names of a table's schemas: `prefix` is the topic, adjusted; `field` adjusts a column's name. */
+export interface SchemaNames {
+  readonly prefix: string
+  readonly field: (name: string) => string
 }
 
-/** Change envelope of a table (`<topic>.Envelope`, spec debezium §1.1). */
-export function envelopeSchema(topic: string, table: TableSchema, source: ConnectSchema): ConnectSchema {
+/** Record key of a table (`<prefix>.Key`), null when the table has none. */
+export function keySchema(names: SchemaNames, table: TableSchema): ConnectSchema | null {
+  if (table.key.length === 0) return null
+  const fields = table.key.map((i) => ({ name: names.field(table.columns[i].name), schema: table.columns[i].connect }))
+  return { type: 'struct', optional: false, name: `${names.prefix}.Key`, fields }
+}
+
+/** Change envelope of a table (`<prefix>.Envelope`, spec debezium §1.1). */
+export function envelopeSchema(names: SchemaNames, table: TableSchema, source: ConnectSchema): ConnectSchema {
   const row: ConnectSchema = {
     type: 'struct',
     optional: true,
-    name: `${topic}.Value`,
-    fields: table.columns.filter((c) => c.omitted !== true).map((c) => ({ name: c.name, schema: c.connect })),
+    name: `${names.prefix}.Value`,
+    fields: table.columns.filter((c) => c.omitted !== true).map((c) => ({ name: names.field(c.name), schema: c.connect })),
   }
   return {
     type: 'struct',
     optional: false,
-    name: `${topic}.Envelope`,
+    name: `${names.prefix}.Envelope`,
     version: 2,
     fields: [
       { name: 'before', schema: row },

@@ -3,6 +3,7 @@ import type { Clock } from '../contract/clock.ts'
 import type { SchemaRegistry } from '../contract/log.ts'
 import type { SourceBlock } from '../contract/source-block.ts'
 import { Failure } from '../failure/failure.ts'
+import type { NameMode } from './name-adjuster.ts'
 
 /** What of a Debezium configuration decides which records there are. */
 export interface EnvelopeSettings {
@@ -16,6 +17,10 @@ export interface EnvelopeSettings {
   readonly transactionTopic: string
   /** `extended.headers.enabled`: the four `__debezium.context.*` headers. */
   readonly contextHeaders: boolean
+  /** `schema.name.adjustment.mode`. */
+  readonly schemaNames: NameMode
+  /** `field.name.adjustment.mode`. */
+  readonly fieldNames: NameMode
 }
 
 export const DEFAULT_ENVELOPE_SETTINGS: EnvelopeSettings = {
@@ -24,6 +29,8 @@ export const DEFAULT_ENVELOPE_SETTINGS: EnvelopeSettings = {
   transactions: false,
   transactionTopic: 'transaction',
   contextHeaders: true,
+  schemaNames: 'none',
+  fieldNames: 'none',
 }
 
 export interface EnvelopeOptions extends EnvelopeSettings {
@@ -52,6 +59,8 @@ export function envelopeSettingsOf(config: ReadonlyMap<string, string>): Envelop
     transactions: flag(config, 'provide.transaction.metadata', d.transactions),
     transactionTopic: config.get('topic.transaction') ?? d.transactionTopic,
     contextHeaders: flag(config, 'extended.headers.enabled', d.contextHeaders),
+    schemaNames: nameMode(config, 'schema.name.adjustment.mode'),
+    fieldNames: nameMode(config, 'field.name.adjustment.mode'),
   }
 }
 
@@ -60,6 +69,12 @@ function flag(config: ReadonlyMap<string, string>, option: string, otherwise: bo
   if (value === undefined) return otherwise
   if (value !== 'true' && value !== 'false') throw new Failure('TRB-ENV-002', { option, value, supported: 'true, false' })
   return value === 'true'
+}
+
+function nameMode(config: ReadonlyMap<string, string>, option: string): NameMode {
+  const value = config.get(option) ?? 'none'
+  if (value === 'none' || value === 'avro' || value === 'avro_unicode') return value
+  throw new Failure('TRB-ENV-002', { option, value, supported: 'none, avro, avro_unicode' })
 }
 
 function skippedOf(value: string | undefined): readonly OpCode[] {

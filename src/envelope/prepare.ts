@@ -1,8 +1,9 @@
 import type { TableId, TableSchema } from '../contract/change.ts'
 import type { ConnectSchema } from '../contract/connect-schema.ts'
-import { assert } from '../failure/failure.ts'
+import { assert, Failure } from '../failure/failure.ts'
 import { avroSchemaText } from './avro-schema.ts'
-import { envelopeSchema, keySchema, TRANSACTION_KEY, TRANSACTION_VALUE } from './envelope-schema.ts'
+import { envelopeSchema, keySchema, type SchemaNames, TRANSACTION_KEY, TRANSACTION_VALUE } from './envelope-schema.ts'
+import { adjustFieldName, adjustSchemaName } from './name-adjuster.ts'
 import type { EnvelopeOptions } from './options.ts'
 import { TableCodec } from './table-codec.ts'
 import { topicName } from './topic-name.ts'
@@ -60,9 +61,10 @@ export class TablePreparer {
     const owner = this.#owners.get(topic) ?? collection
     assert(owner === collection, `tables ${owner} and ${collection} have different topics (both would be ${topic})`)
     this.#owners.set(topic, collection)
-    const key = keySchema(topic, table)
+    const names = this.#names(topic, collection, table)
+    const key = keySchema(names, table)
     const keyId = key === null ? 0 : await this.#register(`${topic}-key`, key)
-    const valueId = await this.#register(`${topic}-value`, envelopeSchema(topic, table, this.#options.source.schema))
+    const valueId = await this.#register(`${topic}-value`, envelopeSchema(names, table, this.#options.source.schema))
     let fields = 0
     this.#prepared.set(table, {
       topic,
@@ -83,6 +85,21 @@ export class TablePreparer {
     const keyId = await this.#register(`${topic}-key`, TRANSACTION_KEY)
     const valueId = await this.#register(`${topic}-value`, TRANSACTION_VALUE)
     return { topic, keyId, valueId, keyWire: wireHeader(keyId), valueWire: wireHeader(valueId) }
+  }
+
+  /** Names that differ only in what Avro does not allow would become one: refused. */
+  #names(topic: string, collection: string, table: TableSchema): SchemaNames {
+    const { schemaNames, fieldNames } = this.#options
+    const field = (name: string): string => adjustFieldName(fieldNames, name)
+    const seen = new Map<string, string>()
+    for (const c of table.columns) {
+      if (c.omitted === true) continue
+      const name = field(c.name)
+      const first = seen.get(name)
+      if (first !== undefined) throw new Failure('TRB-ENV-009', { first, second: c.name, table: collection, name })
+      seen.set(name, c.name)
+    }
+    return { prefix: adjustSchemaName(schemaNames, topic), field }
   }
 
   connectSchema(id: number): ConnectSchema {

@@ -66,4 +66,12 @@ export const ENVELOPE_CODES = {
     retry: 'never',
     exit: 2,
   },
+  'TRB-ENV-009': {
+    what: 'Columns "{first}" and "{second}" of {table} would both be {name} in the record',
+    why: 'Field names are adjusted to what Avro allows (field.name.adjustment.mode), and these two differ only in other characters.',
+    safe: 'No record of the table was written.',
+    fix: 'ALTER TABLE {table} RENAME COLUMN "{second}" TO <another name>; or set field.name.adjustment.mode=avro_unicode.',
+    retry: 'never',
+    exit: 2,
+  },
 } as const satisfies Record<string, CodeEntry>

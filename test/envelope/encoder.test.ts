@@ -197,4 +197,10 @@ describe('envelope encoder', () => {
       data_collections: [{ data_collection: 'public.t', event_count: 2n }],
     })
   })
+
+  it('refuses two columns that would have one name in the record', async () => {
+    const { encoder } = setup({ fieldNames: 'avro' })
+    const error = await encoder.prepare([tableOf([column('a-b', 'text'), column('a b', 'text')], [])]).catch((e: unknown) => e)
+    expect(isFailure(error, 'TRB-ENV-009')).toBe(true)
+  })
 })

@@ -34,6 +34,8 @@ const READ = [
   'provide.transaction.metadata',
   'topic.transaction',
   'extended.headers.enabled',
+  'schema.name.adjustment.mode',
+  'field.name.adjustment.mode',
   'decimal.handling.mode',
   'time.precision.mode',
   'interval.handling.mode',
@@ -48,8 +50,6 @@ const READ = [
 const ONLY: Readonly<Record<string, string>> = {
   'heartbeat.interval.ms': '0',
   'publish.via.partition.root': 'false',
-  'schema.name.adjustment.mode': 'none',
-  'field.name.adjustment.mode': 'none',
   'include.schema.comments': 'false',
   'skip.messages.without.change': 'false',
   'slot.drop.on.stop': 'false',

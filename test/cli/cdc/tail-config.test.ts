@@ -6,6 +6,7 @@ import { debeziumConnector } from '../../../src/cli/cdc/debezium-config.ts'
 import { readTailState, writeTailState } from '../../../src/cli/cdc/tail-state.ts'
 import { parseUntil } from '../../../src/cli/cdc/tail-until.ts'
 import { parseProperties } from '../../../src/cli/properties.ts'
+import { DEFAULT_ENVELOPE_SETTINGS } from '../../../src/envelope/options.ts'
 import { isFailure } from '../../../src/failure/failure.ts'
 
 function failureOf(run: () => unknown): string | null {
@@ -61,13 +62,7 @@ describe('a Debezium connector configuration', () => {
       snapshot: 'initial',
       unsupported: 'omit',
     })
-    expect(c.envelope).toEqual({
-      tombstones: true,
-      skipped: [116],
-      transactions: false,
-      transactionTopic: 'transaction',
-      contextHeaders: true,
-    })
+    expect(c.envelope).toEqual(DEFAULT_ENVELOPE_SETTINGS)
   })
 
   it('gives what is asked for', () => {
@@ -94,6 +89,7 @@ describe('a Debezium connector configuration', () => {
     ['snapshot.mode', 'when_needed', 'TRB-ENV-002'],
     ['tombstones.on.delete', 'maybe', 'TRB-ENV-002'],
     ['skipped.operations', 'x', 'TRB-ENV-002'],
+    ['field.name.adjustment.mode', 'snake', 'TRB-ENV-002'],
     ['connector.class', 'io.debezium.connector.mysql.MySqlConnector', 'TRB-ENV-002'],
   ])('%s=%s is refused by name, never left out', (option, value, code) => {
     expect(failureOf(withOption(option, value))).toBe(code)
