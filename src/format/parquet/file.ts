@@ -1,6 +1,6 @@
 import type { LakeType } from '../../contract/columns.ts'
 import type { ObjectStore } from '../../contract/object-store.ts'
-import { Failure } from '../../failure/failure.ts'
+import { Failure, isFailure } from '../../failure/failure.ts'
 import { assemble } from './assemble.ts'
 import { type LeafValues, readChunk } from './chunk-reader.ts'
 import type { Column } from './column.ts'
@@ -66,8 +66,14 @@ export class ParquetFile {
   decode(column: FileColumn, type: LakeType, chunks: readonly RawChunk[], allocate = ownMemory): Column {
     const leaves: LeafValues[] = []
     const visit = leavesUnder(column)
-    for (let i = 0; i < chunks.length; i++) leaves.push(readChunk(chunks[i].bytes, chunks[i].meta, visit(i), this.key, allocate))
-    return assemble(column.node, type, leaves, column.firstLeaf, this.key)
+    try {
+      for (let i = 0; i < chunks.length; i++) leaves.push(readChunk(chunks[i].bytes, chunks[i].meta, visit(i), this.key, allocate))
+      return assemble(column.node, type, leaves, column.firstLeaf, this.key)
+    } catch (e) {
+      if (isFailure(e)) throw e
+      // decompressors and views throw errors of their own on bytes that are none of theirs
+      throw new Failure('TRB-LAKE-401', { file: this.key, problem: `column ${column.name} cannot be decoded` }, e)
+    }
   }
 
   /** A column of one row group as `type`. Null: the file has no such column. */
