@@ -42,13 +42,15 @@ export async function runBin(program: 'cdc' | 'lake', args: readonly string[], o
   })
 }
 
+export interface Envelope<T> {
+  readonly command: string
+  readonly ok: boolean
+  readonly summary: string
+  readonly result: T
+  readonly error: { readonly code: string } | null
+}
+
 /** The --json envelope on stdout. */
-export function envelope(e: Ended): {
-  command: string
-  ok: boolean
-  summary: string
-  result: unknown
-  error: Record<string, unknown> | null
-} {
-  return JSON.parse(e.stdout)
+export function envelope<T = unknown>(e: Ended): Envelope<T> {
+  return JSON.parse(e.stdout) as Envelope<T>
 }
