@@ -135,7 +135,8 @@ export class BatchBuilder {
       placeLo: own ? this.#placeLo.slice(0, count) : this.#placeLo.subarray(0, count),
       transactions: this.runs,
     }
-    if (small) this.compact()
+    // An arena that grew for one huge row is not kept.
+    if (small && this.arena.length <= 2 * this.#arenaBytes) this.compact()
     else this.#freshArena()
     if (!own) this.#allocate(this.#capacity)
     this.count = 0

@@ -16,6 +16,10 @@ import { TableShapes } from './table-shapes.ts'
 
 const RETRY_FOR_MS = 5 * 60_000
 const BUSY_SLOT_FOR_MS = 70_000
+/** How long a committed transaction may take to be seen by others before the catalogue is read as it is. */
+const VISIBLE_WITHIN_MS = 10_000
+/** Smallest page size of the WAL that builds of the server use in practice. */
+const WAL_PAGE = 4096n
 const NO_FREE_SLOT_FOR_MS = 30_000
 
 /** Change capture from one Postgres database through one logical slot (pgoutput). */
@@ -116,13 +120,7 @@ class PostgresStream implements ChangeStream {
 
   /** The newest LSN at or before which something may have committed: what is flushed at the server now. */
   async head(): Promise<string> {
-    const rows = await this.#sql.use((sql) =>
-      sql.query(
-        'SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_flush_lsn() END',
-        'asking for the newest position',
-      ),
-    )
-    const lsn = parseLsn(rows[0][0]!)! - 1n
+    const lsn = (await this.#sql.use(flushedLsn)) - 1n
     if (lsn > this.#wanted) this.#wanted = lsn
     this.#session?.chase(this.#wanted)
     return printLsn(lsn)
@@ -229,10 +227,27 @@ class PostgresStream implements ChangeStream {
       },
       {
         clock: this.#deps.clock,
-        resolve: (relation) => this.#sql.use((sql) => this.#shapes.fromRelation(relation, sql)),
+        resolve: (relation, xid) =>
+          this.#sql.use(async (sql) => {
+            await this.#visible(sql, xid)
+            return this.#shapes.fromRelation(relation, sql)
+          }),
         failure: (e) => this.#failure(e),
       },
     )
+  }
+
+  /**
+   * The stream runs ahead of the server: a transaction is sent once its commit is flushed, a moment before others see it (with
+   * synchronous replication a long moment). Its own DDL would be missing in the catalogue; its lock on itself goes when it is seen.
+   */
+  async #visible(sql: SqlConnection, xid: bigint): Promise<void> {
+    const { clock } = this.#deps
+    const lock = `SELECT 1 FROM pg_catalog.pg_locks WHERE locktype = 'transactionid' AND granted AND mode = 'ExclusiveLock' AND transactionid = '${xid}'`
+    const until = clock.now() + VISIBLE_WITHIN_MS
+    while ((await sql.query(lock, 'waiting for a transaction to be visible')).length > 0 && clock.now() < until) {
+      await clock.sleep(2, this.#stop.signal)
+    }
   }
 
   /** Waits until nobody reads the slot: after a crash the server may not have noticed yet that its old reader is gone. */
@@ -299,6 +314,23 @@ class PostgresStream implements ChangeStream {
     if (isFailure(error)) return error
     return serverFailure(error, { connect: this.#options, slot: this.#options.slot, doing: 'reading changes' })
   }
+}
+
+/**
+ * Up to where the WAL is flushed. The server's background writer flushes whole pages, so a page boundary may lie inside a record, and
+ * the stream cannot come that far before the rest of the record is flushed too: in an idle database that takes 15 s, or the commit
+ * of a transaction, which therefore follows here.
+ */
+async function flushedLsn(sql: SqlConnection): Promise<bigint> {
+  const doing = 'asking for the newest position'
+  const rows = await sql.query(
+    `SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
+       ELSE pg_catalog.pg_current_wal_flush_lsn() END, pg_catalog.pg_is_in_recovery()`,
+    doing,
+  )
+  const lsn = parseLsn(rows[0][0]!)!
+  if (lsn % WAL_PAGE === 0n && rows[0][1] === 'f') await sql.query('SELECT pg_catalog.txid_current()', doing)
+  return lsn
 }
 
 /** `1min`, `30s`, `500ms`, `0` as SHOW prints durations. */

@@ -15,6 +15,7 @@ import { copyDone, simpleQuery, standbyStatus } from './wire/standby-status.ts'
 const LINGER_MS = 3
 /** How often an idle source hands on an empty batch that only moves the position. */
 const PROGRESS_MS = 1000
+const CHASE_MS = 30
 /** Slack of an arena above the batch size: the tail of the last chunk. */
 const ARENA_SLACK = 256 * 1024
 /**
@@ -36,7 +37,8 @@ export interface StreamSettings {
 /** What a stream session needs from its surroundings. */
 export interface StreamDeps {
   readonly clock: Clock
-  readonly resolve: (relation: RelationMessage) => Promise<TargetSchema>
+  /** `xid`: the transaction in which the relation is described. */
+  readonly resolve: (relation: RelationMessage, xid: bigint) => Promise<TargetSchema>
   /** Turns errors into Failures with the source's details. */
   readonly failure: (error: unknown) => Failure
 }
@@ -112,8 +114,22 @@ export class StreamSession {
   /** Asks for a batch (an empty one if need be) as soon as everything that committed at or before `lsn` was received. */
   chase(lsn: bigint): void {
     if (lsn <= this.#emitted) return
+    const chasing = this.#wanted > this.#emitted
     if (lsn > this.#wanted) this.#wanted = lsn
-    this.#status(true)
+    if (!chasing) this.#chase().catch((e: unknown) => this.#fail(this.#deps.failure(e)))
+  }
+
+  /** Keeps asking where the server stands: it tells by itself only now and then. */
+  async #chase(): Promise<void> {
+    try {
+      while (!this.#closed && this.#failure === null && this.#wanted > this.#emitted) {
+        this.#status(true)
+        await this.#deps.clock.sleep(CHASE_MS, this.#stop.signal)
+        this.#offer(false)
+      }
+    } catch (e) {
+      this.#stopped(e)
+    }
   }
 
   async close(): Promise<void> {
@@ -155,7 +171,7 @@ export class StreamSession {
   }
 
   #pump(more: boolean): void {
-    if (this.#resolving) return
+    if (this.#resolving || this.#closed || this.#failure !== null) return
     try {
       for (;;) {
         const outcome = this.#decoder.run()
@@ -193,7 +209,7 @@ export class StreamSession {
       this.#resolving = false
       this.#pump(false)
     }
-    this.#deps.resolve(relation).then(resume, (e: unknown) => this.#fail(this.#deps.failure(e)))
+    this.#deps.resolve(relation, this.#decoder.xid).then(resume, (e: unknown) => this.#fail(this.#deps.failure(e)))
   }
 
   /** Gives a waiting consumer what there is, if it may be cut here. */
@@ -282,10 +298,9 @@ export class StreamSession {
     const { clock } = this.#deps
     try {
       while (!this.#closed && this.#failure === null) {
-        const chasing = this.#wanted > this.#emitted
-        await clock.sleep(chasing ? 50 : Math.min(PROGRESS_MS, this.#settings.statusMs), this.#stop.signal)
+        await clock.sleep(Math.min(PROGRESS_MS, this.#settings.statusMs), this.#stop.signal)
         const due = clock.now() - this.#statusAt >= this.#settings.statusMs
-        if (chasing || due || this.#statusSent !== this.#flushed) this.#status(chasing)
+        if (due || this.#statusSent !== this.#flushed) this.#status(false)
         this.#offer(false)
       }
     } catch (e) {

@@ -119,7 +119,8 @@ export async function startCapture(options: PostgresOptions, from: Position | nu
     until: pull,
     untilNow: async () => {
       const head = await stream.head()
-      const reached = (): boolean => batches.length > 0 && batches.at(-1)!.boundary && source.compare(batches.at(-1)!.upTo, head) >= 0
+      const last = batches.at(-1) ?? (from === null ? null : { upTo: from, boundary: true })
+      const reached = (b = last): boolean => b?.boundary === true && source.compare(b.upTo, head) >= 0
       if (!reached()) await pull(reached)
     },
     changes: () => batches.flatMap(changesOf),

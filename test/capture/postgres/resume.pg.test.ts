@@ -136,4 +136,39 @@ describe('resuming the stream', () => {
     await capture.close()
     await db().sql(`drop owned by ${role}; drop role ${role}`)
   })
+
+  test('a publication dropped under the stream ends it (TRB-PG-013): its changes would be missing without a word', async () => {
+    await db().sql('create table unpublished(id int primary key)')
+    const options = optionsFor(db().url, {
+      slot: 'a_unpub',
+      publication: 'a_unpub',
+      snapshot: 'never',
+      tables: { kind: 'patterns', patterns: 'unpublished' },
+    })
+    const capture = await start(options)
+    await capture.until((b) => b.snapshotComplete)
+    await db().sql('insert into unpublished values (1)')
+    await capture.untilNow()
+    await db().sql('drop publication a_unpub; insert into unpublished values (2)')
+    await expect(capture.untilNow()).rejects.toMatchObject({ code: 'TRB-PG-013' })
+    expect(capture.changes().length).toBe(1)
+  })
+
+  test('a slot dropped while the stream was away is noticed (TRB-PG-008)', async () => {
+    await db().sql('create table dropped(id int primary key)')
+    const options = optionsFor(db().url, {
+      slot: 'a_drop',
+      publication: 'a_drop',
+      snapshot: 'never',
+      tables: { kind: 'patterns', patterns: 'dropped' },
+    })
+    const capture = await start(options)
+    await capture.until((b) => b.snapshotComplete)
+    await db().sql('insert into dropped values (1)')
+    await capture.untilNow()
+    const other = await db().connect()
+    await other.query(`select pg_terminate_backend(active_pid), pg_sleep(0.05) from pg_replication_slots where slot_name = 'a_drop'`)
+    await other.query("select pg_drop_replication_slot('a_drop'); insert into dropped values (2)")
+    await expect(capture.untilNow()).rejects.toMatchObject({ code: 'TRB-PG-008' })
+  })
 })

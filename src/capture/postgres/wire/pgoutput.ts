@@ -68,6 +68,8 @@ export class PgoutputDecoder {
   lastCommit = 0n
   lastEnd = 0n
   inTransaction = false
+  /** Of the open or last transaction. */
+  xid = 0n
   readonly #builder: BatchBuilder
   readonly #limit: number
   readonly #messages: boolean
@@ -78,7 +80,6 @@ export class PgoutputDecoder {
   #commit = 0n
   #commitText = ''
   #commitUs = 0n
-  #xid = 0n
   /** Change messages of the open transaction seen, and changes handed on. */
   #seen = 0
   #captured = 0
@@ -164,10 +165,21 @@ export class PgoutputDecoder {
   #control(buf: Buffer, p: number, size: number): boolean {
     const kind = buf[p]
     if (kind === 0x45) this.error = parseErrorResponse(buf, p + 5, p + size)
-    // N notice, S parameter, A notification, W CopyBoth: nothing to do. E error, c CopyDone, C complete, Z ready: the end.
-    if (kind === 0x4e || kind === 0x53 || kind === 0x41 || kind === 0x57) return false
+    if (kind === 0x4e) return this.#notice(parseErrorResponse(buf, p + 5, p + size))
+    // S parameter, A notification, W CopyBoth: nothing to do. E error, c CopyDone, C complete, Z ready: the end.
+    if (kind === 0x53 || kind === 0x41 || kind === 0x57) return false
     if (kind === 0x45 || kind === 0x63 || kind === 0x43 || kind === 0x5a) return true
     throw unknown(`message type ${kind}`, this.lastCommit)
+  }
+
+  /**
+   * Version 18 only warns (object_not_in_prerequisite_state) when the publication does not exist, and goes on without its changes;
+   * older ones end the stream. Going on would lose them without a word.
+   */
+  #notice(notice: ServerError): boolean {
+    if (notice.code !== '55000') return false
+    this.error = notice
+    return true
   }
 
   #keepalive(buf: Buffer, p: number): void {
@@ -219,7 +231,7 @@ export class PgoutputDecoder {
     this.#commit = lsnOf(u32(buf, p + 1), u32(buf, p + 5))
     this.#commitText = printLsn(this.#commit)
     this.#commitUs = epochMicros(buf.readBigInt64BE(p + 9))
-    this.#xid = BigInt(u32(buf, p + 17))
+    this.xid = BigInt(u32(buf, p + 17))
     this.inTransaction = true
     this.#transaction++
     this.#seen = 0
@@ -252,7 +264,7 @@ export class PgoutputDecoder {
       commit: this.#commitText,
       ...(ends ? { commitEnd: printLsn(this.lastEnd) } : {}),
       commitUs: this.#commitUs,
-      xid: this.#xid,
+      xid: this.xid,
       begins: this.#runBegins,
       ends,
     })
