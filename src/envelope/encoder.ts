@@ -31,6 +31,8 @@ export function createEnvelopeEncoder(options: EnvelopeOptions): EnvelopeEncoder
   return new Encoder(options)
 }
 
+const POOL_BYTES = 16 << 20
+
 const OP_C = 99
 const OP_D = 100
 const OP_R = 114
@@ -101,9 +103,16 @@ class Encoder implements EnvelopeEncoder {
     for (const { writer, sink } of this.#open) {
       const done = writer.finish()
       if (done !== null) out.push(done)
-      this.#pool.push(sink)
+      this.#keep(sink)
     }
     return out
+  }
+
+  /** Sinks are used again, but many tables must not keep the largest size that each one ever had. */
+  #keep(sink: GrowableSink): void {
+    let pooled = 0
+    for (const s of this.#pool) pooled += s.buf.length
+    if (pooled + sink.buf.length <= POOL_BYTES) this.#pool.push(sink)
   }
 
   #startBatch(): void {
