@@ -46,6 +46,7 @@ class Encoder implements EnvelopeEncoder {
   readonly #skipped = new Uint8Array(128)
   readonly #tracker = new TransactionTracker()
   readonly #pool: GrowableSink[] = []
+  #pooled = 0
   readonly #oldKey = new GrowableSink(256)
   readonly #newKey = new GrowableSink(256)
   readonly #small = new GrowableSink(64)
@@ -110,9 +111,17 @@ class Encoder implements EnvelopeEncoder {
 
   /** Sinks are used again, but many tables must not keep the largest size that each one ever had. */
   #keep(sink: GrowableSink): void {
-    let pooled = 0
-    for (const s of this.#pool) pooled += s.buf.length
-    if (pooled + sink.buf.length <= POOL_BYTES) this.#pool.push(sink)
+    if (this.#pooled + sink.buf.length > POOL_BYTES) return
+    this.#pooled += sink.buf.length
+    this.#pool.push(sink)
+  }
+
+  #sink(): GrowableSink {
+    const sink = this.#pool.pop()
+    if (sink === undefined) return new GrowableSink()
+    this.#pooled -= sink.buf.length
+    sink.pos = 0
+    return sink
   }
 
   #startBatch(): void {
@@ -282,8 +291,7 @@ class Encoder implements EnvelopeEncoder {
     const schemas = this.#transactionSchemas
     assert(schemas !== null, 'prepare() ran before encode()')
     if (this.#transactionTopic === null) {
-      const sink = this.#pool.pop() ?? new GrowableSink()
-      sink.pos = 0
+      const sink = this.#sink()
       this.#transactionTopic = new TopicWriter(schemas.topic, schemas.keyId, schemas.valueId, null, sink)
       this.#open.push({ writer: this.#transactionTopic, sink })
     }
@@ -305,8 +313,7 @@ class Encoder implements EnvelopeEncoder {
   #openTable(batch: ChangeBatch, index: number): TableWriter {
     assert(index >= 0, 'a change names its table')
     const prepared = this.#preparer.of(batch.tables[index])
-    const sink = this.#pool.pop() ?? new GrowableSink()
-    sink.pos = 0
+    const sink = this.#sink()
     const writer = new TopicWriter(prepared.topic, prepared.keyId, prepared.valueId, this.#headers, sink)
     const w = { prepared, writer }
     this.#writers[index] = w

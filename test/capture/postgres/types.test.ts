@@ -207,7 +207,7 @@ describe('type settings of a Debezium configuration', () => {
 
   it.each([
     ['decimal.handling.mode', 'exact'],
-    ['time.precision.mode', 'isostring'],
+    ['time.precision.mode', 'structured'],
     ['include.unknown.datatypes', 'true'],
     ['money.fraction.digits', 'two'],
     ['unavailable.value.placeholder', 'hex:xyz'],

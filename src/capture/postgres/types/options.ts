@@ -1,7 +1,7 @@
 import { Failure } from '../../../failure/failure.ts'
 import type { BinaryMode } from './text.ts'
 
-export type TimeMode = 'adaptive' | 'adaptive_time_microseconds' | 'microseconds' | 'nanoseconds' | 'connect'
+export type TimeMode = 'adaptive' | 'adaptive_time_microseconds' | 'microseconds' | 'nanoseconds' | 'connect' | 'isostring'
 
 /** What of a Debezium configuration decides how values look. */
 export interface TypeOptions {
@@ -45,7 +45,7 @@ export function typeOptionsOf(config: ReadonlyMap<string, string>, quirks = fals
   if (!/^\d{1,2}$/.test(money)) throw new Failure('TRB-ENV-002', { option: 'money.fraction.digits', value: money, supported: '0 … 99' })
   return {
     decimal: choice('decimal.handling.mode', ['precise', 'double', 'string']),
-    time: choice('time.precision.mode', ['adaptive', 'adaptive_time_microseconds', 'microseconds', 'nanoseconds', 'connect']),
+    time: choice('time.precision.mode', ['adaptive', 'adaptive_time_microseconds', 'microseconds', 'nanoseconds', 'connect', 'isostring']),
     interval: choice('interval.handling.mode', ['numeric', 'string']),
     binary: choice('binary.handling.mode', ['bytes', 'base64', 'base64-url-safe', 'hex']),
     hstore: choice('hstore.handling.mode', ['json', 'map']),

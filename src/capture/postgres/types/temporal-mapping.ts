@@ -12,6 +12,7 @@ import {
   encodeZonedTime,
   encodeZonedTimestamp,
 } from './temporal.ts'
+import { encodeIsoDate, encodeIsoTime, encodeIsoTimestamp } from './temporal-iso.ts'
 import { avroBytes } from './text.ts'
 import type { TypeMapping } from './type-mapping.ts'
 
@@ -24,6 +25,10 @@ export function temporalMapping(name: string, typmod: number, options: TypeOptio
   const precision = typmod < 0 ? 6 : typmod
   switch (name) {
     case 'date': {
+      if (options.time === 'isostring') {
+        const iso = text('IsoDate', encodeIsoDate(false), '1970-01-01Z')
+        return options.quirks ? { ...iso, encodeSnapshot: encodeIsoDate(true) } : iso
+      }
       const of = options.time === 'connect' ? CONNECT : DEBEZIUM
       const date = plain('int32', `${of}.Date`, encodeDate)
       return options.quirks ? { ...date, encodeSnapshot: encodeSnapshotDate } : date
@@ -45,6 +50,7 @@ export function temporalMapping(name: string, typmod: number, options: TypeOptio
 }
 
 function timeMapping(precision: number, options: TypeOptions): TypeMapping {
+  if (options.time === 'isostring') return text('IsoTime', encodeIsoTime, '00:00:00Z')
   if (options.time === 'connect') return plain('int32', `${CONNECT}.Time`, encodeTimeMillis)
   if (options.time === 'nanoseconds') return plain('int64', `${DEBEZIUM}.NanoTime`, encodeTimeNanos)
   if (options.time === 'adaptive' && precision <= 3) return plain('int32', `${DEBEZIUM}.Time`, encodeTimeMillis)
@@ -52,6 +58,7 @@ function timeMapping(precision: number, options: TypeOptions): TypeMapping {
 }
 
 function timestampMapping(precision: number, options: TypeOptions): TypeMapping {
+  if (options.time === 'isostring') return text('IsoTimestamp', encodeIsoTimestamp, '1970-01-01T00:00:00Z')
   if (options.time === 'connect') return plain('int64', `${CONNECT}.Timestamp`, encodeTimestampMillis)
   if (options.time === 'nanoseconds') return plain('int64', `${DEBEZIUM}.NanoTimestamp`, encodeTimestampNanos)
   if (options.time !== 'microseconds' && precision <= 3) return plain('int64', `${DEBEZIUM}.Timestamp`, encodeTimestampMillis)
@@ -60,4 +67,8 @@ function timestampMapping(precision: number, options: TypeOptions): TypeMapping 
 
 function plain(type: ConnectSchema['type'], name: string, encode: TypeMapping['encode']): TypeMapping {
   return { schema: { type, name, version: 1 }, encode, fallback: ZERO, unavailable: null }
+}
+
+function text(name: string, encode: TypeMapping['encode'], fallback: string): TypeMapping {
+  return { ...plain('string', `${DEBEZIUM}.${name}`, encode), fallback: avroBytes(Buffer.from(fallback)) }
 }
