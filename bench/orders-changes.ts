@@ -83,7 +83,17 @@ function hex(n: number, length: number, next: () => number): Vector {
   for (let i = 0; i < raw.length; i++) raw[i] = next()
   const offsets = new Int32Array(n + 1)
   for (let i = 0; i <= n; i++) offsets[i] = i * length
-  return { kind: 'bytes', data: Buffer.from(Buffer.from(raw.buffer).toString('hex').slice(0, n * length), 'latin1'), offsets, valid: null }
+  return {
+    kind: 'bytes',
+    data: Buffer.from(
+      Buffer.from(raw.buffer)
+        .toString('hex')
+        .slice(0, n * length),
+      'latin1',
+    ),
+    offsets,
+    valid: null,
+  }
 }
 
 /** Ids of the base table cut into chunks, as a log would hand them over. */
