@@ -34,8 +34,9 @@ export function watchSignals(abort: (reason: Interrupted) => void): void {
   process.on('message', (m: { signal?: Stop }) => {
     if (m.signal !== undefined) arrived('launcher', m.signal)
   })
-  // The launcher was killed: nobody would forward a signal any more, and its caller believes the program is dead.
-  process.on('disconnect', () => process.exit(1))
+  // The launcher was killed: nobody would forward a signal any more, and its caller believes the program is dead. Not process.exit:
+  // it waits for native threads at work.
+  process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
   process.channel.unref()
 }
 

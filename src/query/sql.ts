@@ -119,6 +119,8 @@ export class SqlSession {
       const blocks = async function* (): AsyncGenerator<DuckDBValue[][]> {
         try {
           for await (const rows of result.yieldRows()) yield rows
+          // An interrupted stream may just end; that must not pass for the whole answer.
+          signal.throwIfAborted()
         } catch (e) {
           throw signal.aborted ? signal.reason : sqlFailure(e, hint)
         } finally {

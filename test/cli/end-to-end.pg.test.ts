@@ -41,7 +41,8 @@ beforeAll(async () => {
       ratio double precision, r real, raw bytea, day date, t time, j jsonb, code char(4), iv interval, n numeric, ttz timetz, fl real[]);
     CREATE TABLE shop.lines (sku text, qty int); ALTER TABLE shop.lines REPLICA IDENTITY FULL;
     CREATE TABLE shop.nothing (id int PRIMARY KEY);
-    INSERT INTO shop.orders SELECT 9007199254740990 + i, i / 3.0, CASE WHEN i % 2 = 0 THEN E'a "b"\\n' || i END, timestamp '2026-01-01' + i * interval '1.000001 s',
+    INSERT INTO shop.orders SELECT 9007199254740990 + i, i / 3.0, CASE WHEN i % 2 = 0 THEN E'a "b"\\n' || i END,
+      timestamp '2026-01-01' + i * interval '1.000001 s',
       now(), 'happy', CASE WHEN i % 3 = 0 THEN ARRAY['x', NULL, ''] WHEN i % 3 = 1 THEN '{}' END, CASE WHEN i % 50 = 0 THEN 'NaN' ELSE i / 7.0 END, i / 7.0,
       decode(md5(i::text), 'hex'), date '2000-01-01' + i, time '00:00' + i * interval '1 s', '{"a": [1, null]}', 'c' || i % 10,
       interval '1 month 2 days 3 hours', i / 9.0::numeric, '10:00:00.5+02', ARRAY[i / 3.0::real, NULL] FROM generate_series(1, 500) i;
@@ -49,7 +50,8 @@ beforeAll(async () => {
   const first = await cdc('run', '--once')
   expect([first.code, first.code === 0 ? '' : first.stderr]).toEqual([0, ''])
   for (let i = 1; i <= 3; i++) {
-    await database().sql(`BEGIN; UPDATE shop.orders SET total = total + ${i} WHERE id % 3 = ${i % 3}; DELETE FROM shop.orders WHERE id = ${9007199254740990n + BigInt(i)};
+    await database().sql(`BEGIN; UPDATE shop.orders SET total = total + ${i} WHERE id % 3 = ${i % 3};
+      DELETE FROM shop.orders WHERE id = ${9007199254740990n + BigInt(i)};
       INSERT INTO shop.lines VALUES ('new', ${i}); DELETE FROM shop.lines WHERE qty = ${i * 10}; COMMIT`)
     moments.push(await moment())
     await new Promise((r) => setTimeout(r, 20))

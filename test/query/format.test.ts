@@ -80,7 +80,8 @@ describe('output', () => {
     const file = join(spill, 'odd.csv')
     const { writeFileSync } = await import('node:fs')
     writeFileSync(file, csv)
-    const read = `SELECT * FROM read_csv('${file}', header = true, all_varchar = true, delim = ',', quote = '"', escape = '"', nullstr = '', allow_quoted_nulls = false, new_line = '\\n')`
+    const form = `header = true, all_varchar = true, delim = ',', quote = '"', escape = '"', new_line = '\\n'`
+    const read = `SELECT * FROM read_csv('${file}', ${form}, nullstr = '', allow_quoted_nulls = false)`
     const back = (await reader.runAndReadAll(read)).getRows()
     const expected = (await reader.runAndReadAll(ODD)).getRows().map((r) => r.map((v) => (v === null ? null : String(v))))
     expect(back).toEqual(expected)

@@ -42,7 +42,7 @@ describe('the state a query starts from', () => {
   test('commit: counts states back', async () => {
     expect(await resolve('commit:0')).toEqual({ seq: 3, later: false })
     expect(await resolve('commit:-2')).toEqual({ seq: 1, later: false })
-    await expect(resolve('commit:-3')).rejects.toSatisfy((e) => isFailure(e, 'TRB-QUERY-005') && e.details['oldest'] === 2)
+    await expect(resolve('commit:-3')).rejects.toSatisfy((e) => isFailure(e, 'TRB-QUERY-005') && e.explain().fix === '--as-of commit:-2')
   })
 
   test('before the first state the error names it, in a form that can be asked for', async () => {

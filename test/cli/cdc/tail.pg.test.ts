@@ -69,6 +69,12 @@ describe('cdc tail', () => {
     expect((await slots()).length).toBe(1)
   })
 
+  it('with --json gives the records inside the one answer', { timeout: 60_000 }, async () => {
+    const { code, lines } = await tail('--name', `b_tail_json_${process.pid}`, '--until', 'count:1', '--json')
+    expect(code).toBe(0)
+    expect(lines).toMatchObject([{ ok: true, result: { records: 1, events: [{ key: { id: 1 } }] } }])
+  })
+
   it('refuses a --until that is none, before it connects', { timeout: 30_000 }, async () => {
     const { code, err, lines } = await tail('--until', 'soon')
     expect([code, lines]).toEqual([2, []])
