@@ -77,7 +77,9 @@ class LakeFeed {
     this.flushed = this.watermark?.appendId ?? 0
     this.scanned = this.flushed
     this.reached = this.flushed
-    for (const topic of log.topics()) {
+    // A table without records has no topic in the log; the watermark knows it.
+    const known = this.watermark?.tables.map((t) => t.topic) ?? []
+    for (const topic of new Set([...known, ...log.topics()])) {
       const info = topicTables.get(topic)
       if (info === null) continue
       const table = await openTableFeed(this.options, source, topic, info)

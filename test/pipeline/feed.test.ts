@@ -164,6 +164,9 @@ test('an empty table is created; positions without changes move the watermark at
   expect(lake.marks.map((m) => m.commit)).toEqual(['1', '3'])
   drain.abort(new Error('drain'))
   await running
+  await log.append([{ ...batch(0, 1), topic: 'p.message' }], makeCursor('4'))
+  await feed(options, drained, never)
+  expect(lake.marks.at(-1)).toMatchObject({ commit: '4', tables: [{ path: 'db/s/a', instant: null }] })
   log.close()
 })
 

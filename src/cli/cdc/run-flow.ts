@@ -21,7 +21,7 @@ import { sourceOptions } from './run-source.ts'
 type RunContext = Context<RunFlags>
 
 /** Encoded bytes that share one append (and one fsync) when the source has more at hand than can be appended one by one. */
-const APPEND_BYTES = 4 << 20
+const APPEND_BYTES = 2 << 20
 const BLOCK_MS = 500
 const LINE_MS = 10_000
 

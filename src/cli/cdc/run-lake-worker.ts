@@ -14,6 +14,9 @@ import { type FromLake, type LakeWork, sendFailure, type ToLake } from './run-pr
 
 // Entry of the lake thread: reads the log over its own connection, writes the lake. A failure is sent, not thrown, so that its code arrives.
 
+/** Rows handed to the lake writer at a time. */
+const CHUNK_BYTES = 2 << 20
+
 const port = parentPort
 assert(port !== null, 'the lake worker runs in a thread')
 const work = workerData as LakeWork
@@ -32,7 +35,7 @@ const send = (m: FromLake): void => port.postMessage(m)
 
 const rows: RowSource = {
   shape: (keySchema, valueSchema) => createRowDecoder({ keySchema, valueSchema }),
-  rows: (batches, from, schema) => decodeRows(batches, { schema, from }),
+  rows: (batches, from, schema) => decodeRows(batches, { schema, from, maxBytes: CHUNK_BYTES }),
 }
 
 try {

@@ -28,7 +28,7 @@ export function sourceOptions(connection: Connection, names: SourceNames): Postg
     snapshot: 'initial',
     types: DEFAULT_TYPE_OPTIONS,
     unsupported: 'refuse',
-    budgetBytes: 8 << 20,
+    budgetBytes: 4 << 20,
   }
 }
 
