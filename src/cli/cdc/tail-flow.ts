@@ -10,7 +10,7 @@ import { Failure } from '../../failure/failure.ts'
 import { MemoryRegistry } from '../../registry/memory/memory-registry.ts'
 import { resolvePostgres } from '../postgres-options.ts'
 import { parseProperties } from '../properties.ts'
-import type { Context, Outcome } from '../verb.ts'
+import type { Context, Outcome, Output } from '../verb.ts'
 import { type DebeziumConnector, debeziumConnector } from './debezium-config.ts'
 import { removeCreated } from './tail-cleanup.ts'
 import type { TailFlags } from './tail-flags.ts'
@@ -29,8 +29,9 @@ export async function runTail(context: TailContext): Promise<Outcome> {
   if (connector.source.password !== null) context.secret(connector.source.password)
   const state = flags.state === null ? null : readTailState(flags.state, connector.source.slot)
   const watch = new Watch(context)
+  const collector = context.json ? new Collector(context.command) : null
   const source = openPostgresSource(connector.source, { clock: context.clock, observe: (e) => watch.see(e) })
-  const writer = writerOf(context, connector, state)
+  const writer = writerOf(context, connector, state, collector ?? context.stdout)
   try {
     const stream = await source.open(state?.position ?? null, context.signal)
     try {
@@ -42,7 +43,33 @@ export async function runTail(context: TailContext): Promise<Outcome> {
     await source.close()
     if (flags.state === null && context.properties === null) await removeCreated(connector.source, watch.created, context.clock)
   }
-  return { summary: `${writer.printed} records`, result: { records: writer.printed, position: writer.state().position } }
+  const result = { records: writer.printed, position: writer.state().position, ...(collector === null ? {} : { events: collector.events }) }
+  return { summary: `${writer.printed} records`, result }
+}
+
+const COLLECTED_BYTES = 64 << 20
+
+/** With --json the records are part of the one answer, which must fit into memory. */
+class Collector implements Output {
+  readonly events: unknown[] = []
+  readonly isTerminal = false
+  readonly columns = 0
+  readonly #command: string
+  #bytes = 0
+
+  constructor(command: string) {
+    this.#command = command
+  }
+
+  write(line: string | Uint8Array): Promise<void> {
+    this.#bytes += line.length
+    if (this.#bytes > COLLECTED_BYTES) {
+      const expected = 'less than 64 MiB of records, as with --until count:1000; without --json they are streamed, one line each'
+      throw new Failure('TRB-CLI-004', { command: this.#command, where: '--json', value: 'more than fits into one answer', expected })
+    }
+    this.events.push(JSON.parse(String(line)))
+    return Promise.resolve()
+  }
 }
 
 /** What the source said while it ran. */
@@ -148,7 +175,7 @@ function save(context: TailContext, stream: ChangeStream, writer: TailWriter): v
   if (state.position !== null) stream.ack(state.position)
 }
 
-function writerOf(context: TailContext, connector: DebeziumConnector, state: TailState | null): TailWriter {
+function writerOf(context: TailContext, connector: DebeziumConnector, state: TailState | null, out: Output): TailWriter {
   const registry = new MemoryRegistry()
   const { prefix } = connector
   const encoder = createEnvelopeEncoder({
@@ -170,7 +197,7 @@ function writerOf(context: TailContext, connector: DebeziumConnector, state: Tai
   return new TailWriter({
     encoder,
     printer,
-    out: context.stdout,
+    out,
     slot: connector.source.slot,
     transactionTopic: connector.envelope.transactions ? `${prefix}.${connector.envelope.transactionTopic}` : null,
     state,
