@@ -40,7 +40,7 @@ export interface KillReport {
 }
 
 const ROWS = 20_000
-const KILLS_PER_FLOW = 8
+const KILLS_PER_FLOW = 7
 const MAIN = fileURLToPath(new URL('./run-child.ts', import.meta.url))
 
 /** Runs the test; stops at the first problem. */
@@ -139,6 +139,8 @@ class KillTest {
       await this.killAfter(this.random() * 1500, ['--once'])
       await this.checkAfterKill('catching up')
     }
+    // Some snapshots are killed several times before they may end.
+    if (phase === 'snapshot' && this.random() < 0.6) return
     await this.catchUp()
     await this.compare()
     this.options.log(`kill ${this.kills}/${this.options.kills} · flow ${this.flow} · ${phase} · ${this.workload.transactions} transactions`)
@@ -163,10 +165,11 @@ class KillTest {
     })
     const closed = once(child, 'close')
     // A busy machine takes a second to start the program: most moments are counted from when it is up, or past its snapshot.
-    const sign = this.random() < 0.1 ? '' : this.flowKills < 3 ? 'source    ' : 'streaming'
+    const young = newestWatermark(this.lake) === null
+    const sign = this.random() < 0.1 ? '' : young ? 'source    ' : 'streaming'
     const moment = (async (): Promise<boolean> => {
       for (let i = 0; i < 1000 && !text.includes(sign); i++) await sleep(20)
-      await sleep(this.flowKills < 3 ? ms / 2 : ms)
+      await sleep(young ? ms / 3 : ms)
       return false
     })()
     const early = await Promise.race([closed.then(() => true), moment])
