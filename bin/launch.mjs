@@ -63,6 +63,10 @@ function refuse(program) {
  * counts it once). When this process dies, the channel closes and the child leaves.
  */
 function relay(node, main) {
+  process.title = process.argv
+    .slice(1)
+    .map((a) => a.replace(/(\w:\/\/[^/?#\s]*?):[^/?#\s]*@/g, '$1:***@').replace(/([?&]password=)[^&#\s]*/gi, '$1***'))
+    .join(' ')
   const child = spawn(node, [main, '--from-launcher'], { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] })
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
   const forward = (signal) => {
