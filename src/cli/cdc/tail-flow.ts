@@ -124,7 +124,11 @@ async function follow(
   let pending = batches.next()
   while (!context.signal.aborted) {
     // `now` is when the stream opens: what the snapshot shows is older.
-    if (until.kind === 'now' && limit === null && (await Promise.race([watch.opened, pending])) === 'open') limit = await stream.head()
+    if (until.kind === 'now' && limit === null && (await Promise.race([watch.opened, pending])) === 'open') {
+      limit = await stream.head()
+      const { position, skip } = writer.state()
+      if (position !== null && skip === 0 && source.compare(position, limit) >= 0) return
+    }
     const next = await untilIdle(context, pending, until, watch)
     if (next === 'idle' || next.done === true) return
     const batch = next.value
