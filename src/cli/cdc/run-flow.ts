@@ -36,7 +36,9 @@ export async function runFlow(context: RunContext): Promise<Outcome> {
     const lake = flags.lake === 'none' ? null : await startLakeThread(lakeWork(context, state), lakeEvents(show, state))
     try {
       const end = await capturing(context, state, lake, show)
-      return outcome(show.progress, end, lake !== null)
+      const answer = outcome(show.progress, end, lake !== null)
+      show.log(`stopped   ${answer.summary}. The same command goes on from there.`)
+      return answer
     } finally {
       await lake?.close()
       await show.end()
@@ -160,7 +162,10 @@ class Show {
   async during<T>(work: Promise<T>): Promise<T> {
     const over = new AbortController()
     const drawing = this.keepDrawing(over.signal)
-    const onDrain = (): void => this.log('draining  what has been read is committed; the same signal again leaves at once')
+    const onDrain = (): void => {
+      const waiting = this.progress.records - this.progress.lakeRecords
+      this.log(`draining  ${count(Math.max(0, waiting))} records on their way to the lake; the same signal again leaves at once`)
+    }
     this.context.signal.addEventListener('abort', onDrain, { once: true })
     try {
       return await work

@@ -12,6 +12,8 @@ import { splitBatch } from './split-batch.ts'
 
 /** Records below this size are stored raw: a zstd context costs more than it saves. */
 const COMPRESS_FROM_BYTES = 1024
+/** Appends between two calls of the retention, each of which deletes up to 256 batches. */
+const PRUNE_EVERY = 32
 const ZSTD = { params: { [constants.ZSTD_c_compressionLevel]: 1 } }
 
 export interface EmbeddedLogOptions {
@@ -179,6 +181,7 @@ class Writer {
   private lastId: number
   /** Stored bytes of all held appends. */
   private held: number
+  private released = 0
 
   constructor(db: StateDatabase, options: EmbeddedLogOptions) {
     this.db = db
@@ -198,8 +201,10 @@ class Writer {
     this.held = storedBytes(db)
   }
 
+  /** Appends up to `released` may go; what does not go in this call goes along with later appends, faster than they come. */
   prune(released: number): void {
-    this.held -= pruneLog(this.db, released, this.held, this.options.retention, this.options.clock.now())
+    this.released = Math.max(this.released, released)
+    if (this.released > 0) this.held -= pruneLog(this.db, this.released, this.held, this.options.retention, this.options.clock.now())
   }
 
   append(batches: readonly TopicBatch[], cursor: LogCursor): number {
@@ -229,6 +234,7 @@ class Writer {
     this.lastId = id
     this.held += stored
     this.options.onAppend?.({ id, records, bytes })
+    if (id % PRUNE_EVERY === 0) this.prune(0)
     return id
   }
 

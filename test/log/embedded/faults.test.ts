@@ -197,6 +197,19 @@ test('retention keeps what is not released, young, or within the size; never the
   log.close()
 })
 
+test('retention keeps up with many small appends: what one call leaves goes along with later appends', async () => {
+  const log = createEmbeddedLog(openStateDatabase(fresh()), { clock: { ...clock, now: () => 1 }, retention: { maxAgeMs: 0, maxBytes: 0 } })
+  for (let i = 1; i <= 1000; i++) {
+    await log.append([makeBatch('a', i - 1, 1), makeBatch('b', i - 1, 1)], makeCursor(String(i)))
+    if (i === 900) log.release(900)
+  }
+  expect(log.range('a', 0).start).toBeGreaterThan(128 + 2 * 128)
+  expect([...log.appends(0)].length).toBeLessThan(1000 - 300)
+  for (let i = 1001; i <= 1200; i++) await log.append([], makeCursor(String(i)))
+  expect(log.range('b', 0)).toEqual({ start: 900, end: 1000 })
+  log.close()
+})
+
 test('one owner: a second lock names the first; a lock ends with its process', async () => {
   const dir = fresh()
   const first = lockState(dir, owner)
