@@ -24,7 +24,8 @@ describe('resuming the stream', () => {
     const options = optionsFor(db().url, { snapshot: 'never', batchBytes: 900, tables: { kind: 'patterns', patterns: 'r1,r2' } })
     const first = await start(options)
     await first.until((b) => b.snapshotComplete)
-    await db().sql(`begin; insert into r1 select g, repeat('x', 30) from generate_series(1, 40) g; insert into unseen values (1); insert into r2 values (1); truncate r1, r2; insert into r1 values (1, 'a'); commit;
+    await db().sql(`begin; insert into r1 select g, repeat('x', 30) from generate_series(1, 40) g;
+      insert into unseen values (1); insert into r2 values (1); truncate r1, r2; insert into r1 values (1, 'a'); commit;
       insert into unseen select generate_series(1, 50); insert into r2 values (2);
       begin; insert into r2 select generate_series(3, 60); update r1 set v = 'b'; commit; delete from r2 where id = 2`)
     await first.untilNow()

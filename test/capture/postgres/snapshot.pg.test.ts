@@ -41,7 +41,8 @@ async function marks(extra: Partial<PostgresOptions> = {}): Promise<string[]> {
 describe('snapshot marks and order, as recorded from Debezium', () => {
   test('several tables, empty ones in the middle and last', async () => {
     await db.sql(`create schema s2; create table a(id int primary key, v text); create table b(id int primary key, v text);
-      create table c_empty(id int primary key); create table d(id int primary key); create table s2.e(id int primary key, v text); create table z_empty(id int primary key);
+      create table c_empty(id int primary key); create table d(id int primary key);
+      create table s2.e(id int primary key, v text); create table z_empty(id int primary key);
       insert into a values (1,'a1'),(2,'a2'),(3,'a3'); insert into b values (1,'b1'); insert into d values (1),(2); insert into s2.e values (1,'e1')`)
     expect(await marks()).toEqual([
       'public.a 1 first',
