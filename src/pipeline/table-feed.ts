@@ -14,8 +14,8 @@ export interface TableFeed {
   nextOffset: number
   /** Newest completed instant, null: none. */
   instant: string | null
-  /** Value schemas whose columns the table has. */
-  readonly known: Set<number>
+  /** Key and value schemas whose columns the table has. */
+  readonly known: Set<string>
 }
 
 export interface TableFeedContext {
@@ -111,6 +111,8 @@ export async function createEmptyTable(context: TableFeedContext, feed: TableFee
   await fitTable(context, feed, schemas, (id) => texts.get(id)!)
 }
 
+const pair = (s: TopicSchemas): string => `${s.keySchema}:${s.valueSchema}`
+
 /** The writer of a table that has all columns of these schemas: created or evolved as needed. */
 async function fitTable(
   context: TableFeedContext,
@@ -118,16 +120,20 @@ async function fitTable(
   schemas: readonly TopicSchemas[],
   textOf: (id: number) => string,
 ): Promise<TableWriter> {
-  const unknown = schemas.filter((s) => s.valueSchema !== 0 && !feed.known.has(s.valueSchema))
-  const shapes = unknown.map((s) => context.rows.shape(s.keySchema === 0 ? null : textOf(s.keySchema), textOf(s.valueSchema)))
-  const newest = shapes.at(-1)
-  if (feed.writer === null) {
-    assert(newest !== undefined, 'the first records of a table have a value')
-    feed.writer = await context.lake.create(newTableSpec(context, feed, schemas, unionColumns(shapes), newest.key))
-  } else if (newest !== undefined) {
-    await feed.writer.evolve(unionColumns(shapes))
+  const unknown = schemas.filter((s) => s.valueSchema !== 0 && !feed.known.has(pair(s)))
+  for (const s of unknown) {
+    const shape = context.rows.shape(s.keySchema === 0 ? null : textOf(s.keySchema), textOf(s.valueSchema))
+    feed.writer ??= await context.lake.create(newTableSpec(context, feed, schemas, shape.columns, shape.key))
+    const key = feed.writer.spec.key
+    if (key.join() !== shape.key.join()) {
+      const text = (k: readonly string[]): string => (k.length === 0 ? 'none' : k.join(', '))
+      throw new Failure('TRB-LAKE-019', { table: feed.path, difference: `key is ${text(key)}, of newer rows ${text(shape.key)}` })
+    }
+    // One after the other, as the source changed them: a type that older rows cannot follow is refused wherever in between it was.
+    await feed.writer.evolve(shape.columns)
+    feed.known.add(pair(s))
   }
-  for (const s of unknown) feed.known.add(s.valueSchema)
+  assert(feed.writer !== null, 'the first records of a table have a value')
   return feed.writer
 }
 
@@ -157,19 +163,6 @@ export function bucketCount(rowEstimate: number, schemas: readonly { readonly re
   const buckets = Math.ceil((Math.max(rowEstimate, records) * rowBytes) / BASE_FILE_BYTES)
   return Math.min(MAX_BUCKETS, Math.max(1, buckets))
 }
-
-/** All columns of the shapes: a later shape decides on a column's type; row columns come before the change columns (`_event_…`). */
-export function unionColumns(shapes: readonly { readonly columns: readonly LakeColumn[] }[]): LakeColumn[] {
-  const columns = new Map<string, LakeColumn>()
-  for (const shape of shapes) for (const c of shape.columns) columns.set(c.name, c)
-  const last = new Set((shapes.at(-1)?.columns ?? []).map((c) => c.name))
-  const newest = (shapes.at(-1)?.columns ?? []).map((c) => columns.get(c.name) ?? c)
-  const rowColumns = newest.filter((c) => !CHANGE_COLUMNS.has(c.name))
-  const dropped = [...columns.values()].filter((c) => !last.has(c.name))
-  return [...rowColumns, ...dropped, ...newest.filter((c) => CHANGE_COLUMNS.has(c.name))]
-}
-
-const CHANGE_COLUMNS = new Set(['_change_operation_type', '_event_origin_ts_ms', '_event_tx_id', '_event_lsn', '_event_seq'])
 
 async function loadTexts(registry: SchemaRegistry, schemas: readonly TopicSchemas[]): Promise<Map<number, string>> {
   const texts = new Map<number, string>()

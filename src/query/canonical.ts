@@ -21,7 +21,8 @@ export interface Canonical {
 /**
  * How values of a source column and of its lake column are compared, or null when they are not comparable here (said in the report).
  * Written against the types themselves (Postgres' output, DuckDB's reading of Parquet), apart from the code that captures: numbers
- * by value, times by microseconds, decimals and texts by their exact text. Infinite dates, and NaN in a decimal, are null in the lake.
+ * by value, times by microseconds, decimals and texts by their exact text. Infinite dates, NaN and infinity in a numeric, and timestamps
+ * whose microseconds exceed 64 bits are null in the lake.
  */
 export function canonical(type: SourceType, lake: LakeType): Canonical | null {
   switch (lake.kind) {
@@ -59,7 +60,7 @@ export function canonical(type: SourceType, lake: LakeType): Canonical | null {
       return type.name === 'time' ? both(micros, (r) => `CAST(${r} AS VARCHAR)`) : null
     case 'timestamp-micros':
       return both(
-        (r) => `CASE WHEN isfinite(${r}) THEN ${micros(r)} END`,
+        (r) => `CASE WHEN isfinite(${r}) AND ${r} < '${BEYOND_LONG}' THEN ${micros(r)} END`,
         (r) => `CAST(epoch_us(${r}) AS VARCHAR)`,
       )
     case 'list':
@@ -68,6 +69,9 @@ export function canonical(type: SourceType, lake: LakeType): Canonical | null {
       return null
   }
 }
+
+/** The first second whose microseconds since 1970 are not all in 64 bits: from there on a timestamp is null in the lake. */
+const BEYOND_LONG = '294247-01-10 04:00:54+00'
 
 const INTEGERS: ReadonlySet<string> = new Set(['int2', 'int4', 'int8', 'oid'])
 
@@ -124,10 +128,12 @@ function decimal(type: SourceType): Canonical | null {
       (r) => `CAST(${r} AS VARCHAR)`,
     )
   if (type.name !== 'numeric') return null
-  return both(
-    (r) => `CASE WHEN ${r}::text NOT IN ('NaN', 'Infinity', '-Infinity') THEN ${r}::text END`,
-    (r) => `CAST(${r} AS VARCHAR)`,
-  )
+  return both(finite, (r) => `CAST(${r} AS VARCHAR)`)
+}
+
+/** A numeric's text; null for NaN and the infinities. */
+function finite(ref: string): string {
+  return `CASE WHEN ${ref}::text NOT IN ('NaN', 'Infinity', '-Infinity') THEN ${ref}::text END`
 }
 
 /** Types that the lake holds as the server's own text. Of char(n) the padding is part of it, which a cast to text would strip. */
@@ -142,7 +148,7 @@ function text(type: SourceType): Canonical | null {
     return both((r) => micros(`((${r}) AT TIME ZONE 'UTC')::time`), lake)
   }
   // An unconstrained numeric: the lake keeps its digits, not the zeros at the end of its fraction.
-  if (type.name === 'numeric') return both((r) => trimZeros(`${r}::text`), trimZeros)
+  if (type.name === 'numeric') return both((r) => trimZeros(`(${finite(r)})`), trimZeros)
   return type.element === null
     ? both(
         (r) => `${r}::text`,

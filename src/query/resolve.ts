@@ -41,7 +41,7 @@ async function countBack(asOf: Extract<AsOf, { kind: 'commit' }>, newestFirst: A
     count++
   }
   if (count === 0) throw noStates(asOf.text)
-  throw new Failure('TRB-QUERY-005', { text: asOf.text, count, oldest: count - 1 })
+  throw new Failure('TRB-QUERY-005', { text: asOf.text, count, oldest: count === 1 ? 0 : 1 - count })
 }
 
 async function atOrBefore(target: Target, newestFirst: AsyncIterable<Watermark>): Promise<Base> {

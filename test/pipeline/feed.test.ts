@@ -8,7 +8,7 @@ import { openStateDatabase } from '../../src/log/embedded/database.ts'
 import { createEmbeddedLog } from '../../src/log/embedded/embedded-log.ts'
 import { type FeedOptions, feed } from '../../src/pipeline/feed.ts'
 import { FlushCutter } from '../../src/pipeline/flush-policy.ts'
-import { bucketCount, unionColumns } from '../../src/pipeline/table-feed.ts'
+import { bucketCount } from '../../src/pipeline/table-feed.ts'
 import { makeCursor, record } from '../conformance/log-data.ts'
 import { FakeLake, fakeRows } from './fake-lake.ts'
 
@@ -204,18 +204,21 @@ test('a flush is due by the age of the oldest change behind the last cut, also w
   expect(cutter.due(121)).toBe(0)
 })
 
+test('the first flushes of a run come after 1, 2, 4 … seconds, up to the interval', () => {
+  const cutter = new FlushCutter({ intervalMs: 10_000, records: 50, bytes: 1000 })
+  const waits = [1, 2, 3, 4, 5, 6].map((id) => {
+    cutter.add({ id, records: 1, bytes: 1, cursor: makeCursor(String(id)) }, 0)
+    const due = cutter.due(0)
+    cutter.flushed()
+    return due
+  })
+  expect(waits).toEqual([1000, 2000, 4000, 8000, 10_000, 10_000])
+})
+
 test('buckets follow the size of the rows at hand or the estimate of the source, whichever is more', () => {
   expect(bucketCount(-1, [])).toBe(1)
   expect(bucketCount(0, [{ records: 0, bytes: 0 }])).toBe(1)
   expect(bucketCount(-1, [{ records: 1_000_000, bytes: 300_000_000 }])).toBe(1)
   expect(bucketCount(10_000_000, [{ records: 1_000_000, bytes: 300_000_000 }])).toBe(8)
   expect(bucketCount(1e12, [{ records: 1, bytes: 1000 }])).toBe(256)
-})
-
-test('columns of several shapes: the newest order and types, dropped ones behind, change columns last', () => {
-  const column = (name: string, kind: 'int' | 'long' | 'string' = 'string') => ({ name, type: { kind } })
-  const before = { columns: [column('id', 'int'), column('gone'), column('_event_lsn', 'long')] }
-  const after = { columns: [column('id', 'long'), column('new'), column('_event_lsn', 'long')] }
-  expect(unionColumns([before, after])).toEqual([column('id', 'long'), column('new'), column('gone'), column('_event_lsn', 'long')])
-  expect(unionColumns([])).toEqual([])
 })

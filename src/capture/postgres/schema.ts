@@ -67,7 +67,7 @@ export function wireColumns(
   types: ReadonlyMap<number, CatalogType>,
 ): CatalogColumn[] {
   return relation.columns.map((c, i) => {
-    const same = (known: CatalogColumn): boolean => known.name === c.name && known.type.oid === c.typeOid && known.typmod === c.typmod
+    const same = (known: CatalogColumn): boolean => isColumn(known, c)
     const known = now?.columns.find(same) ?? before?.columns.find(same)
     // The server sends a generated column only when the publication asks for it (18 and newer): then it is data like any other.
     if (known !== undefined) return { ...known, generated: false }
@@ -83,6 +83,11 @@ export function wireColumns(
       isKey: false,
     }
   })
+}
+
+/** Whether the catalogue's column is the one of a Relation message: same name, same type with the same modifier. */
+export function isColumn(known: CatalogColumn, sent: RelationMessage['columns'][number]): boolean {
+  return known.name === sent.name && known.type.oid === sent.typeOid && known.typmod === sent.typmod
 }
 
 /** True when nothing that a TableSchema is made from differs: then the old object stays. */

@@ -5,7 +5,7 @@ import { type CatalogTable, describeTables, readTypes } from './catalogue.ts'
 import type { SqlConnection } from './connect.ts'
 import type { PostgresOptions, SourceEvent } from './options.ts'
 import type { PublishedTable } from './publication.ts'
-import { type Shape, sameShape, shapeOf, wireColumns } from './schema.ts'
+import { isColumn, type Shape, sameShape, shapeOf, wireColumns } from './schema.ts'
 import type { TableMatcher } from './select-tables.ts'
 import type { RelationMessage } from './wire/relation.ts'
 
@@ -47,10 +47,10 @@ export class TableShapes {
     if (!this.#matcher.matches(relation.schema, relation.table)) return null
     const now = (await describeTables(sql, [relation.oid])).get(relation.oid) ?? null
     const before = this.#known.get(tableName(relation))?.table ?? null
-    const unknown = relation.columns.filter((c) => !now?.columns.some((k) => k.type.oid === c.typeOid)).map((c) => c.typeOid)
+    const unknown = relation.columns.filter((c) => !now?.columns.some((k) => isColumn(k, c))).map((c) => c.typeOid)
     const types = await readTypes(sql, new Set(unknown))
     const wire = wireColumns(relation, now, before, types)
-    const table = now ?? before ?? droppedTable(relation)
+    const table = tableThen(relation, now, before)
     return this.#keep({ ...table, schema: relation.schema, table: relation.table, identity: relation.identity }, wire).schema
   }
 
@@ -72,6 +72,20 @@ export class TableShapes {
     for (const c of fresh) this.#warned.add(c)
     if (fresh.length > 0) this.#observe({ kind: 'warning', text: `columns without a type mapping are left out: ${fresh.join(', ')}` })
   }
+}
+
+/**
+ * What the catalogue says of the table, with the keys that it had when the message was written: a key column renamed or dropped since
+ * is not in the catalogue any more, and without it the rows would have no key.
+ */
+function tableThen(relation: RelationMessage, now: CatalogTable | null, before: CatalogTable | null): CatalogTable {
+  if (now === null) return before ?? droppedTable(relation)
+  const kept = (key: keyof CatalogTable & ('primaryKey' | 'identityIndex' | 'uniqueIndex')): readonly string[] => {
+    const flagged = droppedTable(relation).primaryKey
+    const choices = [now[key], before?.[key] ?? [], key === 'primaryKey' ? flagged : []]
+    return choices.find((k) => k.length > 0 && k.every((name) => relation.columns.some((c) => c.name === name))) ?? []
+  }
+  return { ...now, primaryKey: kept('primaryKey'), identityIndex: kept('identityIndex'), uniqueIndex: kept('uniqueIndex') }
 }
 
 /** A table that no longer exists: its key is what the message flags, unless everything is flagged (FULL). */

@@ -2,14 +2,16 @@ import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { nextInstant } from '../../../timeline/instant.ts'
 import type { Clock } from '../../contract/clock.ts'
+import type { LakeColumn } from '../../contract/columns.ts'
 import type { ScanPlan } from '../../contract/table.ts'
 import { createRowDecoder, decodeRows } from '../../envelope/row-decoder.ts'
 import { assert } from '../../failure/failure.ts'
+import { evolvedColumns } from '../../lake/merge/fit.ts'
 import { materialise } from '../../lake/write/materialise.ts'
-import { unionColumns } from '../../pipeline/table-feed.ts'
 import { type ReplayLog, replayBatches, type TopicReplay } from '../../query/replay.ts'
 import { DiskStore } from '../../storage/disk/disk-store.ts'
 import { openStateForReading } from '../state.ts'
+import { isAddedColumn } from './lake-state.ts'
 import type { OpenLake } from './open-lake.ts'
 
 /** Changes held in memory while they are merged; more goes to the scratch directory. */
@@ -72,7 +74,9 @@ async function applyRecords(
   const changes = decodeRows(replayBatches(state.log, records), { schema, from: records.from })
   const instant = nextInstant(clock.now(), plan.instant)
   const deps = { clock, scratchDir, memoryBudget: MEMORY_BUDGET, rowGroupBytes: ROW_GROUP_BYTES }
-  const columns = unionColumns([{ columns: plan.columns }, ...shapes])
+  const evolved = (now: readonly LakeColumn[], shape: { readonly columns: readonly LakeColumn[] }): readonly LakeColumn[] =>
+    evolvedColumns(plan.spec.path, now, shape.columns, isAddedColumn)
+  const columns = shapes.reduce(evolved, plan.columns)
   const result = await materialise(lake.store, plan, columns, changes, out, instant, deps)
   const files = [...result.kept, ...result.written]
   const filePaths = [...result.kept.map((f) => lake.filePath(f.key)), ...result.written.map((f) => resolve(merged, f.key))]

@@ -86,6 +86,7 @@ async function planNamed(lake: OpenLake, state: LakeState, shape: QueryShape): P
   for (const t of state.tables.filter(named)) {
     const plan = await planTable(lake, t)
     if (plan !== null) plans.set(t, plan)
+    else if (!shape.usesCatalog) await lake.reader(t.path).plan(t.view!) // refuses, with the table's first instant
   }
   return plans
 }

@@ -20,7 +20,8 @@ export function copyLineToTuple(line: Uint8Array, start: number, end: number, co
   let to = offset + 2
   let p = start
   let fields = 0
-  for (;;) {
+  // A table may have no column at all: its lines are empty.
+  while (columns > 0 || line[p] !== NEWLINE) {
     if (fields === columns) return -1
     if (line[p] === BACKSLASH && line[p + 1] === 0x4e) {
       out[to++] = 0x6e
