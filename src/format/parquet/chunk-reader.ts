@@ -45,8 +45,8 @@ export function readChunk(bytes: Buffer, meta: ChunkMeta, leaf: LeafNode, file: 
     const header = decodePageHeader(reader)
     const stored = bytes.subarray(reader.offset, reader.offset + header.storedSize)
     reader.offset += header.storedSize
-    if (header.type === PAGE.dictionary) state.dictionary(header, decompress(meta.codec, stored, header.rawSize, file))
-    else if (header.type === PAGE.data) state.pageV1(header, decompress(meta.codec, stored, header.rawSize, file))
+    if (header.type === PAGE.dictionary) state.dictionary(header, decompress(meta.codec, stored, header.rawSize, file, ownMemory))
+    else if (header.type === PAGE.data) state.pageV1(header, decompress(meta.codec, stored, header.rawSize, file, state.room))
     else if (header.type === PAGE.dataV2) state.pageV2(header, stored)
   }
   return state.finish()
@@ -68,6 +68,14 @@ class ChunkState {
   #indexes: Int32Array<ArrayBuffer> | null = null
   #dictionary: PlainVector | Buffer | null = null
   #dense = 0
+
+  #page: Buffer = Buffer.alloc(0)
+
+  /** Memory for one data page; its values are copied out before the next. */
+  readonly room = (bytes: number): Buffer => {
+    if (this.#page.length < bytes) this.#page = this.#allocate(bytes + (bytes >> 2))
+    return this.#page.subarray(0, bytes)
+  }
 
   constructor(meta: ChunkMeta, leaf: LeafNode, file: string, allocate: Allocate) {
     this.#allocate = allocate
@@ -110,7 +118,7 @@ class ChunkState {
       present = this.#countPresent(n)
     }
     const body = stored.subarray(r + d)
-    const raw = header.compressed ? decompress(this.#meta.codec, body, header.rawSize - r - d, this.#file) : body
+    const raw = header.compressed ? decompress(this.#meta.codec, body, header.rawSize - r - d, this.#file, this.room) : body
     this.#values(header, raw, 0, present)
   }
 
@@ -205,8 +213,7 @@ class ChunkState {
   #byteStrings(encoding: number, raw: Buffer, at: number, n: number): void {
     this.#leaveDictionary()
     if (encoding === ENCODING.plain) {
-      const starts = plainStarts(raw, at, n, this.#bad)
-      this.#appendPlain(raw, starts, n)
+      this.#appendPage(raw, at, n)
       return
     }
     const out: Uint8Array[] = new Array(n)
@@ -252,6 +259,23 @@ class ChunkState {
       plain.length += length
       plain.starts[this.#dense + i + 1] = plain.length
     }
+  }
+
+  /** n length-prefixed values of a page from `at` on, as they lie there. */
+  #appendPage(raw: Buffer, at: number, n: number): void {
+    const plain = this.#plain!
+    const { starts } = plain
+    const shift = plain.length - at
+    let p = at
+    for (let i = this.#dense + 1, end = i + n; i < end; i++) {
+      const from = p
+      p += 4 + (raw[p] | (raw[p + 1] << 8) | (raw[p + 2] << 16) | (raw[p + 3] << 24))
+      if (p > raw.length || p < from + 4) this.#bad('a byte string runs past its page')
+      starts[i] = p + shift
+    }
+    this.#room(p - at)
+    raw.copy(plain.data, plain.length, at, p)
+    plain.length += p - at
   }
 
   #appendPlain(raw: Buffer, starts: Int32Array, n: number): void {

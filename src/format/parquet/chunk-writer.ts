@@ -22,6 +22,7 @@ export class ChunkBuffer {
   bytes = Buffer.allocUnsafeSlow(1 << 20)
   length = 0
   page = Buffer.allocUnsafeSlow(1 << 20)
+  packed = Buffer.alloc(0)
 
   append(part: Uint8Array): void {
     if (this.length + part.length > this.bytes.length) {
@@ -31,6 +32,12 @@ export class ChunkBuffer {
     }
     this.bytes.set(part, this.length)
     this.length += part.length
+  }
+
+  /** Room for a stored page. */
+  packedRoom(size: number): Buffer {
+    if (this.packed.length < size) this.packed = Buffer.allocUnsafeSlow(Math.max(size, this.packed.length * 2))
+    return this.packed
   }
 
   /** The page scratch with room for `size` bytes; what it held is lost. */
@@ -52,7 +59,7 @@ export function encodeChunk(
   out.length = 0
   let raw = 0
   const addPage = (body: Uint8Array, header: (stored: number) => Uint8Array): void => {
-    const stored = compress(codec, body)
+    const stored = compress(codec, body, (n) => out.packedRoom(n))
     const h = header(stored.length)
     out.append(h)
     out.append(stored)

@@ -1,6 +1,7 @@
 import zlib from 'node:zlib'
 import { compressSync, uncompressSync } from 'snappy'
 import { Failure } from '../../failure/failure.ts'
+import { decodeLiterals, encodeLiterals, literalsBound } from './snappy-literals.ts'
 
 /** Numbers of parquet.thrift's CompressionCodec. */
 export const CODEC = { none: 0, snappy: 1, gzip: 2, lzo: 3, brotli: 4, lz4: 5, zstd: 6, lz4Raw: 7 } as const
@@ -11,23 +12,43 @@ export function codecNumber(codec: WriteCodec): number {
   return CODEC[codec]
 }
 
-export function compress(codec: WriteCodec, raw: Uint8Array): Uint8Array {
-  if (codec === 'snappy') return compressSync(raw)
+/** A page from this size on is looked at before it is compressed: a sample that stays above 97 % says that it is no use. */
+const WORTH_A_LOOK = 64 * 1024
+const SAMPLE = 8 * 1024
+
+/** Compresses one page. `room` gives memory that is used again: the result is only valid until the next call. */
+export function compress(codec: WriteCodec, raw: Uint8Array, room: (bytes: number) => Uint8Array): Uint8Array {
+  if (codec === 'snappy') {
+    if (raw.length < WORTH_A_LOOK || !incompressible(raw)) return compressSync(raw)
+    const out = room(literalsBound(raw.length))
+    return out.subarray(0, encodeLiterals(raw, out))
+  }
   if (codec === 'zstd') return zlib.zstdCompressSync(raw)
   return raw
 }
 
-/** Inflates one page. `rawSize` is the size the page header promises; a page that doesn't keep it is refused. */
-export function decompress(codec: number, stored: Uint8Array, rawSize: number, file: string): Buffer {
+function incompressible(raw: Uint8Array): boolean {
+  const at = raw.length >> 1
+  return compressSync(raw.subarray(at, at + SAMPLE)).length > SAMPLE * 0.97
+}
+
+/**
+ * Inflates one page. `rawSize` is the size the page header promises; a page that doesn't keep it is refused. `room`: memory that may be used
+ * again by the next call.
+ */
+export function decompress(codec: number, stored: Uint8Array, rawSize: number, file: string, room: (bytes: number) => Buffer): Buffer {
   let raw: Uint8Array
   if (rawSize === 0) return Buffer.alloc(0)
   switch (codec) {
     case CODEC.none:
       raw = stored
       break
-    case CODEC.snappy:
-      raw = uncompressSync(stored) as Buffer
+    case CODEC.snappy: {
+      // what didn't shrink is most likely literals
+      const literals = stored.length >= rawSize ? room(rawSize) : null
+      raw = literals !== null && decodeLiterals(stored, literals) ? literals : (uncompressSync(stored) as Buffer)
       break
+    }
     case CODEC.gzip:
       raw = zlib.gunzipSync(stored)
       break

@@ -66,6 +66,9 @@ function flatPlain(
   of: (dense: LeafData['dense'], definition: Uint8Array | null, denseCount: number) => LeafData,
 ): LeafData {
   const { starts } = column
+  let nulls = 0
+  for (let i = 0; i < n; i++) if (starts[i + 1] === starts[i]) nulls++
+  if (nulls === 0) return of({ kind: 'plain', data: column.data, starts: starts.subarray(0, n + 1) }, null, n)
   const definition = new Uint8Array(n)
   const dense = new Int32Array(n + 1)
   dense[0] = starts[0]
