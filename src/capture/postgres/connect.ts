@@ -36,6 +36,8 @@ const SESSION = [
   'SET statement_timeout = 0',
   'SET lock_timeout = 0',
   'SET idle_in_transaction_session_timeout = 0',
+  // A row-level policy would hide rows from the snapshot without a word; this makes it an error.
+  'SET row_security = off',
 ]
 
 /**

@@ -44,6 +44,7 @@ export class PostgresSource implements ChangeSource {
    * first pull. An unreachable server is waited for (`retryForMs`).
    */
   async open(from: Position | null, signal: AbortSignal): Promise<ChangeStream> {
+    signal.throwIfAborted()
     const position = from === null ? null : parsePosition(from)
     const stream = new PostgresStream(this.#options, this.#deps, this.#matcher, position, signal)
     await stream.prepare()
@@ -169,6 +170,7 @@ class PostgresStream implements ChangeStream {
       await requireSlot(sql, this.#options, position)
       return readSlot(sql, this.#options.slot)
     })
+    if (slot?.active === true) await this.#awaitSlot(position)
     const from = position?.kind === 'snapshot' ? position.progress : null
     if (this.#options.snapshot === 'never') {
       yield await this.#skipSnapshot(slot?.confirmed ?? null)
@@ -251,7 +253,7 @@ class PostgresStream implements ChangeStream {
   }
 
   /** Waits until nobody reads the slot: after a crash the server may not have noticed yet that its old reader is gone. */
-  async #awaitSlot(start: StreamPosition): Promise<void> {
+  async #awaitSlot(start: PgPosition | null): Promise<void> {
     const { clock } = this.#deps
     const began = clock.now()
     const limit = this.#options.busySlotForMs ?? BUSY_SLOT_FOR_MS

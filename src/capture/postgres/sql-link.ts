@@ -30,7 +30,9 @@ export class SqlLink {
     this.#closed = true
     const connection = this.#connection
     this.#connection = null
-    if (connection !== null) await (await connection).close()
+    if (connection === null) return
+    const [opened] = await Promise.allSettled([connection])
+    if (opened.status === 'fulfilled') await opened.value.close()
   }
 
   async #open(): Promise<SqlConnection> {

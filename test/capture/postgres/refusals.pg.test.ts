@@ -147,6 +147,18 @@ describe('tables and publication', () => {
   })
 })
 
+test('rows hidden by a policy are an error, not missing', async () => {
+  const user = await role('a_policy', 'replication')
+  await db.sql(`create table hidden(id int primary key); insert into hidden values (1), (2); alter table hidden enable row level security;
+    create policy p on hidden using (id = 1); grant select on hidden to ${user}; create publication a_hidden for table hidden`)
+  const f = await refusal({ user, tables: { kind: 'patterns', patterns: 'hidden' }, publication: 'a_hidden', slot: 'a_hidden' })
+  expect([f.code, f.details['sqlstate'], f.details['reason']]).toEqual([
+    'TRB-PG-023',
+    '42501',
+    expect.stringContaining('row-level security'),
+  ])
+})
+
 describe('slot', () => {
   test('missing while a position is held: TRB-PG-008, nothing is created', async () => {
     const f = await refusal({ slot: 'a_gone' }, '0/1000+8')
@@ -187,6 +199,8 @@ describe('slot', () => {
     const f = await refusal({ slot: 'a_busy', busySlotForMs: 600 }, start)
     expect(f.code).toBe('TRB-PG-007')
     expect(Number(f.details['pid'])).toBeGreaterThan(0)
+    // Before a snapshot of many hours, not after it.
+    expect((await refusal({ slot: 'a_busy', busySlotForMs: 300 })).code).toBe('TRB-PG-007')
     await first.close()
     await pulling
   })
