@@ -1,12 +1,17 @@
 import type { AddressInfo } from 'node:net'
 import { createServer, type Server, type Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import { backend } from './messages.ts'
+import { TLS_CERTIFICATE, TLS_KEY } from './tls-identity.ts'
 
 export interface FakeAnswers {
   /** error: SQLSTATE sent instead of the login; password: asked for in the clear. */
   readonly login?: { readonly error?: string; readonly password?: string }
   /** First value of the first row by statement; a statement that is not listed gets no row. */
   readonly sql?: (statement: string) => string | null
+  /** What is sent after a statement that starts with START_REPLICATION, each part as a write of its own. */
+  readonly stream?: readonly Buffer[]
+  readonly tls?: boolean
   /** SQLSTATE with which a statement fails; null: it does not. */
   readonly fail?: (statement: string) => string | null
 }
@@ -17,22 +22,13 @@ export async function fakeServer(answers: FakeAnswers): Promise<{ port: number; 
   const server: Server = createServer((socket) => {
     sockets.add(socket)
     socket.on('error', () => undefined)
-    let pending = Buffer.alloc(0)
-    let started = false
-    socket.on('data', (chunk) => {
-      pending = Buffer.concat([pending, chunk])
-      for (;;) {
-        const head = started ? 1 : 0
-        if (pending.length < head + 4) return
-        const size = pending.readInt32BE(head) + head
-        if (pending.length < size) return
-        const message = pending.subarray(0, size)
-        pending = pending.subarray(size)
-        if (!started) {
-          started = true
-          startup(socket, answers)
-        } else reply(socket, answers, message)
-      }
+    if (answers.tls !== true) return serve(socket, answers)
+    // SSLRequest, then everything inside.
+    socket.once('data', () => {
+      socket.write('S')
+      const secure = new TLSSocket(socket, { isServer: true, cert: TLS_CERTIFICATE, key: TLS_KEY })
+      secure.on('error', () => undefined)
+      serve(secure, answers)
     })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -43,6 +39,26 @@ export async function fakeServer(answers: FakeAnswers): Promise<{ port: number; 
       await new Promise((resolve) => server.close(resolve))
     },
   }
+}
+
+function serve(socket: Socket, answers: FakeAnswers): void {
+  let pending = Buffer.alloc(0)
+  let started = false
+  socket.on('data', (chunk) => {
+    pending = Buffer.concat([pending, chunk])
+    for (;;) {
+      const head = started ? 1 : 0
+      if (pending.length < head + 4) return
+      const size = pending.readInt32BE(head) + head
+      if (pending.length < size) return
+      const message = pending.subarray(0, size)
+      pending = pending.subarray(size)
+      if (!started) {
+        started = true
+        startup(socket, answers)
+      } else reply(socket, answers, message)
+    }
+  })
 }
 
 const READY = backend('Z', Buffer.from('I'))
@@ -65,6 +81,10 @@ function reply(socket: Socket, answers: FakeAnswers, message: Buffer): void {
   if (kind === 'p') socket.write(text === answers.login?.password ? LOGGED_IN : error(answers.login?.error ?? '28P01'))
   if (kind === 'X') socket.end()
   if (kind !== 'Q') return
+  if (text.startsWith('START_REPLICATION')) {
+    for (const part of answers.stream ?? []) socket.write(part)
+    return
+  }
   const failure = answers.fail?.(text) ?? null
   if (failure !== null) {
     socket.write(Buffer.concat([error(failure), READY]))
