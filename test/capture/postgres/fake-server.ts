@@ -61,6 +61,11 @@ function serve(socket: Socket, answers: FakeAnswers): void {
   })
 }
 
+/** One write after the other, as a walsender does: over TLS each is a record of its own. */
+function writeInTurn(socket: Socket, parts: readonly Buffer[], i: number): void {
+  if (i < parts.length) socket.write(parts[i], () => writeInTurn(socket, parts, i + 1))
+}
+
 const READY = backend('Z', Buffer.from('I'))
 const LOGGED_IN = Buffer.concat([backend('R', Buffer.alloc(4)), READY])
 
@@ -82,7 +87,7 @@ function reply(socket: Socket, answers: FakeAnswers, message: Buffer): void {
   if (kind === 'X') socket.end()
   if (kind !== 'Q') return
   if (text.startsWith('START_REPLICATION')) {
-    for (const part of answers.stream ?? []) socket.write(part)
+    writeInTurn(socket, answers.stream ?? [], 0)
     return
   }
   const failure = answers.fail?.(text) ?? null
