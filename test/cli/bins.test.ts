@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { CODES } from '../../src/failure/codes.ts'
 import { envelope, repository, runBin } from './run-bin.ts'
+import { runInProcess } from './run-in-process.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'trib-bins-'))
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
@@ -17,15 +18,15 @@ const oldNode = ['/usr/bin/node', '/usr/local/bin/node'].find((f) => {
 
 describe('usage', () => {
   test('without a verb: help on stderr, exit 2; --help: on stdout, exit 0', async () => {
-    const bare = await runBin('cdc', [])
+    const bare = await runInProcess('cdc', [])
     expect([bare.code, bare.stdout]).toEqual([2, ''])
     expect(bare.stderr).toContain('usage: cdc <verb>')
-    const help = await runBin('lake', ['--help'])
+    const help = await runInProcess('lake', ['--help'])
     expect([help.code, help.stderr]).toEqual([0, ''])
     expect(help.stdout).toContain('query')
-    expect((await runBin('lake', ['query', '-h'])).stdout).toContain('--as-of X\n')
-    expect((await runBin('lake', ['help', 'query'])).stdout).toContain('env: TRIBUTARY_AS_OF')
-    expect((await runBin('cdc', ['--version'])).stdout).toMatch(/^cdc \d+\.\d+\.\d+ \(node 2/)
+    expect((await runInProcess('lake', ['query', '-h'])).stdout).toContain('--as-of X\n')
+    expect((await runInProcess('lake', ['help', 'query'])).stdout).toContain('env: TRIBUTARY_AS_OF')
+    expect((await runInProcess('cdc', ['--version'])).stdout).toMatch(/^cdc \d+\.\d+\.\d+ \(node 2/)
   })
 
   test.each([
@@ -46,7 +47,7 @@ describe('usage', () => {
     ['TRB-QUERY-008', ['query', 'SELECT 1', '--lake', 'nothing-here']],
     ['TRB-QUERY-011', ['query', 'SELECT 1', '--format', 'parquet']],
   ])('%s: exit 2, five texts on stderr, nothing on stdout: lake %j', async (code, args) => {
-    const plain = await runBin('lake', args, { cwd: dir })
+    const plain = await runInProcess('lake', args, { cwd: dir })
     // --json itself is the value that is missing in one of these: then the answer is an object.
     if (args.includes('--json')) return expect(envelope(plain).error).toMatchObject({ code })
     expect([plain.code, plain.stdout]).toEqual([2, ''])
@@ -56,7 +57,7 @@ describe('usage', () => {
 
   test('--json gives one object, for errors too; it may come from the environment', async () => {
     for (const [args, env] of [[['query', '--json'], {}] as const, [['query'], { TRIBUTARY_JSON: 'true' }] as const]) {
-      const e = await runBin('lake', args, { env })
+      const e = await runInProcess('lake', args, { env })
       expect([e.code, e.stderr]).toEqual([2, ''])
       expect(envelope(e)).toMatchObject({ command: 'lake query', ok: false, result: null, error: { code: 'TRB-CLI-005' } })
     }
@@ -65,14 +66,14 @@ describe('usage', () => {
   test('tributary.yaml in the working directory counts; a misspelt key is refused with the nearest', async () => {
     const cwd = mkdtempSync(join(dir, 'yaml-'))
     writeFileSync(join(cwd, 'tributary.yaml'), 'lake: ./from-yaml\nflush-interval: 5s\n')
-    expect((await runBin('lake', ['tables'], { cwd })).stderr).toContain('from-yaml')
+    expect((await runInProcess('lake', ['tables'], { cwd })).stderr).toContain('from-yaml')
     writeFileSync(join(cwd, 'tributary.yaml'), 'flush-intervall: 5s\n')
-    const e = await runBin('lake', ['tables'], { cwd })
+    const e = await runInProcess('lake', ['tables'], { cwd })
     expect(e.code).toBe(2)
     expect(e.stderr).toContain('TRB-CLI-009')
     expect(e.stderr).toContain('Did you mean flush-interval?')
     writeFileSync(join(cwd, 'tributary.yaml'), 'lake: [unclosed\n')
-    expect((await runBin('lake', ['tables'], { cwd })).stderr).toContain('TRB-CLI-008')
+    expect((await runInProcess('lake', ['tables'], { cwd })).stderr).toContain('TRB-CLI-008')
   })
 })
 
@@ -88,7 +89,7 @@ describe('secrets', () => {
     ['the password parameter', ['--url', `postgres://127.0.0.1:1/db?password=${password}`], {}],
   ]
   test.each(places)('a password in %s is in no output', async (_, args, env) => {
-    const e = await runBin('cdc', ['doctor', ...args, ...(args.length === 0 ? ['--json'] : [])], { env, cwd: dir })
+    const e = await runInProcess('cdc', ['doctor', ...args, ...(args.length === 0 ? ['--json'] : [])], { env, cwd: dir })
     expect(e.code).toBeGreaterThan(1)
     expect(e.stdout + e.stderr).not.toContain(password)
     expect(e.stdout + e.stderr).not.toBe('')
@@ -97,9 +98,19 @@ describe('secrets', () => {
   test('a password in tributary.yaml is in no output', async () => {
     const cwd = mkdtempSync(join(dir, 'secret-'))
     writeFileSync(join(cwd, 'tributary.yaml'), `url: postgres://u:${password}@127.0.0.1:1/db\nname: x\n`)
-    const e = await runBin('cdc', ['doctor'], { cwd })
+    const e = await runInProcess('cdc', ['doctor'], { cwd })
     expect(e.code).toBe(3)
     expect(e.stdout + e.stderr).not.toContain(password)
+  })
+})
+
+describe('the programs', () => {
+  test('answer on stdout, errors on stderr, exit status of the failure', async () => {
+    const ok = await runBin('cdc', ['--version'])
+    expect([ok.code, ok.stderr]).toEqual([0, ''])
+    const wrong = await runBin('lake', ['qurey'])
+    expect([wrong.code, wrong.stdout]).toEqual([2, ''])
+    expect(wrong.stderr).toContain('TRB-CLI-001')
   })
 })
 

@@ -6,6 +6,7 @@ import { parquetMetadataAsync, parquetReadObjects } from 'hyparquet'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { useDatabase } from '../support/postgres.ts'
 import { type Ended, envelope, runBin } from './run-bin.ts'
+import { runInProcess } from './run-in-process.ts'
 
 const database = useDatabase('f')
 const dir = mkdtempSync(join(tmpdir(), 'trib-e2e-'))
@@ -13,8 +14,9 @@ const name = `f_e2e_${process.pid}`
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
 const env = (): Record<string, string> => ({ DATABASE_URL: database().url, TRIBUTARY_NAME: name, TRIBUTARY_TABLES: 'shop.*' })
-const cdc = (...args: string[]): Promise<Ended> => runBin('cdc', args, { env: env(), cwd: dir })
-const lake = (...args: string[]): Promise<Ended> => runBin('lake', args, { cwd: dir })
+/** `cdc run` as a process of its own (it starts a thread); what only reads runs here. */
+const cdc = (...args: string[]): Promise<Ended> => (args[0] === 'run' ? runBin : runInProcess)('cdc', args, { env: env(), cwd: dir })
+const lake = (...args: string[]): Promise<Ended> => runInProcess('lake', args, { cwd: dir })
 
 interface Moment {
   readonly lsn: string
@@ -226,7 +228,7 @@ describe('cdc verify', () => {
     const url = new URL(database().url)
     url.username = role
     url.password = 'plain-secret-1'
-    const e = await runBin('cdc', ['verify', '--url', url.href, '--name', name, '--wait', '1s'], { cwd: dir })
+    const e = await runInProcess('cdc', ['verify', '--url', url.href, '--name', name, '--wait', '1s'], { cwd: dir })
     await database().sql(`DROP ROLE ${role}`)
     expect(e.code).toBe(3)
     expect(e.stderr).toContain('TRB-CLI-016')
