@@ -187,7 +187,7 @@ class PostgresStream implements ChangeStream {
       at = view.at
       await view.close()
     }
-    return emptyBatch(printPosition({ kind: 'stream', lsn: at - 1n, tail: 1, done: -1, catchUp: null }))
+    return emptyBatch(at - 1n, this.#deps.clock.now())
   }
 
   async *#stream(start: StreamPosition): AsyncGenerator<ChangeBatch> {
@@ -344,7 +344,9 @@ function durationMs(text: string): number {
 }
 
 /** A batch that only moves the position; it also says that no snapshot is owed. */
-function emptyBatch(upTo: Position): ChangeBatch {
+function emptyBatch(lsn: bigint, nowMs: number): ChangeBatch {
+  const commitUs = BigInt(nowMs) * 1000n
+  const upTo = printPosition({ kind: 'stream', lsn, tail: 1, done: -1, catchUp: null })
   return {
     arena: Buffer.alloc(0),
     bytes: 0,
@@ -358,7 +360,7 @@ function emptyBatch(upTo: Position): ChangeBatch {
     beforeKind: new Uint8Array(0),
     placeHi: new Uint32Array(0),
     placeLo: new Uint32Array(0),
-    transactions: [],
+    transactions: [{ from: 0, to: 0, firstIndex: 0, commit: printLsn(lsn), commitUs, xid: null, begins: true, ends: true }],
     upTo,
     boundary: true,
     snapshotDone: [],

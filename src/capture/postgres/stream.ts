@@ -252,10 +252,19 @@ export class StreamSession {
   #cut(): void {
     const end = this.#end()
     this.#decoder.split()
+    if (end.snapshotComplete) this.#nameState()
     const batch = this.#builder.cut(end)
     this.#queue.push(batch)
     this.#queued += batch.bytes
     this.#cutAt = this.#progressAt = this.#deps.clock.now()
+  }
+
+  /** Tables are consistent from here on, perhaps without any transaction of theirs: an empty run says at which position. */
+  #nameState(): void {
+    const { runs, count } = this.#builder
+    if (runs.some((r) => r.ends)) return
+    const commitUs = BigInt(this.#deps.clock.now()) * 1000n
+    runs.push({ from: count, to: count, firstIndex: 0, commit: printLsn(this.#emitted), commitUs, xid: null, begins: true, ends: true })
   }
 
   #end(): BatchEnd {
