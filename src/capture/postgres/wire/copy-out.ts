@@ -4,6 +4,9 @@ import { parseErrorResponse, type ServerError } from './error-response.ts'
 import type { RawSession } from './raw-session.ts'
 import { simpleQuery } from './standby-status.ts'
 
+/** The store when it holds no more than the end of a read. */
+const STORE_BYTES = 1 << 20
+
 /** Takes one line of COPY text; false: no room, the same line is offered again by the next `read`. */
 export type LineSink = (buf: Buffer, start: number, end: number) => boolean
 
@@ -14,7 +17,10 @@ export type LineSink = (buf: Buffer, start: number, end: number) => boolean
  */
 export class CopyOut {
   readonly #raw: RawSession
+  /** The last socket read, or a part of the store. */
   #pending: Buffer = Buffer.alloc(0)
+  /** A message that has not come whole, from its first byte. */
+  #store: Buffer = Buffer.allocUnsafeSlow(0)
   #at = 0
   #wake: PromiseWithResolvers<void> | null = null
   #ended: Error | null = null
@@ -41,9 +47,7 @@ export class CopyOut {
       if (outcome !== 'more') return outcome
       if (this.#ended !== null) throw this.#ended
       this.#wake = Promise.withResolvers()
-      // The next read goes into the same memory as the last one.
-      this.#pending = Buffer.from(this.#pending.subarray(this.#at))
-      this.#at = 0
+      this.#keep()
       this.#raw.resume()
       await this.#wake.promise
       this.#wake = null
@@ -52,9 +56,37 @@ export class CopyOut {
 
   #take(chunk: Buffer): void {
     this.#raw.pause()
-    this.#pending = this.#pending.length === this.#at ? chunk : Buffer.concat([this.#pending.subarray(this.#at), chunk])
-    this.#at = 0
+    if (this.#pending.length === this.#at) {
+      this.#pending = chunk
+      this.#at = 0
+    } else {
+      this.#keep()
+      const held = this.#pending.length
+      this.#room(held + chunk.length, held)
+      chunk.copy(this.#store, held)
+      this.#pending = this.#store.subarray(0, held + chunk.length)
+    }
     this.#wake?.resolve()
+  }
+
+  /** Moves what is left to the front of the store: the next socket read goes into the same memory as the last one. */
+  #keep(): void {
+    const held = this.#pending.length - this.#at
+    if (this.#pending.buffer !== this.#store.buffer) {
+      this.#room(held, 0)
+      this.#pending.copy(this.#store, 0, this.#at)
+    } else if (this.#at > 0) this.#store.copyWithin(0, this.#at, this.#pending.length)
+    this.#pending = this.#store.subarray(0, held)
+    this.#at = 0
+    if (held === 0 && this.#store.length > STORE_BYTES) this.#store = Buffer.allocUnsafeSlow(0)
+  }
+
+  /** Grows by doubling: a value of a gigabyte arrives in thousands of reads, each of which may not copy all that came before. */
+  #room(bytes: number, held: number): void {
+    if (bytes <= this.#store.length) return
+    const larger = Buffer.allocUnsafeSlow(Math.max(STORE_BYTES, bytes, this.#store.length * 2))
+    this.#store.copy(larger, 0, 0, held)
+    this.#store = larger
   }
 
   #parse(sink: LineSink): 'more' | 'full' | 'done' {
