@@ -132,7 +132,7 @@ describe('a table with a key', () => {
           }
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 25 },
     )
   }, 240_000)
 
@@ -148,7 +148,7 @@ describe('a table with a key', () => {
       minLength: 20,
       maxLength: 150,
     })
-    const runs = { numRuns: 60 }
+    const runs = { numRuns: 25 }
     await fc.assert(
       fc.asyncProperty(settings, load, fc.array(anyKeyed, { maxLength: 40 }), load, anySizes, async (s, first, then, more, sizes) => {
         const path = `load${tables++}`
@@ -212,7 +212,7 @@ describe('a table with a key', () => {
         }
         await flush()
       }),
-      { numRuns: 40 },
+      { numRuns: 20 },
     )
   }, 120_000)
 })
@@ -262,7 +262,7 @@ describe('a table without a key', () => {
           }
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 25 },
     )
   }, 120_000)
 })

@@ -1,0 +1,87 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterAll, expect, it } from 'vitest'
+import type { LakeColumn } from '../../../src/contract/columns.ts'
+import type { Checkpoint, TableSpec, TableWriter } from '../../../src/contract/table.ts'
+import { isFailure } from '../../../src/failure/failure.ts'
+import { LakeTableReader } from '../../../src/lake/read/table-reader.ts'
+import { openTableWriter } from '../../../src/lake/write/open-table.ts'
+import { type Fault, MemoryStore, SimulatedCrash } from '../../../src/storage/memory/memory-store.ts'
+import { duckdbRows } from '../../format/parquet/duckdb-values.ts'
+import { show, type Value } from '../../format/parquet/values.ts'
+import { fixedClock } from '../../support/fixed-clock.ts'
+import { changesOf, Model, type TestChange } from './model.ts'
+
+const dir = mkdtempSync(join(tmpdir(), 'lake-crash-'))
+afterAll(() => rmSync(dir, { recursive: true }))
+const clock = fixedClock()
+const COLUMNS: readonly LakeColumn[] = [
+  { name: 'id', type: { kind: 'int' } },
+  { name: 'note', type: { kind: 'string' } },
+  { name: '_event_lsn', type: { kind: 'long' } },
+]
+const LAYOUT = { key: ['id'], orderingField: '_event_lsn', partition: null, tableType: 'COPY_ON_WRITE', tableVersion: 6 } as const
+
+function open(store: MemoryStore, buckets: number, memoryBudget: number): Promise<TableWriter> {
+  const spec: TableSpec = { name: 't', database: 'd', path: 't', columns: COLUMNS, buckets, ...LAYOUT }
+  return openTableWriter(store, spec, { clock, scratchDir: join(dir, 'scratch'), memoryBudget, rowGroupBytes: 1500 })
+}
+
+async function contents(store: MemoryStore): Promise<string[]> {
+  const plan = await new LakeTableReader(store, 't', clock).plan({ kind: 'latest' })
+  const files: string[] = []
+  for (const f of plan.files) {
+    if (f.rows === 0) continue
+    const local = join(dir, `f${files.length}.parquet`)
+    writeFileSync(local, await store.get(f.key))
+    files.push(`'${local}'`)
+  }
+  if (files.length === 0) return []
+  const rows = await duckdbRows(`select id, note, _event_lsn from read_parquet([${files.join(', ')}])`)
+  return rows.map((r) => r.map(show).join(' ')).sort()
+}
+
+const anyChange = fc.record({ op: fc.constantFrom('c', 'u', 'u', 'd'), id: fc.nat(30), note: fc.constantFrom('a', 'bb', 'ccc') })
+const anyFault = fc.constantFrom<Fault>('crash-before', 'crash-after', 'fail-before', 'fail-after', 'lost')
+
+it('after a fault at any storage call, and a new process, the table holds every flush that was committed, once, and nothing else', async () => {
+  const flushes = fc.array(fc.array(anyChange, { minLength: 1, maxLength: 30 }), { minLength: 1, maxLength: 4 })
+  const faults = fc.array(fc.record({ at: fc.nat(60), fault: anyFault }), { maxLength: 4 })
+  await fc.assert(
+    fc.asyncProperty(flushes, faults, fc.constantFrom(1, 2), fc.constantFrom(1 << 26, 800), async (all, plan, buckets, budget) => {
+      let store = new MemoryStore(clock)
+      await open(store, buckets, budget)
+      const model = new Model([0])
+      const pending = [...plan]
+      let lsn = 0n
+      for (const [n, raw] of all.entries()) {
+        const changes = raw.map(
+          (x): TestChange => ({ op: x.op as 'c' | 'u' | 'd', row: [x.id, x.note, ++lsn] satisfies Value[], gone: [] }),
+        )
+        const checkpoint: Checkpoint = { source: 's', commit: null, commitUs: null, topic: 't', nextOffset: n + 1 }
+        for (let done = false; !done; ) {
+          const next = pending.shift()
+          store.faults = next === undefined ? () => null : (call) => (call === next.at ? next.fault : null)
+          try {
+            const writer = await open(store, buckets, budget)
+            if ((await writer.checkpoint())?.nextOffset !== n + 1) {
+              const staged = await writer.stage(changes.map((c) => changesOf(COLUMNS, [c], false)))
+              expect(await writer.commit(staged, checkpoint)).toBe('committed')
+            }
+            done = true
+          } catch (e) {
+            if (!(e instanceof SimulatedCrash) && !isFailure(e, 'TRB-STORE-004')) throw e
+          }
+          store = store.reopen()
+        }
+        for (const c of changes) model.apply(c)
+        expect(await contents(store)).toEqual(model.rows())
+      }
+      const referenced = (await new LakeTableReader(store, 't', clock).plan({ kind: 'latest' })).totalFiles
+      expect(referenced).toBeLessThanOrEqual(buckets)
+    }),
+    { numRuns: 25 },
+  )
+}, 240_000)
