@@ -74,19 +74,19 @@ function offsetsOf(lengths: readonly number[]): Int32Array {
   return offsets
 }
 
-export function valuesOf(type: LakeType, v: Vector, n: number): Value[] {
+export function valuesOf(type: LakeType, v: Vector, to: number, from = 0): Value[] {
   const out: Value[] = []
-  for (let i = 0; i < n; i++) out.push(v.valid !== null && v.valid[i] === 0 ? null : valueAt(type, v, i))
+  for (let i = from; i < to; i++) out.push(v.valid !== null && v.valid[i] === 0 ? null : valueAt(type, v, i))
   return out
 }
 
 function valueAt(type: LakeType, v: Vector, i: number): Value {
   if (v.kind === 'list' && type.kind === 'list') {
-    return valuesOf(type.element, v.element, v.offsets[i + 1]).slice(v.offsets[i])
+    return valuesOf(type.element, v.element, v.offsets[i + 1], v.offsets[i])
   }
   if (v.kind === 'map' && type.kind === 'map') {
-    const keys = valuesOf({ kind: 'string' }, v.key, v.offsets[i + 1]).slice(v.offsets[i]) as string[]
-    const values = valuesOf(type.value, v.value, v.offsets[i + 1]).slice(v.offsets[i])
+    const keys = valuesOf({ kind: 'string' }, v.key, v.offsets[i + 1], v.offsets[i]) as string[]
+    const values = valuesOf(type.value, v.value, v.offsets[i + 1], v.offsets[i])
     return keys.map((k, j) => [k, values[j]] as [string, Value])
   }
   if (v.kind === 'bytes') {
