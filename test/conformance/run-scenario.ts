@@ -12,9 +12,9 @@ const FORMATS = ['debezium-json', 'avro-hex'] as const
 /** A phase ends when all recorded records are there and no other came for this long … */
 const QUIET_MS = 1000
 /** … or when none came for this long. */
-const PATIENCE_MS = 20_000
+const PATIENCE_MS = 60_000
 const DDL_PAUSE_MS = 300
-const PHASE_LIMIT_MS = 120_000
+const PHASE_LIMIT_MS = 240_000
 
 export interface ScenarioResult {
   readonly name: string
