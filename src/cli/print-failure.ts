@@ -4,7 +4,7 @@ import { Failure } from '../failure/failure.ts'
 export function toFailure(e: unknown): Failure {
   if (e instanceof Failure) return e
   const message = e instanceof Error ? e.message || e.name : String(e)
-  return new Failure('TRB-INT-001', { invariant: message }, e)
+  return new Failure('TRB-INT-001', { invariant: shortened(message, 500) }, e)
 }
 
 /** The error as people see it (STYLE: code and what, then why, safe, fix, more). Not ended by a line feed. */
@@ -25,7 +25,15 @@ export function failureJson(failure: Failure): Record<string, unknown> {
 
 function defectStack(failure: Failure): string | null {
   if (failure.code !== 'TRB-INT-001') return null
-  return (failure.cause instanceof Error ? failure.cause.stack : failure.stack) ?? null
+  const { cause } = failure
+  const stack = (cause instanceof Error ? cause.stack : failure.stack) ?? null
+  // A message may quote a value of any length; the frames come after it.
+  const message = cause instanceof Error ? cause.message : ''
+  return message.length > 500 ? (stack?.replace(message, () => shortened(message, 500)) ?? null) : stack
+}
+
+function shortened(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length)}… (${text.length} characters)`
 }
 
 /** JSON text in which a bigint is a number when a double holds it exactly, else a string; bytes are base64. */
