@@ -29,12 +29,15 @@ process.once('exit', () => {
   for (const c of children) c.kill('SIGKILL')
 })
 
+/** The way bin/launch.mjs starts a program on an older Node: it leaves when the channel closes, so not even SIGKILL of us orphans it. */
 function start(p: Program, env: Readonly<Record<string, string>>, stdio: ('ignore' | 'pipe' | number)[]): ChildProcess {
-  const child = spawn(process.execPath, [join(root, 'bin', `${p.name}.mjs`), ...p.args], {
+  const main = join(root, 'src', 'cli', `main-${p.name}.ts`)
+  const child = spawn(process.execPath, [main, '--from-launcher'], {
     cwd: process.cwd(),
     env: { ...process.env, ...env },
-    stdio,
+    stdio: [...stdio, 'ipc'],
   })
+  child.send({ argv: p.args }, () => undefined) // a program that could not start says so by its exit
   children.add(child)
   child.once('exit', () => children.delete(child))
   return child
