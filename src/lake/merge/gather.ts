@@ -204,28 +204,32 @@ class DictionaryBuilder {
 }
 
 function gatherBytes(sources: readonly (Vector | null)[], { source, row, count }: Selection): BytesVector {
-  const offsets = new Int32Array(count + 1)
-  let valid: Uint8Array | null = null
-  const at = (i: number): BytesVector | null => {
-    const v = sources[source === null ? 0 : source[i]]
-    if (row[i] < 0 || v === null || (v.valid !== null && v.valid[row[i]] === 0)) return null
-    assert(v.kind === 'bytes', 'columns of one type have one layout')
+  const vectors = sources.map((v): BytesVector | null => {
+    assert(v === null || v.kind === 'bytes', 'columns of one type have one layout')
     return v
-  }
+  })
+  const offsets = new Int32Array(count + 1)
+  const valid = new Uint8Array(count)
+  let total = 0
+  let present = 0
   for (let i = 0; i < count; i++) {
-    const v = at(i)
-    if (v === null) {
-      valid ??= new Uint8Array(count).fill(1)
-      valid[i] = 0
+    const v = vectors[source === null ? 0 : source[i]]
+    const r = row[i]
+    if (r >= 0 && v !== null && (v.valid === null || v.valid[r] === 1)) {
+      valid[i] = 1
+      present++
+      total += v.offsets[r + 1] - v.offsets[r]
     }
-    offsets[i + 1] = offsets[i] + (v === null ? 0 : v.offsets[row[i] + 1] - v.offsets[row[i]])
+    offsets[i + 1] = total
   }
-  const data = Buffer.allocUnsafeSlow(offsets[count])
+  const data = Buffer.allocUnsafeSlow(total)
   for (let i = 0; i < count; i++) {
-    const v = at(i)
-    if (v !== null) copyBytes(v.data, v.offsets[row[i]], offsets[i + 1] - offsets[i], data, offsets[i])
+    const length = offsets[i + 1] - offsets[i]
+    if (length === 0) continue
+    const v = vectors[source === null ? 0 : source[i]]!
+    copyBytes(v.data, v.offsets[row[i]], length, data, offsets[i])
   }
-  return { kind: 'bytes', data, offsets, valid }
+  return { kind: 'bytes', data, offsets, valid: present === count ? null : valid }
 }
 
 function gatherNested(type: LakeType & { kind: 'list' | 'map' }, sources: readonly (Vector | null)[], pick: Selection): Vector {
