@@ -205,7 +205,8 @@ class DictionaryBuilder {
 
 function gatherBytes(sources: readonly (Vector | null)[], { source, row, count }: Selection): BytesVector {
   const vectors = sources.map((v): BytesVector | null => {
-    assert(v === null || v.kind === 'bytes', 'columns of one type have one layout')
+    if (v === null) return null
+    assert(v.kind === 'bytes', 'columns of one type have one layout')
     return v
   })
   const offsets = new Int32Array(count + 1)
