@@ -15,7 +15,7 @@ import { type FromLake, type LakeWork, sendFailure, type ToLake } from './run-pr
 // Entry of the lake thread: reads the log over its own connection, writes the lake. A failure is sent, not thrown, so that its code arrives.
 
 /** Rows handed to the lake writer at a time. */
-const CHUNK_BYTES = 2 << 20
+const CHUNK_BYTES = 1 << 20
 
 const port = parentPort
 assert(port !== null, 'the lake worker runs in a thread')

@@ -9,7 +9,7 @@ import { openTableWriter } from '../../lake/write/open-table.ts'
 import type { FeedLake } from '../../pipeline/feed-lake.ts'
 
 /** Changes held in memory while a commit is staged; more goes to the scratch directory. */
-const MEMORY_BUDGET = 24 << 20
+const MEMORY_BUDGET = 12 << 20
 /** Rows of a base file held in memory, uncompressed, before a row group is written. */
 const ROW_GROUP_BYTES = 16 << 20
 
