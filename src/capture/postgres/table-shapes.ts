@@ -2,7 +2,7 @@ import type { TableSchema } from '../../contract/change.ts'
 import { Failure } from '../../failure/failure.ts'
 import type { CatalogColumn } from './catalog-column.ts'
 import { type CatalogTable, describeTables, readTypes } from './catalogue.ts'
-import type { SqlConnection } from './connect.ts'
+import { quoteIdent, quoteTable, type SqlConnection } from './connect.ts'
 import type { PostgresOptions, SourceEvent } from './options.ts'
 import type { PublishedTable } from './publication.ts'
 import { isColumn, type Shape, sameShape, shapeOf, wireColumns } from './schema.ts'
@@ -61,8 +61,23 @@ export class TableShapes {
     const shape = shapeOf(table, wire, version, { types: this.#options.types, debeziumQuirks: this.#options.debeziumQuirks === true })
     if (known !== undefined && sameShape(known.shape, shape)) return known.shape
     this.#unsupported(shape.unsupported)
+    if (known !== undefined) this.#addedWithDefault(table, known.table, wire)
     this.#known.set(name, { shape, table, version })
     return shape
+  }
+
+  /**
+   * The server gives existing rows the default of an added column without writing them, so no change of theirs is in the log: their
+   * value stays null downstream until they are written again.
+   */
+  #addedWithDefault(after: CatalogTable, before: CatalogTable, wire: readonly CatalogColumn[]): void {
+    for (const c of wire) {
+      if (c.defaultExpr === null || before.columns.some((k) => k.attnum === c.attnum || k.name === c.name)) continue
+      const column = quoteIdent(c.name)
+      const fix = `UPDATE ${quoteTable(after)} SET ${column} = ${column};`
+      const text = `column ${tableName(after)}.${c.name} was added with a default: rows from before it have null in log and lake until written again: ${fix}`
+      this.#observe({ kind: 'warning', text })
+    }
   }
 
   #unsupported(columns: readonly string[]): void {

@@ -89,6 +89,8 @@ describe('stream and snapshot against what SQL returns', () => {
     ])
     expect(schemas[0]).toBe(schemas[1])
     expect(schemas[2].columns[2].connect.default).toBe('x')
+    const warnings = capture.events.flatMap((e) => (e.kind === 'warning' ? [e.text] : []))
+    expect(warnings).toEqual([expect.stringContaining('UPDATE "public"."evolve" SET "b" = "b";')])
   })
 
   test('truncate is one change per captured table; messages are handed on when asked for', async () => {
