@@ -159,6 +159,9 @@ async function publication(
   const create = options.publicationMode !== 'existing'
   if (found === null) {
     const fix = createPublicationSql(options.publication, options.publicationMode, chosen)
+    const refused = create ? await refusedPublication(sql, options, chosen) : null
+    if (refused !== null)
+      return { id: 'publication', level: 'failed', what: `publication ${options.publication} does not exist, and ${refused}`, fix }
     if (create)
       return {
         id: 'publication',
@@ -172,6 +175,26 @@ async function publication(
   if (missing.length === 0) return ok('publication', `publication ${options.publication} covers every table`)
   const what = `publication ${options.publication} lacks ${missing.map(tableName).join(', ')}`
   return { id: 'publication', level: create ? 'warning' : 'failed', what, fix: addTablesSql(options.publication, missing) }
+}
+
+/** Why the user may not create the publication; null: it may. FOR ALL TABLES needs a superuser, others own the tables they name. */
+async function refusedPublication(
+  sql: SqlConnection,
+  options: PostgresOptions,
+  chosen: Awaited<ReturnType<typeof selectTables>>,
+): Promise<string | null> {
+  const owned = chosen.map((t) => t.oid).join(',')
+  const rows = await sql.query(
+    `SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE'),
+       (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user),
+       (SELECT count(*) FROM pg_catalog.pg_class WHERE oid IN (${owned}) AND NOT pg_catalog.pg_has_role(relowner, 'USAGE'))`,
+    'checking',
+  )
+  const [create, superuser, foreign] = rows[0]
+  if (superuser === 't') return null
+  if (create !== 't') return `user ${options.user} may not create one (no CREATE right on database ${options.database})`
+  if (options.publicationMode === 'all_tables') return `user ${options.user} is no superuser, which FOR ALL TABLES needs`
+  return foreign === '0' ? null : `user ${options.user} does not own all of its tables`
 }
 
 function ok(id: string, what: string): Finding {
