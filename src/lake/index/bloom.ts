@@ -12,7 +12,7 @@ export const MAX_KEY = 'hoodie_max_record_key'
 export const BLOOM_FILL_KEY = 'tributary.bloom.fill'
 
 const ERROR_RATE = 0.05
-const MOST_KEYS = 4_000_000
+const MOST_KEYS = 2_000_000
 const LEAST_KEYS = 256
 
 export class BloomFilter {
@@ -38,7 +38,7 @@ export class BloomFilter {
     return new BloomFilter(bits, hashes, capacity, Buffer.alloc((bits + 7) >> 3), 0)
   }
 
-  /** The filter of an earlier file, when it is one of ours with room for `more` keys; else null. */
+  /** The filter of an earlier file, when it is one of ours with room for `more` keys, or as large as filters get; else null. */
   static carriedOn(keyValues: ReadonlyMap<string, string>, more: number): BloomFilter | null {
     const fill = /^(\d+)\/(\d+)$/.exec(keyValues.get(BLOOM_FILL_KEY) ?? '')
     const text = keyValues.get(BLOOM_KEY)
@@ -46,7 +46,7 @@ export class BloomFilter {
     const added = Number(fill[1])
     const capacity = Number(fill[2])
     const raw = Buffer.from(text, 'base64')
-    if (raw.length < 13 || added + more > capacity) return null
+    if (raw.length < 13 || (added + more > capacity && capacity < MOST_KEYS)) return null
     const bits = raw.readInt32BE(9)
     const bytes = Buffer.from(raw.subarray(13))
     if (bytes.length !== (bits + 7) >> 3) return null

@@ -246,6 +246,8 @@ describe('Bloom filters', () => {
     const wrong = Array.from({ length: 2000 }, (_, i) => has(on, 5000 + i)).filter(Boolean).length
     expect(wrong).toBeLessThan(200)
     expect(BloomFilter.carriedOn(new Map(filter.entries()), 500)).toBeNull()
+    // the largest filter is carried on although it fills up: making it anew would not help
+    expect(BloomFilter.carriedOn(new Map(BloomFilter.sized(5_000_000).entries()), 3_000_000)).not.toBeNull()
   })
 })
 
