@@ -47,12 +47,19 @@ export async function openSourceSnapshot(options: PostgresOptions, limits: Snaps
   for (const client of [sql, walsender]) client.on('error', () => undefined)
   const stop = (): void => void Promise.allSettled([sql.end(), walsender.end()])
   signal.addEventListener('abort', stop, { once: true })
+  let tooLong = false
   try {
     await connect(walsender, options)
     const slot = `tributary_verify_${clock.uuid().replaceAll('-', '').slice(0, 16)}`
     const late = new AbortController()
     // The server answers once every transaction that is open now has ended.
-    const patience = clock.sleep(limits.waitMs, late.signal).then(stop, () => undefined)
+    const patience = clock.sleep(limits.waitMs, late.signal).then(
+      () => {
+        tooLong = true
+        stop()
+      },
+      () => undefined,
+    )
     const made = await run(walsender, `CREATE_REPLICATION_SLOT ${slot} TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT`, options).finally(() =>
       late.abort(),
     )
@@ -76,10 +83,17 @@ export async function openSourceSnapshot(options: PostgresOptions, limits: Snaps
     return new Snapshot(sql, row.consistent_point, options)
   } catch (e) {
     await Promise.allSettled([sql.end(), walsender.end()])
-    throw signal.aborted ? signal.reason : e
+    if (signal.aborted) throw signal.reason
+    throw tooLong ? openTransactions(options, limits.waitMs, e) : e
   } finally {
     signal.removeEventListener('abort', stop)
   }
+}
+
+function openTransactions(options: PostgresOptions, waitMs: number, cause: unknown): Failure {
+  const where = 'SELECT pid, xact_start FROM pg_stat_activity WHERE backend_xid IS NOT NULL; SELECT gid FROM pg_prepared_xacts;'
+  const reason = `a transaction that was open has not ended within ${Math.round(waitMs / 1000)} s (${where})`
+  return new Failure('TRB-CLI-016', { at: describePostgres(options), reason, state: '55006' }, cause)
 }
 
 class Snapshot implements SourceSnapshot {
