@@ -138,7 +138,7 @@ export class Appender {
     while (this.#rows / passes > KEYS_AT_ONCE) passes *= 2
     const scratch = await this.#scratch()
     for (let pass = 0; pass < passes; pass++) {
-      const seen = new PairSet(Math.min(this.#rows, KEYS_AT_ONCE * 2))
+      const seen = new PairSet(Math.ceil((this.#rows / passes) * 1.1))
       for (const ref of this.#hashes) {
         const { h0, h1 } = (await scratch.read(ref)) as { h0: Int32Array; h1: Int32Array }
         for (let i = 0; i < h0.length; i++) {
