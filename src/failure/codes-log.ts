@@ -14,7 +14,7 @@ export const LOG_CODES = {
     what: 'The log {file} is damaged: {detail}.',
     why: 'What was read back from the disk is not what was written (failing disk, a copy of a running log, or a foreign edit).',
     safe: 'The lake is whole up to its newest watermark. The damaged records were not used and nothing was acknowledged to the source because of them.',
-    fix: 'Restore {file} with its -wal file from a backup; or move the state directory away and take a new snapshot: mv "{dir}" "{dir}.damaged" and run the same command again.',
+    fix: 'Restore {file} with its -wal file from a backup; or take a new snapshot: cdc run with a new --state, a new --lake and another --name.',
     retry: 'never',
     exit: 3,
   },

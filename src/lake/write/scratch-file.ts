@@ -1,7 +1,7 @@
 import { type FileHandle, mkdir, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { deserialize, serialize } from 'node:v8'
-import { assert } from '../../failure/failure.ts'
+import { assert, Failure } from '../../failure/failure.ts'
 
 /** A block in a scratch file. */
 export interface BlockRef {
@@ -18,19 +18,27 @@ export interface BlockRef {
  */
 export class ScratchFile {
   readonly #handle: FileHandle
+  readonly #directory: string
+  readonly #name: string
   #length = 0
 
-  private constructor(handle: FileHandle) {
+  private constructor(handle: FileHandle, directory: string, name: string) {
     this.#handle = handle
+    this.#directory = directory
+    this.#name = name
   }
 
-  /** `name`: unique in the directory. */
+  /** `name`: unique in the directory. Fails with TRB-STORE-002, 003 or 004, as all that is done with the file. */
   static async create(directory: string, name: string): Promise<ScratchFile> {
-    await mkdir(directory, { recursive: true })
-    const path = join(directory, name)
-    const handle = await open(path, 'wx+')
-    await rm(path)
-    return new ScratchFile(handle)
+    try {
+      await mkdir(directory, { recursive: true })
+      const path = join(directory, name)
+      const handle = await open(path, 'wx+')
+      await rm(path)
+      return new ScratchFile(handle, directory, name)
+    } catch (e) {
+      throw diskFailure(e, directory, name)
+    }
   }
 
   get length(): number {
@@ -42,7 +50,8 @@ export class ScratchFile {
     const block = serialize(value)
     const at = this.#length
     for (let done = 0; done < block.length; ) {
-      done += (await this.#handle.write(block, done, block.length - done, at + done)).bytesWritten
+      const written = await this.#handle.write(block, done, block.length - done, at + done).catch((e: unknown) => this.#failed(e))
+      done += written.bytesWritten
     }
     this.#length += block.length
     return { at, length: block.length, rows, bytes }
@@ -51,7 +60,7 @@ export class ScratchFile {
   async read(ref: BlockRef): Promise<unknown> {
     const block = Buffer.allocUnsafeSlow(ref.length)
     for (let done = 0; done < ref.length; ) {
-      const { bytesRead } = await this.#handle.read(block, done, ref.length - done, ref.at + done)
+      const { bytesRead } = await this.#handle.read(block, done, ref.length - done, ref.at + done).catch((e: unknown) => this.#failed(e))
       assert(bytesRead > 0, 'a scratch block is whole')
       done += bytesRead
     }
@@ -61,4 +70,15 @@ export class ScratchFile {
   async close(): Promise<void> {
     await this.#handle.close()
   }
+
+  #failed(e: unknown): never {
+    throw diskFailure(e, this.#directory, this.#name)
+  }
+}
+
+function diskFailure(e: unknown, root: string, key: string): Failure {
+  const system = (e as NodeJS.ErrnoException).code ?? String(e)
+  const full = system === 'ENOSPC' || system === 'EDQUOT'
+  const denied = system === 'EACCES' || system === 'EPERM' || system === 'EROFS'
+  return new Failure(full ? 'TRB-STORE-003' : denied ? 'TRB-STORE-002' : 'TRB-STORE-004', { root, key, system }, e)
 }
