@@ -129,7 +129,12 @@ async function tables(sql: SqlConnection, options: PostgresOptions, matcher: Tab
   })
   for (const t of chosen) shapes.fromCatalog(t, null)
   for (const what of unsupported)
-    findings.push({ id: 'types', level: options.unsupported === 'refuse' ? 'failed' : 'warning', what, fix: null })
+    findings.push({
+      id: 'types',
+      level: options.unsupported === 'refuse' ? 'failed' : 'warning',
+      what,
+      fix: '--ignore-unsupported-types, or leave the tables out with --tables',
+    })
   return [...findings, ...(await privileges(sql, options, chosen)), await publication(sql, options, chosen)]
 }
 

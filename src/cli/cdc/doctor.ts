@@ -1,5 +1,5 @@
 import { nameFlag, sourceFlag, urlFlag } from '../defaults.ts'
-import { list, text } from '../flag.ts'
+import { bool, list, text } from '../flag.ts'
 import { defineVerb } from '../verb.ts'
 
 export const verb = defineVerb({
@@ -11,6 +11,7 @@ export const verb = defineVerb({
     tables: list({ help: 'tables to capture, as for cdc run', default: ['*'] }),
     name: nameFlag,
     'slot-name': text({ help: 'replication slot', placeholder: 'SLOT', defaultText: 'after --name' }),
+    'ignore-unsupported-types': bool({ help: 'as for cdc run: a warning instead of a failure' }),
     publication: text({ help: 'publication', placeholder: 'NAME', defaultText: 'after --name' }),
   },
   examples: [{ why: 'before the first cdc run', command: "cdc doctor --url postgres://app@db/shop --tables 'shop.*'" }],

@@ -11,6 +11,7 @@ export type DoctorFlags = {
   readonly name: string
   readonly 'slot-name': string | null
   readonly publication: string | null
+  readonly 'ignore-unsupported-types': boolean
 }
 
 const MARK = { ok: '✓', warning: '⚠', failed: '✗' } as const
@@ -21,7 +22,8 @@ export async function examine(context: ContextWith<DoctorFlags>): Promise<Outcom
   const connection = resolvePostgres(flags.url, context.env)
   if (connection.password !== undefined) context.secret(connection.password)
   const { name, publication, tables } = flags
-  const options = sourceOptions(connection, { name, slot: flags['slot-name'], publication, tables })
+  const ignoreUnsupported = flags['ignore-unsupported-types']
+  const options = sourceOptions(connection, { name, slot: flags['slot-name'], publication, tables, ignoreUnsupported })
   const source = openPostgresSource(options, { clock, observe: () => undefined })
   try {
     const findings = await source.check(signal)

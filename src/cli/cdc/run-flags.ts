@@ -18,6 +18,9 @@ export const RUN_FLAGS = {
   'log-retention': duration({ help: 'how long the log keeps what the lake already has', default: 24 * 3_600_000 }),
   'log-retention-bytes': size({ help: 'size beyond which the log drops what the lake already has', default: 8 * 1024 ** 3 }),
   'slot-name': text({ help: 'replication slot; created when absent', placeholder: 'SLOT', defaultText: 'after --name' }),
+  'ignore-unsupported-types': bool({
+    help: 'leave out columns whose type has no mapping (they are named in a warning), instead of refusing them',
+  }),
   publication: text({ help: 'publication; created when absent', placeholder: 'NAME', defaultText: 'after --name' }),
 }
 

@@ -52,7 +52,13 @@ async function capturing(context: RunContext, state: State, lake: LakeHalf | nul
   const { flags, clock } = context
   const connection = resolvePostgres(flags.url, context.env)
   if (connection.password !== undefined) context.secret(connection.password)
-  const names = { name: flags.name, slot: flags['slot-name'], publication: flags.publication, tables: flags.tables }
+  const names = {
+    name: flags.name,
+    slot: flags['slot-name'],
+    publication: flags.publication,
+    tables: flags.tables,
+    ignoreUnsupported: flags['ignore-unsupported-types'],
+  }
   const source = openPostgresSource(sourceOptions(connection, names), { clock, observe: (e) => show.source(e) })
   const encoder = createEnvelopeEncoder({
     ...DEFAULT_ENVELOPE_SETTINGS,

@@ -9,6 +9,8 @@ export interface SourceNames {
   readonly publication: string | null
   /** Patterns as on the command line. */
   readonly tables: readonly string[]
+  /** Columns without a type mapping are left out, with a warning, instead of refused. */
+  readonly ignoreUnsupported?: boolean
 }
 
 /** Options of the Postgres adapter for `cdc run`: everything that the lake can hold is captured, with the source's own types. */
@@ -27,7 +29,7 @@ export function sourceOptions(connection: Connection, names: SourceNames): Postg
     tables: { kind: 'patterns', patterns: names.tables.join(',') },
     snapshot: 'initial',
     types: DEFAULT_TYPE_OPTIONS,
-    unsupported: 'refuse',
+    unsupported: names.ignoreUnsupported === true ? 'omit' : 'refuse',
     budgetBytes: 4 << 20,
   }
 }
