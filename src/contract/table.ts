@@ -50,8 +50,11 @@ export interface TableWriter {
   instant(): Promise<string | null>
   /** Adds columns or widens types so that `columns` fit; takes effect with the next commit. */
   evolve(columns: readonly LakeColumn[]): Promise<void>
-  /** One outcome per key. Memory stays within the writer's budget; more is spilled to its scratch directory. */
-  stage(changes: Iterable<RowChanges> | AsyncIterable<RowChanges>): Promise<Staged>
+  /**
+   * One outcome per key. Memory stays within the writer's budget (bytes), or the one given; more is spilled to its scratch directory.
+   * Fails with TRB-LAKE-407 when the changes need more of it.
+   */
+  stage(changes: Iterable<RowChanges> | AsyncIterable<RowChanges>, memoryBudget?: number): Promise<Staged>
   /** The only visible effect. */
   commit(staged: Staged, checkpoint: Checkpoint): Promise<'committed' | 'conflict'>
   abandon(staged: Staged): Promise<void>

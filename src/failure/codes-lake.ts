@@ -206,7 +206,7 @@ export const LAKE_CODES = {
     what: 'A flush of {table} is larger than {budget} bytes and changes keys of rows whose large values the log does not repeat',
     why: 'Such a value must be taken from the row with the old key, which needs the whole flush in memory.',
     safe: 'The commit was not made; the lake and the log are as before.',
-    fix: 'ALTER TABLE {table} REPLICA IDENTITY FULL before such updates, or give the lake writer more memory, or snapshot the table anew.',
+    fix: 'Take a new snapshot: cdc run with an empty --state, a new --lake and another --name. ALTER TABLE … REPLICA IDENTITY FULL before such updates keeps it from happening again.',
     retry: 'never',
     exit: 1,
   },

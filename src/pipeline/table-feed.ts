@@ -1,7 +1,7 @@
 import type { LakeColumn } from '../contract/columns.ts'
 import type { Log, LogCursor, SchemaRegistry, TopicSchemas, TopicTable } from '../contract/log.ts'
-import type { Checkpoint, TableSpec, TableWriter, WriteCounts } from '../contract/table.ts'
-import { assert, Failure } from '../failure/failure.ts'
+import type { Checkpoint, Staged, TableSpec, TableWriter, WriteCounts } from '../contract/table.ts'
+import { assert, Failure, isFailure } from '../failure/failure.ts'
 import type { FeedLake, RowSource, TableLayout } from './feed-lake.ts'
 
 /** Where the feed of one table stands. */
@@ -39,6 +39,7 @@ const COMMIT_ATTEMPTS = 5
 /** Aim for the size of a base file. */
 const BASE_FILE_BYTES = 100_000_000
 const MAX_BUCKETS = 256
+const WHOLE_FLUSH_BYTES = 1 << 30
 /** What the envelope adds to a row, and what Parquet makes of the rest; measured on the shop's tables, only a start value for buckets. */
 const ENVELOPE_BYTES = 150
 const PARQUET_RATIO = 0.5
@@ -91,7 +92,7 @@ export async function commitTable(
   const { source, commit, commitUs } = at
   const checkpoint: Checkpoint = { source, commit, commitUs, topic: feed.topic, nextOffset: end }
   for (let attempt = 1; attempt <= COMMIT_ATTEMPTS; attempt++) {
-    const staged = await writer.stage(rows.rows(log.read(feed.topic, 0, from, upTo), from, textOf))
+    const staged = await stage(writer, () => rows.rows(log.read(feed.topic, 0, from, upTo), from, textOf))
     if ((await writer.commit(staged, checkpoint)) === 'committed') {
       feed.nextOffset = end
       feed.instant = staged.instant
@@ -100,6 +101,16 @@ export async function commitTable(
     await writer.abandon(staged)
   }
   throw new Failure('TRB-LOG-010', { table: feed.path, attempts: COMMIT_ATTEMPTS })
+}
+
+/** A flush that moves rows with large values to other keys has to be in memory as a whole: rare enough to go beyond the budget for it. */
+async function stage(writer: TableWriter, changes: () => ReturnType<RowSource['rows']>): Promise<Staged> {
+  try {
+    return await writer.stage(changes())
+  } catch (e) {
+    if (!isFailure(e, 'TRB-LAKE-407')) throw e
+    return await writer.stage(changes(), WHOLE_FLUSH_BYTES)
+  }
 }
 
 /** Creates the table of a topic without records, so that it can be queried: it has no commit yet. */

@@ -5,7 +5,7 @@ import type { Clock } from '../../contract/clock.ts'
 import type { LakeColumn } from '../../contract/columns.ts'
 import type { ScanPlan } from '../../contract/table.ts'
 import { createRowDecoder, decodeRows } from '../../envelope/row-decoder.ts'
-import { assert } from '../../failure/failure.ts'
+import { assert, isFailure } from '../../failure/failure.ts'
 import { evolvedColumns } from '../../lake/merge/fit.ts'
 import { materialise } from '../../lake/write/materialise.ts'
 import { type ReplayLog, replayBatches, type TopicReplay } from '../../query/replay.ts'
@@ -16,6 +16,8 @@ import type { OpenLake } from './open-lake.ts'
 
 /** Changes held in memory while they are merged; more goes to the scratch directory. */
 const MEMORY_BUDGET = 64 << 20
+/** For changes of keys of rows whose large values the log does not repeat: they are merged in memory as a whole. */
+const WHOLE_REPLAY_BYTES = 1 << 30
 const ROW_GROUP_BYTES = 32 << 20
 
 /** The embedded log, opened for reading, and what applies its records to the files of a table. */
@@ -71,13 +73,23 @@ async function applyRecords(
   const scratchDir = join(scratch, 'work')
   await mkdir(scratchDir, { recursive: true })
   const out = new DiskStore(merged, clock)
-  const changes = decodeRows(replayBatches(state.log, records), { schema, from: records.from })
   const instant = nextInstant(clock.now(), plan.instant)
-  const deps = { clock, scratchDir, memoryBudget: MEMORY_BUDGET, rowGroupBytes: ROW_GROUP_BYTES }
   const evolved = (now: readonly LakeColumn[], shape: { readonly columns: readonly LakeColumn[] }): readonly LakeColumn[] =>
     evolvedColumns(plan.spec.path, now, shape.columns, isAddedColumn)
   const columns = shapes.reduce(evolved, plan.columns)
-  const result = await materialise(lake.store, plan, columns, changes, out, instant, deps)
+  const merge = (memoryBudget: number): ReturnType<typeof materialise> => {
+    const changes = decodeRows(replayBatches(state.log, records), { schema, from: records.from })
+    return materialise(lake.store, plan, columns, changes, out, instant, {
+      clock,
+      scratchDir,
+      memoryBudget,
+      rowGroupBytes: ROW_GROUP_BYTES,
+    })
+  }
+  const result = await merge(MEMORY_BUDGET).catch((e: unknown) => {
+    if (!isFailure(e, 'TRB-LAKE-407')) throw e
+    return merge(WHOLE_REPLAY_BYTES)
+  })
   const files = [...result.kept, ...result.written]
   const filePaths = [...result.kept.map((f) => lake.filePath(f.key)), ...result.written.map((f) => resolve(merged, f.key))]
   return { plan: { ...plan, columns: result.columns, files }, filePaths }

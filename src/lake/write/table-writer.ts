@@ -63,7 +63,7 @@ export class CowTableWriter implements TableWriter {
     this.#spec = { ...this.#spec, columns: evolvedColumns(this.#spec.path, this.#spec.columns, columns, isChange) }
   }
 
-  async stage(changes: Iterable<RowChanges> | AsyncIterable<RowChanges>): Promise<Staged> {
+  async stage(changes: Iterable<RowChanges> | AsyncIterable<RowChanges>, memoryBudget = this.#deps.memoryBudget): Promise<Staged> {
     assert(this.#open === null, 'a stage is committed or abandoned before the next one')
     const instant = await this.#protocol.begin('commit', 'UPSERT')
     try {
@@ -77,7 +77,7 @@ export class CowTableWriter implements TableWriter {
       }
       const scratchName = `${instant}-${this.#deps.clock.uuid()}`
       const where = { store: this.#store, out: this.#store, spec: this.#spec, instant, announce, seed, scratchName }
-      const { stats, counts } = await mergeFlush({ ...where, ...this.#deps }, files, changes)
+      const { stats, counts } = await mergeFlush({ ...where, ...this.#deps, memoryBudget }, files, changes)
       const staged = { instant, counts }
       this.#open = { staged, stats, spec: this.#spec }
       return staged
