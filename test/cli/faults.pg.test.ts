@@ -61,7 +61,8 @@ describe('names and values at their edges', () => {
       CREATE TABLE "Ünï"."Mixed Case%20/x" ("Id" int PRIMARY KEY, "Val" text); INSERT INTO "Ünï"."Mixed Case%20/x" VALUES (1, 'q');
       CREATE TABLE a."dot.ted" (id int PRIMARY KEY, "select" text); INSERT INTO a."dot.ted" VALUES (1, E'\\\\N'), (2, E'a\\tb\\n\\\\.');
       CREATE TABLE a.nums (id int PRIMARY KEY, n numeric, d date, ts timestamp, tz timestamptz);
-      INSERT INTO a.nums VALUES (1, 'NaN', 'infinity', 'infinity', '-infinity'), (2, repeat('9', 1000)::numeric, '0044-03-15 BC', '0044-03-15 12:00 BC', '0044-03-15 BC'),
+      INSERT INTO a.nums VALUES (1, 'NaN', 'infinity', 'infinity', '-infinity'),
+        (2, repeat('9', 1000)::numeric, '0044-03-15 BC', '0044-03-15 12:00 BC', '0044-03-15 BC'),
         (3, -0.000, '9999-12-31', '294276-12-31 23:59:59.999999', '294276-01-01 00:00+00'), (4, 1e-100, NULL, NULL, NULL);`)
     await expectEqual(p)
   })
