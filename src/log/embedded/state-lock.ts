@@ -15,6 +15,9 @@ export interface StateLock {
   release(): void
 }
 
+/** A connection that nothing refers to is closed by the garbage collector, and its lock goes with it: held ones are referred to here. */
+const held = new Set<Database.Database>()
+
 /**
  * Takes the state directory for this process. The lock itself is the kernel's file lock on `<dir>/lock` (an SQLite file kept in an
  * exclusive transaction), so it ends with its process however that dies, and no live owner is ever mistaken for a dead one; `owner.json`
@@ -25,10 +28,12 @@ export function lockState(dir: string, owner: StateOwner): StateLock {
   try {
     mkdirSync(dir, { recursive: true, mode: 0o700 })
     const db = acquire(join(dir, 'lock'), dir, ownerFile)
+    held.add(db)
     writeFileSync(ownerFile, `${JSON.stringify(owner)}\n`)
     return {
       release() {
         rmSync(ownerFile, { force: true })
+        held.delete(db)
         db.close()
       },
     }

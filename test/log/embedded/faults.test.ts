@@ -219,13 +219,16 @@ test('one owner: a second lock names the first; a lock ends with its process', a
   first.release()
   expect(readOwner(dir)).toBeNull()
 
-  const child = spawn(process.execPath, [fileURLToPath(new URL('./lock-child.ts', import.meta.url)), dir], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  await once(child.stdout, 'data')
-  expect(failure(() => lockState(dir, owner)).details['pid']).toBe(child.pid)
-  child.kill('SIGKILL')
-  await once(child, 'exit')
+  const script = fileURLToPath(new URL('./lock-child.ts', import.meta.url))
+  const child = spawn(process.execPath, ['--expose-gc', script, dir], { stdio: ['ignore', 'pipe', 'ignore'] })
+  const exited = once(child, 'exit')
+  try {
+    await once(child.stdout, 'data')
+    expect(failure(() => lockState(dir, owner)).details['pid']).toBe(child.pid)
+  } finally {
+    child.kill('SIGKILL')
+    await exited
+  }
   const taken = lockState(dir, owner)
   expect(readOwner(dir)?.pid).toBe(process.pid)
   taken.release()
