@@ -101,7 +101,7 @@ export async function connectSql(options: ConnectOptions, purpose: 'sql' | 'repl
     takeSocket: () => {
       const socket = (client as unknown as { connection: { stream: Duplex } }).connection.stream
       socket.removeAllListeners('data')
-      return bytes === null ? takenStream(socket) : takenPlain(bytes)
+      return bytes === null ? takenStream(socket) : takenPlain(bytes, options.host.startsWith('/'))
     },
     close: async () => {
       closing = true

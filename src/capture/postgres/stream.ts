@@ -156,7 +156,7 @@ export class StreamSession {
     }
     b.append(chunk)
     const full = chunk.length >= FULL_READ
-    if (!full && this.#raw.wholeReads) this.#pace()
+    if (!full && this.#raw.gathers) this.#pace()
     this.#pump(full)
   }
 

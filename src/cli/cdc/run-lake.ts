@@ -11,7 +11,7 @@ import type { FeedLake } from '../../pipeline/feed-lake.ts'
 /** Changes held in memory while a commit is staged; more goes to the scratch directory. */
 const MEMORY_BUDGET = 12 << 20
 /** Rows of a base file held in memory, uncompressed, before a row group is written. */
-const ROW_GROUP_BYTES = 16 << 20
+const ROW_GROUP_BYTES = 12 << 20
 
 /** The lake of a `cdc run`: Hudi tables in an object store, written by our own writer. */
 export function feedLake(store: ObjectStore, clock: Clock, scratchDir: string): FeedLake {

@@ -16,6 +16,9 @@ const COMPRESS_FROM_BYTES = 1024
 const PRUNE_EVERY = 32
 const ZSTD = { params: { [constants.ZSTD_c_compressionLevel]: 1 } }
 
+/** Output buffer of a decompression: the whole at once, rather than 16 KB pieces to be joined; a damaged length asks for no more than this. */
+const inOnePiece = (raw: number): number => Math.min(Math.max(raw, 64), 4 << 20)
+
 export interface EmbeddedLogOptions {
   readonly clock: Clock
   readonly retention: Retention
@@ -152,7 +155,7 @@ class EmbeddedLog implements Log {
     let records: Buffer = row.records
     if (row.codec === 1) {
       try {
-        records = zstdDecompressSync(row.records)
+        records = zstdDecompressSync(row.records, { chunkSize: inOnePiece(row.raw) })
       } catch (e) {
         throw this.damaged(`the records of ${topic} offset ${row.base} do not decompress`, e)
       }

@@ -35,17 +35,20 @@ export class ByteSocket {
 /** A taken-over connection: where the bytes come from and go to. */
 export interface TakenSocket {
   readonly socket: Duplex
-  /** A read takes all that the kernel holds. With TLS each record, so each row, comes on its own, already in memory. */
-  readonly wholeReads: boolean
+  /**
+   * Waiting before a read makes the read larger: it takes all that the kernel holds. Not so with TLS, where each record, so each row,
+   * comes on its own, already in memory; nor with a Unix socket, whose buffer holds so few rows that the server would stand still.
+   */
+  readonly gathers: boolean
   /** Registers the one reader. */
   onData(handler: (chunk: Buffer) => void): void
 }
 
 /** TLS decrypts into buffers of its own, so there the events of the stream are what there is. */
 export function takenStream(socket: Duplex): TakenSocket {
-  return { socket, wholeReads: false, onData: (handler) => void socket.on('data', handler) }
+  return { socket, gathers: false, onData: (handler) => void socket.on('data', handler) }
 }
 
-export function takenPlain(bytes: ByteSocket): TakenSocket {
-  return { socket: bytes.socket, wholeReads: true, onData: (handler) => bytes.take(handler) }
+export function takenPlain(bytes: ByteSocket, unix: boolean): TakenSocket {
+  return { socket: bytes.socket, gathers: !unix, onData: (handler) => bytes.take(handler) }
 }

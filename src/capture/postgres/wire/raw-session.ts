@@ -22,15 +22,15 @@ export class RawSession {
   onChunk: (chunk: Buffer) => void = () => undefined
   /** Called once, with null after an orderly end. */
   onEnd: (error: Error | null) => void = () => undefined
-  /** Waiting before a read makes the read larger (TakenSocket.wholeReads). */
-  readonly wholeReads: boolean
+  /** Waiting before a read makes the read larger (TakenSocket.gathers). */
+  readonly gathers: boolean
   readonly #socket: Duplex
   #ended = false
 
   constructor(connection: SqlConnection) {
     const taken = connection.takeSocket()
     this.#socket = taken.socket
-    this.wholeReads = taken.wholeReads
+    this.gathers = taken.gathers
     taken.onData((chunk) => this.onChunk(chunk))
     this.#socket.resume()
     this.#socket.on('error', (e) => this.#end(e))
