@@ -79,6 +79,10 @@ export function step(t: Timeline, e: StepEvent): Step {
     if (refusal !== null) return { refusal: `${e.event} ${e.time} ${e.action}: ${refusal}` }
   }
   const others = t.instants.filter((_, i) => i !== at)
+  // Invariant I5 holds for file groups that are named after the request, too.
+  const named = from !== null && outcome.to !== 'absent' && outcome.to !== 'completed' && CLAIMING.has(e.action) ? e.claims : undefined
+  const rival = named === undefined ? null : rivalOf(others, named)
+  if (rival !== null) return { refusal: `${e.event} ${e.time} ${e.action}: ${rival}` }
   if (outcome.to === 'absent') return { timeline: { instants: others }, writes: deletions(e.time, e.action, from!.state, null) }
   const facts: Facts = { target: e.target ?? from?.target ?? null, claims: e.claims ?? from?.claims ?? 'all' }
   const next = newInstant(e.time, e.action, outcome.to, facts)
@@ -104,10 +108,7 @@ const GUARDS: Record<Guard, (t: Timeline, e: StepEvent, from: Instant | null) =>
     return last === undefined || e.time > last.time ? null : `the newest instant is ${last.time}`
   },
   // Invariant I5: at most one pending instant writes a given file group.
-  free: (t, e) => {
-    const rival = t.instants.find((i) => i.state !== 'completed' && CLAIMING.has(i.action) && overlap(i.claims, e.claims ?? 'all'))
-    return rival === undefined ? null : `${rival.time} ${rival.action} is ${rival.state} on the same file groups`
-  },
+  free: (t, e) => rivalOf(t.instants, e.claims ?? 'all'),
   // Invariant I2: an instant leaves the timeline only by a rollback that is itself on it.
   rollback: (t, e) => {
     const by = t.instants.some(
@@ -127,6 +128,12 @@ const GUARDS: Record<Guard, (t: Timeline, e: StepEvent, from: Instant | null) =>
 }
 
 const CLAIMING: ReadonlySet<Action> = new Set(['commit', 'deltacommit', 'replacecommit', 'compaction', 'logcompaction'])
+
+/** Why these file groups are not free; null when they are. */
+function rivalOf(instants: readonly Instant[], claims: Claims): string | null {
+  const rival = instants.find((i) => i.state !== 'completed' && CLAIMING.has(i.action) && overlap(i.claims, claims))
+  return rival === undefined ? null : `${rival.time} ${rival.action} is ${rival.state} on the same file groups`
+}
 
 function overlap(a: Claims, b: Claims): boolean {
   if (a === 'all' || b === 'all') return true

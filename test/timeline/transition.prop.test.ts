@@ -106,6 +106,23 @@ function disjoint(a: Timeline['instants'][number]['claims'], b: typeof a): boole
   return a !== 'all' && b !== 'all' && !a.some((g) => b.includes(g))
 }
 
+test('I5: file groups named at a later event must be free as well', () => {
+  const at = (n: number): string => nextInstant(n, null)
+  const events: StepEvent[] = [
+    { event: 'request', action: 'commit', time: at(1), claims: ['c'] },
+    { event: 'request', action: 'logcompaction', time: at(2), claims: ['b'] },
+  ]
+  const t = events.reduce<Timeline>((now, e) => {
+    const next = step(now, e)
+    if ('refusal' in next) throw new Error(next.refusal)
+    return next.timeline
+  }, EMPTY)
+  expect(step(t, { event: 'start', action: 'logcompaction', time: at(2), claims: 'all' })).toEqual({
+    refusal: expect.stringContaining(`${at(1)} commit is requested on the same file groups`),
+  })
+  expect(step(t, { event: 'start', action: 'logcompaction', time: at(2), claims: ['a', 'b'] })).toHaveProperty('writes')
+})
+
 /** A writer that dies after any number of file writes; the next one recovers. Facts live as long as the plan file does. */
 function runUntilCrash(writesBeforeCrash: number): { directory: Directory; facts: Map<string, Facts> } {
   const directory = new Directory()
