@@ -10,6 +10,8 @@ import { varintSize, writeVarint, writeZigzagNumber } from '../bytes/varint.ts'
  * A blob whose length is not known yet is opened with `openBlob`, filled in place, and closed with `closeBlob`.
  */
 
+const VARINT_ROOM = 10
+
 export function writeTimestamp(out: ByteSink, ms: number): void {
   writeZigzagNumber(out, ms)
 }
@@ -37,10 +39,9 @@ export function closeBlob(out: ByteSink, mark: number, width: 1 | 2): void {
   const start = mark + width
   const length = out.pos - start
   const size = varintSize(length + 1)
-  if (size !== width) {
-    out.reserve(size)
-    out.buf.copyWithin(mark + size, start, out.pos)
-  }
+  // Room for whatever writeVarint asks for at the mark: growing there would keep only what lies before it.
+  out.reserve(VARINT_ROOM)
+  if (size !== width) out.buf.copyWithin(mark + size, start, out.pos)
   out.pos = mark
   writeVarint(out, length + 1)
   out.pos = mark + size + length

@@ -53,6 +53,17 @@ it('what is written is read back, whatever length was guessed for a blob', () =>
   )
 })
 
+it.each([1, 2] as const)('a short blob that ends with the buffer keeps its bytes (width %i)', (width) => {
+  for (let room = 16; room < 48; room++) {
+    const out = new GrowableSink(room)
+    out.pos = 12
+    const mark = openBlob(out, width)
+    writeAll(out, Buffer.from('x'))
+    closeBlob(out, mark, width)
+    expect([...out.buf.subarray(12, out.pos)], `${room} bytes`).toEqual([2, 0x78])
+  }
+})
+
 it('reads a header list on its own', () => {
   const out = new GrowableSink(16)
   writeHeaders(out, [{ name: 'a', value: Buffer.from('x') }])
