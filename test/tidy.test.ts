@@ -139,6 +139,13 @@ describe('leftovers', () => {
   })
 })
 
+test('each file that ARCHITECTURE.md names exists', () => {
+  const named = [...readText('ARCHITECTURE.md').matchAll(/`((?:src|timeline|test)\/[\w./-]+\.ts)`/g)].map((m) => m[1]!)
+  const known = new Set(files.map((f) => f.path))
+  expect(named.length).toBeGreaterThan(10)
+  expect(named.filter((path) => !known.has(path))).toEqual([])
+})
+
 describe('failure codes', () => {
   // bin/ counts: the launcher must speak before TypeScript can be read.
   const thrown = [...product, ...files.filter((f) => f.path.startsWith('bin/'))]
