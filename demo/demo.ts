@@ -66,11 +66,13 @@ function exports(): string {
 }
 
 async function moment(client: pg.Client): Promise<Moment> {
-  const r = await client.query<{ at: Date; lsn: string; orders: string }>(
-    'SELECT clock_timestamp() AS at, pg_current_wal_lsn() AS lsn, (SELECT count(*) FROM shop.orders) AS orders',
+  // To the microsecond: a Date would round down, to before a transaction that committed within the same millisecond.
+  const r = await client.query<{ at: string; lsn: string; orders: string }>(
+    `SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at, pg_current_wal_lsn() AS lsn,
+            (SELECT count(*) FROM shop.orders) AS orders`,
   )
   const { at, lsn, orders } = r.rows[0]
-  return { at: at.toISOString(), lsn, orders: Number(orders) }
+  return { at, lsn, orders: Number(orders) }
 }
 
 function lsnNumber(lsn: string): bigint {
