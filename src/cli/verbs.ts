@@ -17,6 +17,7 @@ export const LAKE: Program = {
   summary: 'reads the tables of a lake',
   verbs: [
     { name: 'query', summary: 'run SQL over the lake, as of now or of any time or position', load: () => import('./lake/query.ts') },
+    { name: 'read', summary: 'print the rows of one Hudi table, whoever wrote it', load: () => import('./lake/read.ts') },
     { name: 'tables', summary: 'list the tables of the lake', load: () => import('./lake/tables.ts') },
     { name: 'timeline', summary: 'show the instants of a table', load: () => import('./lake/timeline.ts') },
   ],

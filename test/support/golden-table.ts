@@ -7,6 +7,8 @@ const FOLDER = new URL('../golden/hudi/', import.meta.url)
 
 export interface Expected {
   readonly queries: { readonly [query: string]: readonly Record<string, unknown>[] }
+  /** Present where Spark's own snapshot is known to be wrong. */
+  readonly correct_snapshot?: readonly Record<string, unknown>[]
 }
 
 /** Files of a recorded table, by path below the table. */

@@ -1,0 +1,34 @@
+import { choice, text } from '../flag.ts'
+import { defineVerb } from '../verb.ts'
+
+export const verb = defineVerb({
+  description: [
+    'Prints the rows of one Hudi table, whoever wrote it: one JSON object per line with the columns of Hudi first and the table’s own in',
+    'the order of its schema. Integers beyond 2^53 and decimals are strings, points in time ISO with six digits and Z, bytes base64.',
+    'incremental shows the rows that commits after --from (exclusive) up to --to (inclusive) wrote, in their state as of --to.',
+  ].join('\n'),
+  args: [{ name: 'TABLE_URI', help: 'directory of the table (the one that holds .hoodie)', required: true }],
+  flags: {
+    type: choice({
+      help: 'snapshot: base and log files merged; read-optimized: base files alone; incremental: rows of a range of commits',
+      choices: ['snapshot', 'read-optimized', 'incremental'],
+      default: 'snapshot',
+    }),
+    'as-of': text({ help: 'state after this instant (snapshot, read-optimized); default: now', placeholder: 'I' }),
+    from: text({ help: 'incremental: after this instant; 0 is before all', placeholder: 'I' }),
+    to: text({ help: 'incremental: up to this instant; default: now', placeholder: 'I' }),
+    format: choice({ help: 'form of the answer', choices: ['jsonl'], default: 'jsonl' }),
+  },
+  examples: [
+    { why: 'all rows, now', command: 'lake read ./lake/shop/public/orders' },
+    { why: 'as the table was after an instant', command: 'lake read ./lake/shop/public/orders --as-of 20261121100000000' },
+    {
+      why: 'what changed since',
+      command: 'lake read ./lake/shop/public/orders --type incremental --from 20261121100000000',
+    },
+  ],
+  async run(context) {
+    const { runRead } = await import('./run-read.ts')
+    return await runRead(context)
+  },
+})

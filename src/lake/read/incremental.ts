@@ -1,0 +1,50 @@
+import type { BytesVector, Vector } from '../../contract/columns.ts'
+import type { FileSlice, RowChunk } from '../../contract/slice.ts'
+import { assert } from '../../failure/failure.ts'
+import { selectRows } from './base-rows.ts'
+
+/** A range of commits: after `from`, up to and including `to` (null: the newest). */
+export interface CommitRange {
+  readonly from: string
+  readonly to: string | null
+}
+
+/** A slice can hold rows of a commit after `from` only when one of its files was written after it. */
+export function writtenAfter(slice: FileSlice, from: string): boolean {
+  // In version 6 the instant in a log's name is that of its base file: the logs of such a slice are always looked into.
+  return slice.logs.length > 0 || (slice.base !== null && slice.base.instant > from)
+}
+
+/** Rows whose commit counts; `chunk` has `_hoodie_commit_time` as its first column. Null: none. */
+export function rowsOfCommits(chunk: RowChunk, counts: (commit: string) => boolean): RowChunk | null {
+  const row = new Int32Array(chunk.count)
+  const commits = commitTimes(chunk.vectors[0])
+  let n = 0
+  let last = ''
+  let keep = false
+  for (let i = 0; i < chunk.count; i++) {
+    if (!sameBytes(commits, i, i - 1) || i === 0) {
+      last = commits.data.toString('latin1', commits.offsets[i], commits.offsets[i + 1])
+      keep = counts(last)
+    }
+    if (keep) row[n++] = i
+  }
+  if (n === 0) return null
+  return n === chunk.count ? chunk : selectRows(chunk, row.subarray(0, n))
+}
+
+function commitTimes(v: Vector): BytesVector {
+  assert(v.kind === 'bytes', 'the first column of a scan is the commit time')
+  return v
+}
+
+/** Whether rows i and j hold the same bytes; false for j < 0. */
+function sameBytes(v: BytesVector, i: number, j: number): boolean {
+  if (j < 0) return false
+  const a = v.offsets[i]
+  const b = v.offsets[j]
+  const length = v.offsets[i + 1] - a
+  if (length !== v.offsets[j + 1] - b) return false
+  for (let k = length - 1; k >= 0; k--) if (v.data[a + k] !== v.data[b + k]) return false
+  return true
+}
