@@ -16,8 +16,9 @@ const PLAN_SCHEMA =
   ',{"name":"logBlocksToBeDeleted","type":["null",{"type":"map","values":"long","avro.java.string":"String"}],"default":n' +
   'ull}]}}],"default":null},{"name":"version","type":["int","null"],"default":1}]}'
 
-const METADATA_SCHEMA =
-  '{"type":"record","name":"HoodieRollbackMetadata","namespace":"org.apache.hudi.avro.model","fields":[{"name":"startRoll' +
+/** Fields of HoodieRollbackMetadata, which the metadata of a restore and of archived instants holds too. */
+export const ROLLBACK_METADATA_FIELDS =
+  '"fields":[{"name":"startRoll' +
   'backTime","type":{"type":"string","avro.java.string":"String"}},{"name":"timeTakenInMillis","type":"long"},{"name":"to' +
   'talFilesDeleted","type":"int"},{"name":"commitsRollback","type":{"type":"array","items":{"type":"string","avro.java.st' +
   'ring":"String"}}},{"name":"partitionMetadata","type":{"type":"map","values":{"type":"record","name":"HoodieRollbackPar' +
@@ -28,7 +29,9 @@ const METADATA_SCHEMA =
   '"type":["null",{"type":"map","values":"long","avro.java.string":"String"}],"default":null}]},"avro.java.string":"Strin' +
   'g"}},{"name":"version","type":["int","null"],"default":1},{"name":"instantsRollback","type":{"type":"array","items":{"' +
   'type":"record","name":"HoodieInstantInfo","fields":[{"name":"commitTime","type":{"type":"string","avro.java.string":"S' +
-  'tring"}},{"name":"action","type":{"type":"string","avro.java.string":"String"}}]},"default":[]},"default":[]}]}'
+  'tring"}},{"name":"action","type":{"type":"string","avro.java.string":"String"}}]},"default":[]},"default":[]}]'
+
+const METADATA_SCHEMA = `{"type":"record","name":"HoodieRollbackMetadata","namespace":"org.apache.hudi.avro.model",${ROLLBACK_METADATA_FIELDS}}`
 
 export interface RollbackRequest {
   readonly partitionPath: string
@@ -81,11 +84,16 @@ export interface RollbackDone {
 
 /** Bytes of `T.rollback`. */
 export function printRollbackMetadata(d: RollbackDone, sync: Uint8Array): Buffer {
+  return writeContainer(METADATA_SCHEMA, rollbackRecord(d), sync)
+}
+
+/** The HoodieRollbackMetadata of a rollback, as a record of Avro. */
+export function rollbackRecord(d: RollbackDone): Record<string, unknown> {
   const partitions = [...d.deleted].map(([partitionPath, successDeleteFiles]) => [
     partitionPath,
     { partitionPath, successDeleteFiles, failedDeleteFiles: [], rollbackLogFiles: {}, logFilesFromFailedCommit: {} },
   ])
-  const record = {
+  return {
     startRollbackTime: d.time,
     timeTakenInMillis: d.elapsedMs,
     totalFilesDeleted: [...d.deleted.values()].reduce((n, files) => n + files.length, 0),
@@ -94,7 +102,6 @@ export function printRollbackMetadata(d: RollbackDone, sync: Uint8Array): Buffer
     version: 1,
     instantsRollback: [{ commitTime: d.target.time, action: d.target.action }],
   }
-  return writeContainer(METADATA_SCHEMA, record, sync)
 }
 
 /** Reads `T.rollback`: what was rolled back, and the paths that it took away. */
