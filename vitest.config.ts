@@ -1,8 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
 // The suffix of a test file says which service it needs: .test.ts none, .prop.test.ts none (fast-check), .pg.test.ts Postgres,
-// .interop.test.ts Spark, hudi-rs and others. Only the services of the files that are run get started.
-const services = ['pg', 'interop', 'kill', 'slow']
+// .s3.test.ts an S3 server, .interop.test.ts Spark, hudi-rs and others. Only the services of the files that are run get started.
+const services = ['pg', 's3', 'interop', 'kill', 'slow']
 const withService = services.map((s) => `**/*.${s}.test.ts`)
 
 export default defineConfig({
@@ -20,6 +20,15 @@ export default defineConfig({
           name: 'pg',
           include: ['test/**/*.pg.test.ts'],
           globalSetup: ['test/support/postgres-server.ts'],
+          testTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 's3',
+          include: ['test/**/*.s3.test.ts'],
+          globalSetup: ['test/support/s3-server.ts'],
           testTimeout: 60_000,
         },
       },

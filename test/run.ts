@@ -1,6 +1,6 @@
 // npm test [-- names or vitest flags]        everything that needs nothing but npm
-//   --projects=pure,pg,interop   which suites (default pure,pg)      --strict or TRIBUTARY_TEST_STRICT=1   skipped is failed
-import { spawn } from 'node:child_process'
+//   --projects=pure,pg,s3,interop   which suites (default pure,pg,s3)      --strict or TRIBUTARY_TEST_STRICT=1   skipped is failed
+import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
@@ -69,16 +69,26 @@ function postgresMissing(): string | null {
   }
 }
 
+function s3Missing(): string | null {
+  const found = spawnSync('bash', [join(root, 'test/services/s3.sh'), 'bin'], { timeout: 30_000 })
+  return found.status === 0 ? null : 'no S3 server is installed (bash test/services/s3.sh install)'
+}
+
 async function main(): Promise<number> {
   const own = (a: string): boolean => a.startsWith('--projects=') || a === '--strict'
   const args = process.argv.slice(2)
   const strict = args.includes('--strict') || process.env['TRIBUTARY_TEST_STRICT'] === '1'
-  let projects = (args.find((a) => a.startsWith('--projects='))?.slice('--projects='.length) ?? 'pure,pg').split(',')
+  let projects = (args.find((a) => a.startsWith('--projects='))?.slice('--projects='.length) ?? 'pure,pg,s3').split(',')
   const absent: string[] = []
   const noPostgres = projects.includes('pg') ? postgresMissing() : null
   if (noPostgres !== null) {
     projects = projects.filter((p) => p !== 'pg')
     absent.push(`the Postgres suites (*.pg.test.ts): ${noPostgres}`)
+  }
+  const noS3 = projects.includes('s3') ? s3Missing() : null
+  if (noS3 !== null) {
+    projects = projects.filter((p) => p !== 's3')
+    absent.push(`the S3 suites (*.s3.test.ts): ${noS3}`)
   }
   const scratch = mkdtempSync(join(tmpdir(), 'tributary-test-'))
   try {

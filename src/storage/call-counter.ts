@@ -10,6 +10,7 @@ export type StoreCall =
   | 'delete'
   | 'writer.write'
   | 'writer.close'
+  | 'writer.abort'
 
 export interface CallCount {
   calls: number
@@ -17,11 +18,11 @@ export interface CallCount {
   bytes: number
 }
 
-/** Calls and bytes of one store since it was opened. */
-export class CallCounter {
-  readonly counts = new Map<StoreCall, CallCount>()
+/** Calls and bytes of one store since it was opened, by name of the call. */
+export class CallCounter<C extends string = StoreCall> {
+  readonly counts = new Map<C, CallCount>()
 
-  add(call: StoreCall, bytes: number): void {
+  add(call: C, bytes: number): void {
     const known = this.counts.get(call)
     if (known === undefined) this.counts.set(call, { calls: 1, bytes })
     else {
@@ -31,7 +32,7 @@ export class CallCounter {
   }
 
   /** Bytes that follow a call already counted (an answer that came in later). */
-  addBytes(call: StoreCall, bytes: number): void {
+  addBytes(call: C, bytes: number): void {
     const known = this.counts.get(call)
     if (known !== undefined) known.bytes += bytes
   }

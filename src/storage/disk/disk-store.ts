@@ -40,19 +40,23 @@ export class DiskStore implements ObjectStore {
   }
 
   async range(key: string, start: number, length: number): Promise<Buffer> {
+    const buffer = Buffer.allocUnsafe(length)
+    return buffer.subarray(0, await this.rangeInto(key, start, buffer))
+  }
+
+  async rangeInto(key: string, start: number, into: Buffer): Promise<number> {
     return this.#run(key, async () => {
       const file = await present(open(this.#path(key), 'r'))
       try {
         const from = start < 0 ? Math.max(0, (await file.stat()).size + start) : start
-        const buffer = Buffer.allocUnsafe(length)
         let have = 0
-        while (have < length) {
-          const { bytesRead } = await file.read(buffer, have, length - have, from + have)
+        while (have < into.length) {
+          const { bytesRead } = await file.read(into, have, into.length - have, from + have)
           if (bytesRead === 0) break
           have += bytesRead
         }
         this.counter.add('range', have)
-        return buffer.subarray(0, have)
+        return have
       } finally {
         await file.close()
       }
@@ -282,7 +286,7 @@ class DiskWriter implements ObjectWriter {
 
   async write(chunk: Uint8Array): Promise<void> {
     assert(this.#open, `writer of ${this.#key} is open`)
-    await this.#publisher.wrap(() => this.#file.writeFile(chunk))
+    await this.#publisher.wrap(() => writeAll(this.#file, chunk))
     this.#size += chunk.length
     this.#counter.add('writer.write', chunk.length)
   }
@@ -310,6 +314,11 @@ class DiskWriter implements ObjectWriter {
       await rm(this.#temporary, { force: true })
     })
   }
+}
+
+/** One call where the system takes all at once; `writeFile` of a handle would cut it into half megabytes. */
+async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
+  for (let done = 0; done < chunk.length; ) done += (await file.write(chunk, done, chunk.length - done)).bytesWritten
 }
 
 /** True when the call succeeded, false when it failed with one of these codes; other errors pass. */

@@ -31,8 +31,8 @@ interface Stored {
 class LostAnswer extends Error {}
 
 const NO_FAULTS: FaultPlan = () => null
-/** Completed instants: `.hoodie/<digits>.<action>`. */
-const COMPLETED_INSTANT = /(^|\/)\.hoodie\/\d+\.[a-z]+$/
+/** Completed instants: `.hoodie/<digits>.<action>`, or `.hoodie/timeline/<digits>_<digits>.<action>`. */
+const COMPLETED_INSTANT = /(^|\/)\.hoodie\/(timeline\/\d+_)?\d+\.[a-z]+$/
 
 /** An object store in memory, for tests and simulation: faults at every call, the same meaning as the real ones. */
 export class MemoryStore implements ObjectStore {

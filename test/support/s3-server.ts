@@ -1,0 +1,40 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestProject } from 'vitest/node'
+
+const SCRIPT = 'test/services/s3.sh'
+const KEYS = { S3_ACCESS_KEY: 'testkey', S3_SECRET_KEY: 'testsecret' }
+
+/** vitest global set-up of the S3 project: one server for all its files, its data in a temporary directory. */
+export default async function setup(project: TestProject): Promise<() => void> {
+  const data = mkdtempSync(join(tmpdir(), 'trib-s3-'))
+  const port = await freePort()
+  const env = { ...process.env, ...KEYS, S3_DATA: data, S3_PORT: String(port) }
+  try {
+    execFileSync('bash', [SCRIPT, 'start'], { env, stdio: ['ignore', 'inherit', 'inherit'], timeout: 60_000 })
+  } catch (e) {
+    rmSync(data, { recursive: true, force: true })
+    throw e
+  }
+  project.provide('s3Endpoint', `http://127.0.0.1:${port}`)
+  return () => {
+    execFileSync('bash', [SCRIPT, 'destroy'], { env, stdio: ['ignore', 'inherit', 'inherit'], timeout: 60_000 })
+  }
+}
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    s3Endpoint: string
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as { port: number }
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
