@@ -24,6 +24,8 @@ export interface ObjectStore {
   get(key: string): Promise<Buffer>
   /** start < 0 counts from the end (footers). Short only at the end of the object. */
   range(key: string, start: number, length: number): Promise<Buffer>
+  /** `range` into memory of the caller, for stores that can do without memory of their own. Returns how much of it was filled. */
+  rangeInto?(key: string, start: number, into: Buffer): Promise<number>
   /** For unique names only (data files): overwriting is a defect. Durable when resolved. */
   put(key: string, body: Uint8Array): Promise<void>
   writer(key: string): Promise<ObjectWriter>

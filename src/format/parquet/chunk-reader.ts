@@ -5,7 +5,7 @@ import { copyBytes, type DictionaryVector, emptyPlain, type PlainVector } from '
 import { type ChunkMeta, decodePageHeader, ENCODING, PAGE, type PageHeader, PHYSICAL } from './metadata.ts'
 import { bitWidth, decodeRuns } from './rle.ts'
 import type { LeafNode } from './schema.ts'
-import { type Allocate, ownMemory } from './scratch.ts'
+import { type Allocate, int32s, ownMemory } from './scratch.ts'
 
 /** Values without gaps, in the physical type of the file. */
 export interface DenseFixed {
@@ -61,8 +61,8 @@ class ChunkState {
   readonly #allocate: Allocate
   readonly #width: number
   readonly #repetition: Uint8Array | null
-  readonly #definition: Uint8Array | null
-  #allPresent = true
+  /** Null until a page has an entry that is not present. */
+  #definition: Uint8Array | null = null
   #fixed: Buffer
   #plain: { data: Buffer; length: number; starts: Int32Array<ArrayBuffer> } | null = null
   #indexes: Int32Array<ArrayBuffer> | null = null
@@ -84,10 +84,7 @@ class ChunkState {
     this.#file = file
     this.#width = widthOf(leaf)
     this.#repetition = leaf.repetition > 0 ? new Uint8Array(meta.values) : null
-    this.#definition = leaf.definition > 0 ? new Uint8Array(meta.values) : null
-    this.#fixed = Buffer.alloc(0)
-    if (this.#width > 0) this.#fixed = allocate(meta.values * this.#width)
-    else this.#indexes = new Int32Array(meta.values)
+    this.#fixed = this.#width > 0 ? allocate(meta.values * this.#width) : NOTHING
   }
 
   dictionary(header: PageHeader, raw: Buffer): void {
@@ -99,9 +96,10 @@ class ChunkState {
     let p = 0
     if (this.#repetition !== null) p = this.#levelsV1(raw, p, header.values, this.#repetition, this.#leaf.repetition)
     let present = header.values
-    if (this.#definition !== null) {
-      p = this.#levelsV1(raw, p, header.values, this.#definition, this.#leaf.definition)
-      present = this.#countPresent(header.values)
+    if (this.#leaf.definition > 0) {
+      const end = p + 4 + raw.readUInt32LE(p)
+      present = this.#definitionLevels(raw, p + 4, end, header.values)
+      p = end
     }
     this.#values(header, raw, p, present)
   }
@@ -112,11 +110,7 @@ class ChunkState {
     if (this.#repetition !== null) {
       decodeRuns(stored, 0, r, bitWidth(this.#leaf.repetition), n, this.#repetition, this.count, this.#file)
     }
-    let present = n
-    if (this.#definition !== null) {
-      decodeRuns(stored, r, r + d, bitWidth(this.#leaf.definition), n, this.#definition, this.count, this.#file)
-      present = this.#countPresent(n)
-    }
+    const present = this.#leaf.definition > 0 ? this.#definitionLevels(stored, r, r + d, n) : n
     const body = stored.subarray(r + d)
     const raw = header.compressed ? decompress(this.#meta.codec, body, header.rawSize - r - d, this.#file, this.room) : body
     this.#values(header, raw, 0, present)
@@ -126,7 +120,7 @@ class ChunkState {
     const rest = {
       count: this.count,
       repetition: this.#repetition,
-      definition: this.#allPresent ? null : this.#definition,
+      definition: this.#definition,
       denseCount: this.#dense,
     }
     if (this.#width > 0) return { ...rest, dense: { kind: 'dense-fixed', width: this.#width, data: this.#fixed } }
@@ -149,12 +143,16 @@ class ChunkState {
     return at + 4 + length
   }
 
-  #countPresent(n: number): number {
+  /** Reads the definition levels of n entries. Returns how many of them are present. */
+  #definitionLevels(src: Buffer, at: number, end: number, n: number): number {
     const max = this.#leaf.definition
-    let present = 0
-    for (let i = this.count; i < this.count + n; i++) if (this.#definition![i] === max) present++
-    if (present < n) this.#allPresent = false
-    return present
+    if (this.#definition === null) {
+      if (isOneRun(src, at, end, n, max)) return n
+      this.#definition = new Uint8Array(this.#meta.values).fill(max, 0, this.count)
+    }
+    const levels = this.#definition
+    decodeRuns(src, at, end, bitWidth(max), n, levels, this.count, this.#file)
+    return countOf(levels, this.count, this.count + n, max)
   }
 
   #values(header: PageHeader, raw: Buffer, at: number, present: number): void {
@@ -170,7 +168,8 @@ class ChunkState {
   #indexed(raw: Buffer, at: number, n: number): void {
     if (this.#dictionary === null) this.#bad('a page refers to a dictionary that is not there')
     const width = raw[at]
-    if (this.#width === 0 && this.#indexes !== null) {
+    if (this.#width === 0 && this.#plain === null) {
+      this.#indexes ??= int32s(this.#allocate, this.#meta.values)
       decodeRuns(raw, at + 1, raw.length, width, n, this.#indexes, this.#dense, this.#file)
       return
     }
@@ -234,13 +233,11 @@ class ChunkState {
   /** From here on rows are plain; those read as indexes so far are written out. */
   #leaveDictionary(): void {
     if (this.#plain !== null) return
-    const indexes = this.#indexes!.subarray(0, this.#dense)
+    const indexes = this.#indexes?.subarray(0, this.#dense) ?? new Int32Array(0)
     this.#indexes = null
-    this.#plain = {
-      data: this.#allocate(Math.max(1024, this.#meta.rawBytes)),
-      length: 0,
-      starts: new Int32Array(this.#meta.values + 1),
-    }
+    const starts = int32s(this.#allocate, this.#meta.values + 1)
+    starts[0] = 0
+    this.#plain = { data: this.#allocate(Math.max(1024, this.#meta.rawBytes)), length: 0, starts }
     const done = this.#dense
     this.#dense = 0
     this.#appendIndexed(indexes)
@@ -295,6 +292,26 @@ class ChunkState {
     plain.data.copy(bigger, 0, 0, plain.length)
     plain.data = bigger
   }
+}
+
+const NOTHING = Buffer.alloc(0)
+
+/** Levels that are one run of `n` times `max` (see rle.ts): a page without nulls. */
+function isOneRun(src: Buffer, at: number, end: number, n: number, max: number): boolean {
+  let header = 0
+  let p = at
+  for (let shift = 0; p < end && shift < 28; shift += 7) {
+    const b = src[p++]
+    header |= (b & 127) << shift
+    if (b < 128) return (header & 1) === 0 && header >>> 1 >= n && p < end && src[p] === max
+  }
+  return false
+}
+
+function countOf(levels: Uint8Array, from: number, to: number, max: number): number {
+  let n = 0
+  for (let i = from; i < to; i++) if (levels[i] === max) n++
+  return n
 }
 
 /** Positions of n length-prefixed values that begin at `at`. */

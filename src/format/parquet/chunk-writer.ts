@@ -11,23 +11,25 @@ import {
   type Statistics,
 } from './metadata.ts'
 import { bitWidth, encodePacked, encodeRepeated, runsBound } from './rle.ts'
+import { giveBack, takeBlock } from './scratch.ts'
 import type { LeafData } from './shred.ts'
 import { dictionaryStatistics, fixedStatistics, plainStatistics } from './statistics.ts'
 
 const PAGE_ROWS = 20_000
 const PAGE_BYTES = 1 << 20
 
-/** Where a chunk's pages go, and the scratch space of one page; reused for all chunks of a file. */
+/** Where chunks go until they are written, and the scratch space of one page; reused for all chunks of a file, and by the next file. */
 export class ChunkBuffer {
-  bytes = Buffer.allocUnsafeSlow(1 << 20)
+  bytes: Buffer = takeBlock(1 << 20)
   length = 0
-  page = Buffer.allocUnsafeSlow(1 << 20)
-  packed = Buffer.alloc(0)
+  #page: Buffer = takeBlock(1 << 20)
+  #packed: Buffer = Buffer.alloc(0)
 
   append(part: Uint8Array): void {
     if (this.length + part.length > this.bytes.length) {
-      const bigger = Buffer.allocUnsafeSlow(Math.max(this.bytes.length * 2, this.length + part.length))
+      const bigger = takeBlock(Math.max(this.bytes.length * 2, this.length + part.length))
       this.bytes.copy(bigger, 0, 0, this.length)
+      giveBack(this.bytes)
       this.bytes = bigger
     }
     this.bytes.set(part, this.length)
@@ -36,18 +38,32 @@ export class ChunkBuffer {
 
   /** Room for a stored page. */
   packedRoom(size: number): Buffer {
-    if (this.packed.length < size) this.packed = Buffer.allocUnsafeSlow(Math.max(size, this.packed.length * 2))
-    return this.packed
+    if (this.#packed.length < size) this.#packed = renewed(this.#packed, size)
+    return this.#packed
   }
 
   /** The page scratch with room for `size` bytes; what it held is lost. */
   room(size: number): Buffer {
-    if (this.page.length < size) this.page = Buffer.allocUnsafeSlow(Math.max(size, this.page.length * 2))
-    return this.page
+    if (this.#page.length < size) this.#page = renewed(this.#page, size)
+    return this.#page
+  }
+
+  /** For the next file. */
+  release(): void {
+    for (const block of [this.bytes, this.#page, this.#packed]) giveBack(block)
+    this.bytes = Buffer.alloc(0)
+    this.#page = this.bytes
+    this.#packed = this.bytes
+    this.length = 0
   }
 }
 
-/** Encodes one leaf into `out` (from its start) and describes it, with offsets relative to the chunk's first byte. */
+function renewed(block: Buffer, size: number): Buffer {
+  giveBack(block)
+  return takeBlock(Math.max(size, block.length * 2))
+}
+
+/** Appends one leaf to `out` and describes it, with offsets relative to the chunk's first byte. */
 export function encodeChunk(
   leaf: LeafData,
   element: SchemaElement,
@@ -56,7 +72,7 @@ export function encodeChunk(
   ranged: boolean,
   out: ChunkBuffer,
 ): ChunkMeta {
-  out.length = 0
+  const start = out.length
   let raw = 0
   const addPage = (body: Uint8Array, header: (stored: number) => Uint8Array): void => {
     const stored = compress(codec, body, (n) => out.packedRoom(n))
@@ -73,7 +89,7 @@ export function encodeChunk(
     dictionaryPage = 0
     addPage(body, (stored) => encodeDictionaryPageHeader(body.length, stored, entries))
   }
-  const dataPage = out.length
+  const dataPage = out.length - start
   const encoding = dictionary === null ? ENCODING.plain : ENCODING.rleDictionary
   const pageRows = rowsPerPage(leaf, dictionary)
   for (let from = 0, dense = 0; from < leaf.count || from === 0; ) {
@@ -92,7 +108,7 @@ export function encodeChunk(
     codec: codecNumber(codec),
     values: leaf.count,
     rawBytes: raw,
-    storedBytes: out.length,
+    storedBytes: out.length - start,
     dataPage,
     dictionaryPage,
     statistics: ranged ? statisticsOf(leaf, dictionary, element) : { nullCount: leaf.count - leaf.denseCount, min: null, max: null },

@@ -17,6 +17,8 @@ export interface DictionaryVector {
   readonly kind: 'dictionary'
   readonly values: PlainVector
   readonly indexes: Int32Array
+  /** Known: every value is that of some row. */
+  readonly used?: true
 }
 
 /** What the Parquet writer takes and the reader gives. Top-level byte strings come as plain or dictionary. */
@@ -32,7 +34,12 @@ export function constantColumn(value: Uint8Array | null, count: number): Diction
   const data = Buffer.allocUnsafe(4 + value.length)
   data.writeInt32LE(value.length, 0)
   data.set(value, 4)
-  return { kind: 'dictionary', values: { kind: 'plain', data, starts: Int32Array.of(0, data.length) }, indexes: new Int32Array(count) }
+  return {
+    kind: 'dictionary',
+    values: { kind: 'plain', data, starts: Int32Array.of(0, data.length) },
+    indexes: new Int32Array(count),
+    used: true,
+  }
 }
 
 export function emptyPlain(): PlainVector {
@@ -46,6 +53,11 @@ export function copyBytes(src: Uint8Array, from: number, length: number, dst: Ui
   } else {
     dst.set(src.subarray(from, from + length), to)
   }
+}
+
+/** Where the bytes of row r are, without their length; −1 for null. */
+export function plainEntry(v: PlainVector, r: number): readonly [from: number, to: number] {
+  return v.starts[r + 1] === v.starts[r] ? [-1, -1] : [v.starts[r] + 4, v.starts[r + 1]]
 }
 
 /** Rows [from, to) of a bytes vector in plain form. */

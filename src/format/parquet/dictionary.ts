@@ -41,7 +41,7 @@ export function buildDictionary(v: PlainVector): DictionaryVector | null {
     }
     indexes[i] = k
   }
-  return { kind: 'dictionary', values: pick(v, entryRow, entries, bytes), indexes }
+  return { kind: 'dictionary', values: pick(v, entryRow, entries, bytes), indexes, used: true }
 }
 
 function pick(v: PlainVector, rows: Int32Array, entries: number, bytes: number): PlainVector {

@@ -22,10 +22,10 @@ export class ParquetFile {
   readonly size: number
   readonly meta: FileMeta
   readonly columns: readonly FileColumn[]
-  readonly #store: ObjectStore
+  readonly store: ObjectStore
 
   private constructor(store: ObjectStore, key: string, size: number, meta: FileMeta) {
-    this.#store = store
+    this.store = store
     this.key = key
     this.size = size
     this.meta = meta
@@ -58,7 +58,7 @@ export class ParquetFile {
     const metas = this.meta.rowGroups[rowGroup].columns.slice(column.firstLeaf, column.endLeaf)
     const start = Math.min(...metas.map(chunkStart))
     const end = Math.max(...metas.map((m) => chunkStart(m) + m.storedBytes))
-    const bytes = await this.#store.range(this.key, start, end - start)
+    const bytes = await this.store.range(this.key, start, end - start)
     return metas.map((meta) => ({ meta, bytes: bytes.subarray(chunkStart(meta) - start, chunkStart(meta) - start + meta.storedBytes) }))
   }
 

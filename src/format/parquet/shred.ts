@@ -39,18 +39,8 @@ function flat(column: Column, n: number): LeafData {
       if (column.valid === null || present === n) return of({ ...column, valid: null }, null, n)
       return of(compactFixed(column, n, present), column.valid.subarray(0, n), present)
     }
-    case 'dictionary': {
-      const definition = new Uint8Array(n)
-      const dense = new Int32Array(n)
-      let k = 0
-      for (let i = 0; i < n; i++) {
-        const x = column.indexes[i]
-        if (x < 0) continue
-        definition[i] = 1
-        dense[k++] = x
-      }
-      return of({ ...column, indexes: dense.subarray(0, k) }, k === n ? null : definition, k)
-    }
+    case 'dictionary':
+      return flatDictionary(column, n, of)
     case 'plain':
       return flatPlain(column, n, of)
     case 'bytes':
@@ -58,6 +48,26 @@ function flat(column: Column, n: number): LeafData {
     default:
       throw new TypeError(`${column.kind} is not flat`)
   }
+}
+
+function flatDictionary(
+  column: DictionaryVector,
+  n: number,
+  of: (dense: LeafData['dense'], definition: Uint8Array | null, denseCount: number) => LeafData,
+): LeafData {
+  const { indexes } = column
+  let first = 0
+  while (first < n && indexes[first] >= 0) first++
+  if (first === n) return of({ ...column, indexes: indexes.subarray(0, n) }, null, n)
+  const definition = new Uint8Array(n)
+  const dense = new Int32Array(n)
+  let k = 0
+  for (let i = 0; i < n; i++) {
+    if (indexes[i] < 0) continue
+    definition[i] = 1
+    dense[k++] = indexes[i]
+  }
+  return of({ ...column, indexes: dense.subarray(0, k) }, definition, k)
 }
 
 function flatPlain(

@@ -41,30 +41,27 @@ export function plainStatistics(v: PlainVector): Statistics {
       maxEnd = e
     }
   }
-  return bytesStatistics(v, min, max, 0)
+  return bytesStatistics(v, min, max)
 }
 
-/** Over the entries that rows use; entries without a row don't count. */
+/** Over the entries that rows use; entries without a row don't count. Nulls are counted by the caller. */
 export function dictionaryStatistics(v: DictionaryVector): Statistics {
   const entries = v.values.starts.length - 1
-  const used = new Uint8Array(entries)
-  let nulls = 0
-  for (const k of v.indexes) {
-    if (k < 0) nulls++
-    else used[k] = 1
-  }
+  const used = v.used === true ? null : new Uint8Array(entries)
+  if (used !== null) for (let i = 0; i < v.indexes.length; i++) if (v.indexes[i] >= 0) used[v.indexes[i]] = 1
   const { data, starts } = v.values
   let min = -1
   let max = -1
   for (let i = 0; i < entries; i++) {
-    if (used[i] === 0) continue
+    if (used !== null && used[i] === 0) continue
     if (min < 0 || compareBytes(data, starts[i] + 4, starts[i + 1], data, starts[min] + 4, starts[min + 1]) < 0) min = i
     if (max < 0 || compareBytes(data, starts[i] + 4, starts[i + 1], data, starts[max] + 4, starts[max + 1]) > 0) max = i
   }
-  return bytesStatistics(v.values, min, max, nulls)
+  return bytesStatistics(v.values, min, max)
 }
 
-function bytesStatistics(v: PlainVector, min: number, max: number, nullCount: number): Statistics {
+function bytesStatistics(v: PlainVector, min: number, max: number): Statistics {
+  const nullCount = 0
   const at = (i: number): Uint8Array => Uint8Array.prototype.slice.call(v.data, v.starts[i] + 4, v.starts[i + 1])
   const long = (i: number): boolean => v.starts[i + 1] - v.starts[i] - 4 > LONGEST
   if (min < 0 || long(min) || long(max)) return { nullCount, min: null, max: null }
@@ -97,24 +94,18 @@ function extremes(v: FixedVector, n: number, element: SchemaElement): [number, n
     case PHYSICAL.boolean:
       return extremesOf(v.data, v.valid, n)
     case PHYSICAL.float:
-      return extremesOf(
-        floats(v.data, n * 4, (b) => new Float32Array(b)),
-        v.valid,
-        n,
-      )
+      return extremesOf(floats(v.data, 4, n, Float32Array), v.valid, n)
     default:
-      return extremesOf(
-        floats(v.data, n * 8, (b) => new Float64Array(b)),
-        v.valid,
-        n,
-      )
+      return extremesOf(floats(v.data, 8, n, Float64Array), v.valid, n)
   }
 }
 
-function floats<T>(data: Uint8Array, bytes: number, make: (b: ArrayBuffer) => T): T {
-  const copy = new Uint8Array(bytes)
-  copy.set(data.subarray(0, bytes))
-  return make(copy.buffer)
+/** The first n values of `width` bytes, as `Values`; copied only when they are not aligned. */
+function floats<T>(data: Uint8Array, width: number, n: number, Values: new (b: ArrayBuffer, at: number, n: number) => T): T {
+  if (data.byteOffset % width === 0) return new Values(data.buffer as ArrayBuffer, data.byteOffset, n)
+  const copy = new Uint8Array(n * width)
+  copy.set(data.subarray(0, n * width))
+  return new Values(copy.buffer, 0, n)
 }
 
 /** NaN compares false and so never becomes an extreme. */

@@ -2,7 +2,7 @@ import type { LakeColumn } from '../../contract/columns.ts'
 import type { Column, PlainVector } from '../../format/parquet/column.ts'
 import { ownMemory } from '../../format/parquet/scratch.ts'
 import { DIGEST_LENGTH } from '../index/bag-key.ts'
-import { gather } from './gather.ts'
+import { gather, runsOf, type Selection } from './gather.ts'
 import { NOWHERE, type Outcomes, STORED } from './outcomes.ts'
 import type { RescuedRows } from './rescue.ts'
 
@@ -26,6 +26,8 @@ export class UnitRows implements ChangedRows {
   readonly #entry: Int32Array
   readonly #updates: number
   readonly #rescued: RescuedRows | null
+  /** Where the entries' rows are, for columns that no change lacks. */
+  #own: Selection | null = null
 
   /** The first `updates` entries update their key's stored row. `ordinal`: bags only, of each row. */
   constructor(
@@ -49,12 +51,31 @@ export class UnitRows implements ChangedRows {
     const { unit } = this.#outcomes
     const sources = unit.chunks.map((chunk) => chunk.columns[c])
     if (this.#rescued !== null) sources.push(this.#rescued.columns[c])
+    const pick = this.#outcomes.lacks(c) ? this.#origins(c) : this.#entries()
+    return gather(this.#columns[c].type, sources, pick, allocate)
+  }
+
+  #entries(): Selection {
+    if (this.#own !== null) return this.#own
+    const { unit } = this.#outcomes
     const source = new Int32Array(this.count)
     const row = new Int32Array(this.count)
-    const lacks = this.#outcomes.lacks(c)
     for (let i = 0; i < this.count; i++) {
       const j = this.#entry[i]
-      const from = lacks ? this.#outcomes.origin(c, j) : j
+      source[i] = unit.chunk[j]
+      row[i] = unit.chunks[source[i]].row[unit.entry[j]]
+    }
+    const own = { source, row, count: this.count }
+    this.#own = { ...own, runs: runsOf(own) }
+    return this.#own
+  }
+
+  #origins(c: number): Selection {
+    const { unit } = this.#outcomes
+    const source = new Int32Array(this.count)
+    const row = new Int32Array(this.count)
+    for (let i = 0; i < this.count; i++) {
+      const from = this.#outcomes.origin(c, this.#entry[i])
       if (from >= 0) {
         source[i] = unit.chunk[from]
         row[i] = unit.chunks[source[i]].row[unit.entry[from]]
@@ -64,7 +85,7 @@ export class UnitRows implements ChangedRows {
         if (row[i] < 0) source[i] = 0
       }
     }
-    return gather(this.#columns[c].type, sources, { source, row, count: this.count }, allocate)
+    return { source, row, count: this.count }
   }
 
   missing(c: number): Uint8Array | null {

@@ -1,8 +1,9 @@
 import type { BytesVector, FixedVector, LakeType, Vector } from '../../contract/columns.ts'
 import { assert } from '../../failure/failure.ts'
 import { decimalWidth } from '../../format/columns/decimal-width.ts'
-import { type Column, constantColumn, copyBytes, type DictionaryVector, type PlainVector } from '../../format/parquet/column.ts'
-import { type Allocate, ownMemory } from '../../format/parquet/scratch.ts'
+import { type Column, constantColumn, copyBytes, type DictionaryVector, type PlainVector, plainEntry } from '../../format/parquet/column.ts'
+import { type Allocate, int32s, ownMemory } from '../../format/parquet/scratch.ts'
+import { IntList } from './int-list.ts'
 
 /**
  * Which rows a new column is made of: row i is row `row[i]` of source `source[i]` (all of source 0 when `source` is null);
@@ -12,6 +13,26 @@ export interface Selection {
   readonly source: Int32Array | null
   readonly row: Int32Array
   readonly count: number
+  /** `runsOf` the selection, when it is known already. */
+  readonly runs?: Int32Array
+}
+
+/** Stretches of rows that lie together in one source: source, first row (−1: null), length of each. */
+export function runsOf({ source, row, count, runs }: Selection): Int32Array {
+  if (runs !== undefined) return runs
+  const out = new IntList(256)
+  for (let i = 0; i < count; ) {
+    const s = source === null ? 0 : source[i]
+    const r = row[i]
+    let j = i + 1
+    if (r < 0) while (j < count && row[j] < 0) j++
+    else while (j < count && row[j] === r + (j - i) && (source === null || source[j] === s)) j++
+    out.push(s)
+    out.push(Math.max(-1, r))
+    out.push(j - i)
+    i = j
+  }
+  return out.view()
 }
 
 /** The selected rows of a column of type `type`, from columns that all have this type. Runs of rows are copied as one. */
@@ -44,92 +65,113 @@ export function gatherVector(type: LakeType, sources: readonly (Vector | null)[]
   return gatherFixed(fixedWidth(type), sources, pick, allocate)
 }
 
-function gatherFixed(
-  width: number,
-  sources: readonly (Vector | null)[],
-  { source, row, count }: Selection,
-  allocate: Allocate,
-): FixedVector {
+function gatherFixed(width: number, sources: readonly (Vector | null)[], pick: Selection, allocate: Allocate): FixedVector {
+  const { count } = pick
+  const runs = runsOf(pick)
+  const whole = runs.length === 3 ? sources[runs[0]] : null
+  if (whole?.kind === 'fixed' && runs[1] >= 0 && whole.width === width) return sliceFixed(whole, runs[1], count)
   const data = allocate(count * width)
   let valid: Uint8Array | null = null
-  const setNull = (i: number): void => {
-    valid ??= new Uint8Array(count).fill(1)
-    valid[i] = 0
-    data.fill(0, i * width, (i + 1) * width)
-  }
-  for (let i = 0; i < count; ) {
-    const s = source === null ? 0 : source[i]
-    const r = row[i]
-    const v = sources[s]
+  for (let k = 0, to = 0; k < runs.length; k += 3) {
+    const v = sources[runs[k]]
+    const r = runs[k + 1]
+    const n = runs[k + 2]
     if (r < 0 || v === null) {
-      setNull(i++)
-      continue
+      valid ??= new Uint8Array(count).fill(1)
+      valid.fill(0, to, to + n)
+      data.fill(0, to * width, (to + n) * width)
+    } else {
+      assert(v.kind === 'fixed' && v.width === width, 'columns of one type have one layout')
+      copyBytes(v.data, r * width, n * width, data, to * width)
+      if (v.valid !== null) {
+        valid ??= new Uint8Array(count).fill(1)
+        for (let i = 0; i < n; i++) {
+          if (v.valid[r + i] === 1) continue
+          valid[to + i] = 0
+          data.fill(0, (to + i) * width, (to + i + 1) * width)
+        }
+      }
     }
-    assert(v.kind === 'fixed' && v.width === width, 'columns of one type have one layout')
-    let j = i + 1
-    while (j < count && row[j] === r + (j - i) && (source === null || source[j] === s)) j++
-    copyBytes(v.data, r * width, (j - i) * width, data, i * width)
-    if (v.valid !== null) for (let k = i; k < j; k++) if (v.valid[r + (k - i)] === 0) setNull(k)
-    i = j
+    to += n
   }
   return { kind: 'fixed', width, data, valid }
 }
 
+/** Rows of one vector, where they lie. */
+function sliceFixed(v: FixedVector, from: number, count: number): FixedVector {
+  const valid = v.valid === null ? null : v.valid.subarray(from, from + count)
+  return { kind: 'fixed', width: v.width, data: v.data.subarray(from * v.width, (from + count) * v.width), valid }
+}
+
 /** Plain result: lengths first, then copies; rows that lie together in a plain source go in one copy. */
 function gatherPlain(sources: readonly (Column | null)[], pick: Selection, allocate: Allocate): PlainVector {
-  const { source, row, count } = pick
-  const starts = new Int32Array(count + 1)
-  for (let i = 0; i < count; i++) {
-    const v = sources[source === null ? 0 : source[i]]
-    starts[i + 1] = starts[i] + (row[i] < 0 || v === null ? 0 : plainLength(v, row[i]))
+  const runs = runsOf(pick)
+  const starts = int32s(allocate, pick.count + 1)
+  starts[0] = 0
+  for (let k = 0, to = 0; k < runs.length; k += 3) {
+    const v = sources[runs[k]]
+    const n = runs[k + 2]
+    if (runs[k + 1] < 0 || v === null) starts.fill(starts[to], to + 1, to + n + 1)
+    else putStarts(v, runs[k + 1], n, starts, to)
+    to += n
   }
-  const data = allocate(starts[count])
-  for (let i = 0; i < count; ) {
-    const s = source === null ? 0 : source[i]
-    const r = row[i]
-    const v = sources[s]
-    if (r < 0 || v === null) {
-      i++
-    } else if (v.kind === 'plain') {
-      let j = i + 1
-      while (j < count && row[j] === r + (j - i) && (source === null || source[j] === s)) j++
-      const from = v.starts[r]
-      copyBytes(v.data, from, v.starts[r + (j - i)] - from, data, starts[i])
-      i = j
-    } else {
-      putPlain(v, r, data, starts[i], starts[i + 1])
-      i++
-    }
+  const data = allocate(starts[pick.count])
+  for (let k = 0, to = 0; k < runs.length; k += 3) {
+    const v = sources[runs[k]]
+    const n = runs[k + 2]
+    if (runs[k + 1] >= 0 && v !== null) putPlain(v, runs[k + 1], n, starts, to, data)
+    to += n
   }
   return { kind: 'plain', data, starts }
 }
 
-function plainLength(v: Column, r: number): number {
-  if (v.kind === 'plain') return v.starts[r + 1] - v.starts[r]
-  if (v.kind === 'dictionary') {
-    const k = v.indexes[r]
-    return k < 0 ? 0 : v.values.starts[k + 1] - v.values.starts[k]
+/** Ends of n rows of `v` from row r on, behind entry `to`. */
+function putStarts(v: Column, r: number, n: number, starts: Int32Array, to: number): void {
+  let end = starts[to]
+  if (v.kind === 'plain') {
+    const from = v.starts
+    const shift = end - from[r]
+    for (let i = 1; i <= n; i++) starts[to + i] = from[r + i] + shift
+  } else if (v.kind === 'dictionary') {
+    const from = v.values.starts
+    for (let i = 0; i < n; i++) {
+      const x = v.indexes[r + i]
+      if (x >= 0) end += from[x + 1] - from[x]
+      starts[to + i + 1] = end
+    }
+  } else {
+    assert(v.kind === 'bytes', 'columns of one type have one layout')
+    const { offsets, valid } = v
+    for (let i = 0; i < n; i++) {
+      if (valid === null || valid[r + i] === 1) end += 4 + offsets[r + i + 1] - offsets[r + i]
+      starts[to + i + 1] = end
+    }
   }
-  assert(v.kind === 'bytes', 'columns of one type have one layout')
-  return v.valid !== null && v.valid[r] === 0 ? 0 : 4 + v.offsets[r + 1] - v.offsets[r]
 }
 
-function putPlain(v: Column, r: number, data: Buffer, at: number, end: number): void {
-  if (at === end) return
-  if (v.kind === 'dictionary') {
-    copyBytes(v.values.data, v.values.starts[v.indexes[r]], end - at, data, at)
-  } else if (v.kind === 'bytes') {
-    const length = end - at - 4
-    data[at] = length
-    data[at + 1] = length >>> 8
-    data[at + 2] = length >>> 16
-    data[at + 3] = length >>> 24
-    copyBytes(v.data, v.offsets[r], length, data, at + 4)
+function putPlain(v: Column, r: number, n: number, starts: Int32Array, to: number, data: Buffer): void {
+  if (v.kind === 'plain') {
+    copyBytes(v.data, v.starts[r], v.starts[r + n] - v.starts[r], data, starts[to])
+    return
+  }
+  for (let i = 0; i < n; i++) {
+    const at = starts[to + i]
+    const size = starts[to + i + 1] - at
+    if (size === 0) continue
+    if (v.kind === 'dictionary') copyBytes(v.values.data, v.values.starts[v.indexes[r + i]], size, data, at)
+    else {
+      const b = v as BytesVector
+      data[at] = size - 4
+      data[at + 1] = (size - 4) >>> 8
+      data[at + 2] = (size - 4) >>> 16
+      data[at + 3] = (size - 4) >>> 24
+      copyBytes(b.data, b.offsets[r + i], size - 4, data, at + 4)
+    }
   }
 }
 
 /** Most distinct values that others may bring into a dictionary. */
-const MOST_NEW = 4096
+export const MOST_NEW = 4096
 
 /** A dictionary result, when the rows come from dictionaries, and from others only few different values. Entries nobody uses are dropped. */
 function gatherDictionary(sources: readonly (Column | null)[], { source, row, count }: Selection): DictionaryVector | null {
@@ -161,16 +203,36 @@ function gatherDictionary(sources: readonly (Column | null)[], { source, row, co
       }
     }
   }
-  return { kind: 'dictionary', values: out.build(), indexes }
+  return { kind: 'dictionary', values: out.build(), indexes, used: true }
 }
 
 function bytesAt(v: Column, r: number): [data: Buffer, from: number, to: number] {
-  if (v.kind === 'plain') return v.starts[r + 1] === v.starts[r] ? [v.data, -1, -1] : [v.data, v.starts[r] + 4, v.starts[r + 1]]
+  if (v.kind === 'plain') return [v.data, ...plainEntry(v, r)]
   assert(v.kind === 'bytes', 'columns of one type have one layout')
   return v.valid !== null && v.valid[r] === 0 ? [v.data, -1, -1] : [v.data, v.offsets[r], v.offsets[r + 1]]
 }
 
-class DictionaryBuilder {
+/** The dictionary without the values that no row has any more; its indexes are changed in place. */
+export function withoutUnused({ values, indexes }: DictionaryVector): DictionaryVector {
+  const entries = values.starts.length - 1
+  const number = new Int32Array(entries).fill(-1)
+  let left = entries
+  for (let i = 0; i < indexes.length && left > 0; i++) {
+    const x = indexes[i]
+    if (x >= 0 && number[x] < 0) {
+      number[x] = 0
+      left--
+    }
+  }
+  if (left === 0) return { kind: 'dictionary', values, indexes, used: true }
+  const out = new DictionaryBuilder()
+  for (let k = 0; k < entries; k++) if (number[k] === 0) number[k] = out.add(values.data, values.starts[k] + 4, values.starts[k + 1])
+  for (let i = 0; i < indexes.length; i++) if (indexes[i] >= 0) indexes[i] = number[indexes[i]]
+  return { kind: 'dictionary', values: out.build(), indexes, used: true }
+}
+
+/** Distinct byte strings with a number each, in order of addition. */
+export class DictionaryBuilder {
   readonly #numbers = new Map<string, number>()
   readonly #parts: Buffer[] = []
   #bytes = 0

@@ -1,5 +1,5 @@
 import type { ChangedRows } from './changed-rows.ts'
-import type { Selection } from './gather.ts'
+import { runsOf, type Selection } from './gather.ts'
 
 /** What becomes of the rows of one row group: base rows and changed rows in output order. */
 export class MergePlan {
@@ -51,7 +51,8 @@ export class MergePlan {
       source[out] = 1
       row[out] = firstInsert + i
     }
-    this.own = { source, row, count: this.count }
+    const own = { source, row, count: this.count }
+    this.own = { ...own, runs: runsOf(own) }
   }
 
   /** Same rows in the same places. */

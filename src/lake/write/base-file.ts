@@ -5,6 +5,7 @@ import type { WriteCodec } from '../../format/parquet/codec.ts'
 import { type Column, constantColumn, type PlainVector } from '../../format/parquet/column.ts'
 import type { RawChunk } from '../../format/parquet/file.ts'
 import type { RowGroupMeta } from '../../format/parquet/metadata.ts'
+import { RowGroupBytes } from '../../format/parquet/row-group-bytes.ts'
 import { Scratch } from '../../format/parquet/scratch.ts'
 import { ParquetWriter } from '../../format/parquet/writer.ts'
 import { BloomFilter, MAX_KEY, MIN_KEY } from '../index/bloom.ts'
@@ -12,9 +13,10 @@ import { integer } from '../index/java-text.ts'
 import { NULL_PARTITION } from '../layout/paths.ts'
 import { PARTITION_COLUMN } from '../layout/table-properties.ts'
 import type { ChangedRows } from '../merge/changed-rows.ts'
-import { gather, nullColumn } from '../merge/gather.ts'
+import { nullColumn } from '../merge/gather.ts'
 import { type BaseGroup, recordKeys } from '../merge/join.ts'
 import { MergePlan } from '../merge/merge-plan.ts'
+import { mergedColumn } from '../merge/merged-column.ts'
 import { sameValues } from '../merge/same-values.ts'
 import { avroSchemaText, META_COLUMNS, sanitizeName } from '../metadata/avro-schema.ts'
 
@@ -27,6 +29,8 @@ export interface CommitTarget {
   readonly columns: readonly LakeColumn[]
   /** Position of the row id of a bag in `columns`, −1 none. */
   readonly rowIdColumn: number
+  /** The column that alone makes up the key; null: there is none, or there are several. */
+  readonly keyColumn: string | null
   readonly instant: string
   readonly codec: WriteCodec
   /** Row groups are cut at about this many bytes, uncompressed. */
@@ -59,6 +63,8 @@ export class BaseFileWriter {
   readonly #bloom: BloomFilter
   readonly #bloomIsWhole: boolean
   readonly #scratch = new Scratch()
+  /** Stored bytes of the base's row group at hand. */
+  readonly #stored: RowGroupBytes | null
   #seqno = 0
   #min: Uint8Array | null = null
   #max: Uint8Array | null = null
@@ -85,6 +91,7 @@ export class BaseFileWriter {
     const carried = base === null ? null : BloomFilter.carriedOn(base.file.meta.keyValues, expected)
     this.#bloom = carried ?? BloomFilter.sized(expected + (base?.file.meta.rows ?? 0))
     this.#bloomIsWhole = carried !== null
+    this.#stored = base === null ? null : new RowGroupBytes(base.file)
   }
 
   /** `ordinal`: number of the file in its commit, part of the sequence numbers. `expected`: rows to be inserted, about. */
@@ -140,6 +147,7 @@ export class BaseFileWriter {
     const base = this.#base!
     const { rows } = base.file.meta.rowGroups[g]
     if (rows === 0) return
+    await this.#stored!.load(g)
     await this.#parquet.beginRowGroup(rows)
     for (const column of [...META, ...this.#target.columns]) await this.#carryColumn(g, column, rows)
     this.#range(this.#parquet.endRowGroup())
@@ -154,6 +162,7 @@ export class BaseFileWriter {
     this.updated += plan.updated
     this.inserted += plan.inserted
     if (plan.count === 0) return
+    await this.#stored!.load(g)
     await this.#parquet.beginRowGroup(plan.count)
     for (const column of META) await this.#mergeMeta(g, column, plan, edits.rows)
     for (let c = 0; c < this.#target.columns.length; c++) await this.#mergeColumn(g, c, plan, edits)
@@ -171,12 +180,19 @@ export class BaseFileWriter {
       ...this.#bloom.entries(),
     ]
     if (this.#rangeKnown && this.#min !== null && this.#max !== null) entries.push([MIN_KEY, utf8(this.#min)], [MAX_KEY, utf8(this.#max)])
+    this.#release()
     const bytes = await this.#parquet.close(new Map(entries))
     return { rows: this.#parquet.rows, bytes }
   }
 
   async abort(): Promise<void> {
+    this.#release()
     await this.#parquet.abort()
+  }
+
+  #release(): void {
+    this.#scratch.release()
+    this.#stored?.release()
   }
 
   /** The partition column: every row of a file has the same. */
@@ -190,7 +206,7 @@ export class BaseFileWriter {
     if (column.name === '_hoodie_file_name') return this.#parquet.writeColumn(constantColumn(Buffer.from(this.#fileName), rows))
     const stored = file.column(column.name)
     if (stored === null) return this.#parquet.writeColumn(nullColumn(column.type, rows))
-    const raw = await file.rawColumn(g, stored)
+    const raw = await this.#stored!.column(g, stored)
     this.#scratch.reset()
     if (this.#parquet.accepts(stored)) await this.#parquet.copyColumn(raw)
     else await this.#parquet.writeColumn(file.decode(stored, column.type, raw, this.#scratch.take))
@@ -203,7 +219,7 @@ export class BaseFileWriter {
     // an update keeps its key: without inserts and deletes the keys are those of before
     if (column.name === '_hoodie_record_key' && plan.inPlace) return this.#carryColumn(g, column, count)
     this.#scratch.reset()
-    const base = await this.#base!.file.read(g, column.name, column.type, this.#scratch.take)
+    const base = await this.#baseColumn(g, column)
     const changed = rows?.count ?? 0
     const own =
       column.name === '_hoodie_record_key'
@@ -211,7 +227,14 @@ export class BaseFileWriter {
         : column.name === '_hoodie_commit_time'
           ? constantColumn(Buffer.from(this.#target.instant), changed)
           : this.#sequenceNumbers(changed)
-    await this.#parquet.writeColumn(gather(column.type, [base, own], plan.own, this.#scratch.take))
+    await this.#parquet.writeColumn(mergedColumn(column.type, base, own, plan, plan.own, this.#scratch.take))
+  }
+
+  /** A column of the base's row group in scratch memory; null: the base has no such column. */
+  async #baseColumn(g: number, column: LakeColumn): Promise<Column | null> {
+    const { file } = this.#base!
+    const stored = file.column(column.name)
+    return stored === null ? null : file.decode(stored, column.type, await this.#stored!.column(g, stored), this.#scratch.take)
   }
 
   async #mergeColumn(g: number, c: number, plan: MergePlan, edits: RowGroupEdits): Promise<void> {
@@ -220,17 +243,22 @@ export class BaseFileWriter {
     const { rows } = edits
     if (column.name === PARTITION_COLUMN) return this.#parquet.writeColumn(this.#partitionValues(plan.count))
     const stored = file.column(column.name)
-    const raw: RawChunk[] | null = stored === null ? null : await file.rawColumn(g, stored)
+    if (stored !== null && plan.inPlace && this.#isKey(c) && this.#parquet.accepts(stored)) return this.#carryColumn(g, column, plan.count)
+    const raw: RawChunk[] | null = stored === null ? null : await this.#stored!.column(g, stored)
     this.#scratch.reset()
     const base = stored === null ? null : file.decode(stored, column.type, raw!, this.#scratch.take)
-    if (c === this.#target.rowIdColumn) return this.#parquet.writeColumn(gather(column.type, [base, rows?.keys ?? null], plan.own))
-    if (rows === null) return this.#parquet.writeColumn(gather(column.type, [base], plan.own, this.#scratch.take))
-    const changed = rows.column(c, this.#scratch.take)
-    const missing = rows.missing(c)
-    const stays = base !== null && plan.inPlace && missing === null && this.#parquet.accepts(stored!)
-    if (stays && sameValues(base, plan.updatedRows, changed, plan.updatedBy)) return this.#parquet.copyColumn(raw!)
+    const own = c === this.#target.rowIdColumn ? (rows?.keys ?? null) : (rows?.column(c, this.#scratch.take) ?? null)
+    const missing = c === this.#target.rowIdColumn ? null : (rows?.missing(c) ?? null)
+    const stays = base !== null && own !== null && plan.inPlace && missing === null && this.#parquet.accepts(stored!)
+    if (stays && sameValues(base, plan.updatedRows, own, plan.updatedBy)) return this.#parquet.copyColumn(raw!)
     const pick = missing === null ? plan.own : plan.withStored(missing)
-    await this.#parquet.writeColumn(gather(column.type, [base, changed], pick, this.#scratch.take))
+    await this.#parquet.writeColumn(mergedColumn(column.type, base, own, plan, pick, this.#scratch.take))
+  }
+
+  /** A column whose text is the record key: an update doesn't change it. */
+  #isKey(c: number): boolean {
+    const { columns, keyColumn } = this.#target
+    return keyColumn === columns[c].name && ['string', 'int', 'long'].includes(columns[c].type.kind)
   }
 
   /** `<instant>_<file ordinal>_<row>` for the next `count` rows. */

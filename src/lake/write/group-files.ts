@@ -36,6 +36,15 @@ export interface OpenGroup {
   readonly started: number
 }
 
+/** Numbers the files of one commit: part of their write tokens and of their rows' sequence numbers. */
+export class FileNumbers {
+  #next = 0
+
+  next(): number {
+    return this.#next++
+  }
+}
+
 /** Opens and closes the base files of one commit, and keeps their statistics. */
 export class GroupFiles {
   readonly stats: WriteStat[] = []
@@ -44,32 +53,58 @@ export class GroupFiles {
   readonly #target: CommitTarget
   readonly #open = new Set<OpenGroup>()
   readonly #bytes = new Map<OpenGroup, number>()
-  #opened = 0
+  readonly #numbers: FileNumbers
 
   /** `paths`: partition paths by number. */
-  constructor(context: WriteContext, paths: readonly string[]) {
+  constructor(context: WriteContext, paths: readonly string[], numbers = new FileNumbers()) {
     this.#context = context
+    this.#numbers = numbers
     this.#paths = paths
     const { spec, out, instant, rowGroupBytes } = context
     const columns = storedColumns(spec)
     const rowIdColumn = columns.findIndex((c) => c.name === BAG_KEY_COLUMN)
-    this.#target = { store: out, table: spec.name, columns, rowIdColumn, instant, codec: 'snappy', rowGroupBytes }
+    const keyColumn = spec.key.length === 1 ? spec.key[0] : null
+    this.#target = { store: out, table: spec.name, columns, rowIdColumn, keyColumn, instant, codec: 'snappy', rowGroupBytes }
   }
 
   /** The next base file of group `base`, or the first one of a new group. `truncated`: rows of the base don't count. */
   async open(base: BaseGroup | null, partition: number, bucket: number, truncated: boolean, expectedInserts: number): Promise<OpenGroup> {
+    const group = base === null ? null : { fileId: base.info.fileId, instant: base.info.instant }
+    const file = await this.#start(group, truncated ? null : base, partition, bucket, expectedInserts)
+    if (truncated && base !== null) file.writer.deleted = base.file.meta.rows
+    return file
+  }
+
+  /** A base file of new rows only: the first of a new group, or the next of `group`, which holds `rows` rows that all go. */
+  async openNew(
+    group: { readonly fileId: string; readonly instant: string; readonly rows: number } | null,
+    partition: number,
+    bucket: number,
+    expectedInserts: number,
+  ): Promise<OpenGroup> {
+    const file = await this.#start(group, null, partition, bucket, expectedInserts)
+    if (group !== null) file.writer.deleted = group.rows
+    return file
+  }
+
+  async #start(
+    group: { readonly fileId: string; readonly instant: string } | null,
+    base: BaseGroup | null,
+    partition: number,
+    bucket: number,
+    expectedInserts: number,
+  ): Promise<OpenGroup> {
     const { spec, instant, clock, announce } = this.#context
     const started = clock.now()
-    const ordinal = this.#opened++
+    const ordinal = this.#numbers.next()
     const place = this.#paths[partition]
-    const fileId = base?.info.fileId ?? bucketFileId(bucket, clock.uuid())
+    const fileId = group?.fileId ?? bucketFileId(bucket, clock.uuid())
     const name = printBaseFileName({ fileId, token: writeToken(ordinal, 0, 0), instant })
     const path = joinPath(place, name)
-    await announce(path, place, base === null ? 'CREATE' : 'MERGE')
+    await announce(path, place, group === null ? 'CREATE' : 'MERGE')
     const at = { key: joinPath(spec.path, path), name, partition: place, ordinal }
-    const writer = await BaseFileWriter.create(this.#target, truncated ? null : base, at, expectedInserts)
-    if (truncated && base !== null) writer.deleted = base.file.meta.rows
-    const file = { writer, fileId, partition: place, path, previous: base?.info.instant ?? null, started }
+    const writer = await BaseFileWriter.create(this.#target, base, at, expectedInserts)
+    const file = { writer, fileId, partition: place, path, previous: group?.instant ?? null, started }
     this.#open.add(file)
     return file
   }
