@@ -1,7 +1,7 @@
 import { choice, text } from './flag.ts'
 
 /** Flags that several verbs share, so that they mean the same everywhere. */
-export const lakeFlag = text({ help: 'where the lake is', placeholder: 'URI', default: './lake' })
+export const lakeFlag = text({ help: 'where the lake is: a directory, or s3://BUCKET/PREFIX', placeholder: 'URI', default: './lake' })
 export const stateFlag = text({
   help: 'state directory: the embedded log, source position, schemas',
   placeholder: 'DIR',

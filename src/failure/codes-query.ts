@@ -125,4 +125,12 @@ export const QUERY_CODES = {
     retry: 'timed',
     exit: 5,
   },
+  'TRB-QUERY-016': {
+    what: 'The query needs {files} files of {root} with {need} bytes, and the cache may hold {limit}',
+    why: 'Files of a remote lake are copied to this machine for the query, all at the same time.',
+    safe: READ_ONLY,
+    fix: 'Allow more (--cache-bytes 64GiB, on a disk that has it: --cache-dir DIR), or name fewer tables in one query.',
+    retry: 'manual',
+    exit: 3,
+  },
 } as const satisfies Record<string, CodeEntry>

@@ -34,7 +34,7 @@ describe('usage', () => {
     ['TRB-CLI-002', ['query', 'SELECT 1', '--asof', 'x']],
     ['TRB-CLI-003', ['query', 'SELECT 1', '--as-of', '--json']],
     ['TRB-CLI-004', ['query', 'SELECT 1', '--format', 'xml']],
-    ['TRB-CLI-004', ['query', 'SELECT 1', '--lake', 's3://bucket/lake']],
+    ['TRB-CLI-004', ['query', 'SELECT 1', '--lake', 'gs://bucket/lake']],
     ['TRB-CLI-005', ['query']],
     ['TRB-CLI-006', ['query', 'SELECT', '1']],
     ['TRB-CLI-007', ['query', 'SELECT 1', '--config', 'no-such-file.yaml']],

@@ -1,5 +1,6 @@
 import { nameFlag, sourceFlag, stateFlag, urlFlag } from '../defaults.ts'
 import { bool, choice, duration, integer, list, size, text } from '../flag.ts'
+import { s3Flags } from '../s3-flags.ts'
 
 /** Flags of `cdc run`. */
 export const RUN_FLAGS = {
@@ -7,7 +8,11 @@ export const RUN_FLAGS = {
   url: urlFlag,
   tables: list({ help: 'tables to capture, as schema.table with * for any text; a leading ! excludes', default: ['*'] }),
   name: nameFlag,
-  lake: text({ help: 'where the lake is; none: capture into the log only', placeholder: 'URI', default: './lake' }),
+  lake: text({
+    help: 'where the lake is: a directory, or s3://BUCKET/PREFIX; none: capture into the log only',
+    placeholder: 'URI',
+    default: './lake',
+  }),
   state: stateFlag,
   once: bool({ help: 'stop when the position current at start has been reached and committed' }),
   'flush-interval': duration({ help: 'longest time that a change waits in the log before its commit starts', default: 10_000 }),
@@ -22,6 +27,7 @@ export const RUN_FLAGS = {
     help: 'leave out columns whose type has no mapping (they are named in a warning), instead of refusing them',
   }),
   publication: text({ help: 'publication; created when absent', placeholder: 'NAME', defaultText: 'after --name' }),
+  ...s3Flags,
 }
 
 export type RunFlags = typeof RUN_FLAGS

@@ -7,6 +7,7 @@ import { DEFAULT_ENVELOPE_SETTINGS } from '../../envelope/options.ts'
 import { RunProgress } from '../../observe/run-progress.ts'
 import type { CaptureEnd, CaptureOptions } from '../../pipeline/capture.ts'
 import { type LakeHalf, runPipeline } from '../../pipeline/run.ts'
+import { placeOf } from '../open-store.ts'
 import { describePostgres, resolvePostgres } from '../postgres-options.ts'
 import { openState, type State, scratchDirectory } from '../state.ts'
 import { LiveBlock } from '../terminal/live-block.ts'
@@ -94,7 +95,7 @@ function lakeWork(context: RunContext, state: State): LakeWork {
   const { flags } = context
   return {
     state: state.dir,
-    lake: flags.lake,
+    lake: placeOf(flags.lake, context),
     source: flags.name,
     policy: { intervalMs: flags['flush-interval'], records: flags['flush-rows'], bytes: flags['flush-bytes'] },
     layout: { tableType: 'COPY_ON_WRITE', tableVersion: 6, partition: null },

@@ -5,8 +5,8 @@ import { acquireLakeLock } from '../../lake/lake-lock.ts'
 import { AppendGate } from '../../log/embedded/append-gate.ts'
 import { feed } from '../../pipeline/feed.ts'
 import type { RowSource } from '../../pipeline/feed-lake.ts'
-import { DiskStore } from '../../storage/disk/disk-store.ts'
 import { systemClock } from '../clock.ts'
+import { openPlace } from '../open-store.ts'
 import { processProbe } from '../process-owner.ts'
 import { openStateForReading, scratchDirectory } from '../state.ts'
 import { feedLake } from './run-lake.ts'
@@ -48,7 +48,7 @@ await untilAborted(abort.signal)
 port.close()
 
 async function run(): Promise<void> {
-  const store = new DiskStore(work.lake, clock)
+  const store = openPlace(work.lake, clock)
   const lock = await acquireLakeLock(store, clock, processProbe())
   const state = openStateForReading(work.state)
   try {

@@ -4,11 +4,12 @@ import { Failure } from '../../failure/failure.ts'
 import type { TableLayout } from '../../pipeline/feed-lake.ts'
 import type { FlushPolicy } from '../../pipeline/flush-policy.ts'
 import type { TableCommit } from '../../pipeline/table-feed.ts'
+import type { Place } from '../open-store.ts'
 
 /** What the lake thread is started with. */
 export interface LakeWork {
   readonly state: string
-  readonly lake: string
+  readonly lake: Place
   /** Name of the source in the log. */
   readonly source: string
   readonly policy: FlushPolicy

@@ -8,6 +8,7 @@ import { type LakeState, planTable, type StateTable, stateAt } from '../lake/lak
 import { type OpenLake, openLake } from '../lake/open-lake.ts'
 import { type ReachedState, reach } from '../lake/reach.ts'
 import { resolvePostgres } from '../postgres-options.ts'
+import type { CacheFlagValues, S3FlagValues } from '../s3-flags.ts'
 import type { ContextWith, Outcome } from '../verb.ts'
 import { compareOne, type TableReport } from './compare-one.ts'
 import { sourceOptions } from './run-source.ts'
@@ -25,7 +26,8 @@ export type VerifyFlags = {
   readonly wait: number
   readonly memory: number
   readonly threads: number
-}
+} & S3FlagValues &
+  CacheFlagValues
 
 export type VerifyContext = ContextWith<VerifyFlags>
 
@@ -46,7 +48,7 @@ export async function verify(context: VerifyContext): Promise<Outcome> {
   const { flags, clock } = context
   const connection = resolvePostgres(flags.url, context.env)
   if (connection.password !== undefined) context.secret(connection.password)
-  const lake = openLake(flags.lake, context.cwd, clock, context.command)
+  const lake = openLake(flags.lake, context)
   const options = sourceOptions(connection, { name: flags.name, slot: flags['slot-name'], publication: null, tables: flags.tables })
   const matcher = tableMatcher(options.tables)
   const probe = await openSlotProbe(connection, options.slot, options.publication)
@@ -56,6 +58,7 @@ export async function verify(context: VerifyContext): Promise<Outcome> {
     try {
       return await waitAndCompare({ context, lake, snapshot, matcher, scratch }, probe)
     } finally {
+      await lake.files.close()
       await rm(scratch, { recursive: true, force: true })
       await snapshot.close()
     }
@@ -135,6 +138,7 @@ async function compareAll(work: Work, reached: ReachedState): Promise<TableRepor
   const reports: TableReport[] = []
   for (const { table, plan, filePaths } of reached.plans) {
     context.signal.throwIfAborted()
+    await work.lake.files.fetch(filePaths)
     const name = `${table.schema}.${table.table}`
     if (context.stderr.isTerminal) await context.stderr.write(`comparing ${name}\n`)
     reports.push(await compareOne(snapshot, { schema: table.schema, table: table.table, plan, filePaths }, limits, context.signal))

@@ -1,5 +1,6 @@
 import { lakeFlag, nameFlag, sourceFlag, stateFlag, urlFlag } from '../defaults.ts'
 import { duration, integer, list, size, text } from '../flag.ts'
+import { cacheFlags, s3Flags } from '../s3-flags.ts'
 import { defineVerb } from '../verb.ts'
 
 export const verb = defineVerb({
@@ -23,6 +24,8 @@ export const verb = defineVerb({
     wait: duration({ help: 'how long to wait for the lake to reach the position of the snapshot', default: 60_000 }),
     memory: size({ help: 'memory for the comparison; beyond it, it spills to a temporary directory', default: 1024 ** 3 }),
     threads: integer({ help: 'threads of the comparison', default: 2, min: 1, max: 256 }),
+    ...s3Flags,
+    ...cacheFlags,
   },
   examples: [
     { why: 'the whole lake', command: 'cdc verify --url postgres://app@db/shop --lake ./lake' },

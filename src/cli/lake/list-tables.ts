@@ -1,6 +1,7 @@
 import type { ScanPlan } from '../../contract/table.ts'
 import { Failure } from '../../failure/failure.ts'
 import { formatMicros } from '../../query/as-of.ts'
+import type { S3FlagValues } from '../s3-flags.ts'
 import { grid } from '../terminal/grid.ts'
 import { sizeText } from '../terminal/units.ts'
 import type { ContextWith, Outcome } from '../verb.ts'
@@ -8,9 +9,11 @@ import { type LakeState, lakeState, planTable, type StateTable } from './lake-st
 import { openLake } from './open-lake.ts'
 
 /** `lake tables`. */
-export async function listTables(context: ContextWith<{ readonly lake: string; readonly 'as-of': string | null }>): Promise<Outcome> {
+export async function listTables(
+  context: ContextWith<{ readonly lake: string; readonly 'as-of': string | null } & S3FlagValues>,
+): Promise<Outcome> {
   const { flags, clock } = context
-  const lake = openLake(flags.lake, context.cwd, clock, context.command)
+  const lake = openLake(flags.lake, context)
   const state = await lakeState(lake, flags['as-of'], clock.now())
   if (state.tables.length === 0) throw new Failure('TRB-QUERY-008', { lake: lake.store.root })
   const rows: { table: StateTable; plan: ScanPlan }[] = []

@@ -1,5 +1,6 @@
 import { lakeFlag, stateFlag } from '../defaults.ts'
 import { bool, choice, integer, size, text } from '../flag.ts'
+import { cacheFlags, s3Flags } from '../s3-flags.ts'
 import { defineVerb } from '../verb.ts'
 
 export const verb = defineVerb({
@@ -25,6 +26,8 @@ export const verb = defineVerb({
     meta: bool({ help: "show Hudi's columns (_hoodie_…) and the change columns (_event_lsn …) too" }),
     memory: size({ help: 'memory for the query; beyond it, it spills to a temporary directory', default: 1024 ** 3 }),
     threads: integer({ help: 'threads of the query', default: 2, min: 1, max: 256 }),
+    ...s3Flags,
+    ...cacheFlags,
   },
   examples: [
     { why: 'now', command: "lake query 'SELECT status, count(*) n FROM shop.orders GROUP BY 1'" },

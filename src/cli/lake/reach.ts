@@ -112,7 +112,7 @@ function untouched(lake: OpenLake, plans: ReadonlyMap<StateTable, ScanPlan>): Re
 }
 
 function untouchedOne(lake: OpenLake, table: StateTable, plan: ScanPlan): ReachedState['plans'][number] {
-  return { table, plan, filePaths: plan.files.map((f) => lake.filePath(f.key)) }
+  return { table, plan, filePaths: plan.files.map((f) => lake.files.path(f.key)) }
 }
 
 function stateText(at: { readonly commit: string; readonly commitUs: bigint }): string {

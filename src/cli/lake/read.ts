@@ -1,4 +1,5 @@
 import { choice, text } from '../flag.ts'
+import { s3Flags } from '../s3-flags.ts'
 import { defineVerb } from '../verb.ts'
 
 export const verb = defineVerb({
@@ -7,7 +8,7 @@ export const verb = defineVerb({
     'the order of its schema. Integers beyond 2^53 and decimals are strings, points in time ISO with six digits and Z, bytes base64.',
     'incremental shows the rows that commits after --from (exclusive) up to --to (inclusive) wrote, in their state as of --to.',
   ].join('\n'),
-  args: [{ name: 'TABLE_URI', help: 'directory of the table (the one that holds .hoodie)', required: true }],
+  args: [{ name: 'TABLE_URI', help: 'directory of the table (the one that holds .hoodie), or s3://BUCKET/PREFIX', required: true }],
   flags: {
     type: choice({
       help: 'snapshot: base and log files merged; read-optimized: base files alone; incremental: rows of a range of commits',
@@ -18,6 +19,7 @@ export const verb = defineVerb({
     from: text({ help: 'incremental: after this instant; 0 is before all', placeholder: 'I' }),
     to: text({ help: 'incremental: up to this instant; default: now', placeholder: 'I' }),
     format: choice({ help: 'form of the answer', choices: ['jsonl'], default: 'jsonl' }),
+    ...s3Flags,
   },
   examples: [
     { why: 'all rows, now', command: 'lake read ./lake/shop/public/orders' },

@@ -91,6 +91,6 @@ async function applyRecords(
     return merge(WHOLE_REPLAY_BYTES)
   })
   const files = [...result.kept, ...result.written]
-  const filePaths = [...result.kept.map((f) => lake.filePath(f.key)), ...result.written.map((f) => resolve(merged, f.key))]
+  const filePaths = [...result.kept.map((f) => lake.files.path(f.key)), ...result.written.map((f) => resolve(merged, f.key))]
   return { plan: { ...plan, columns: result.columns, files }, filePaths }
 }

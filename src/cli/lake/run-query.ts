@@ -7,6 +7,7 @@ import { formatMicros } from '../../query/as-of.ts'
 import { rowToJson, type Write, writeRows } from '../../query/format.ts'
 import { SqlParser, SqlSession, type SqlTable } from '../../query/sql.ts'
 import type { QueryShape } from '../../query/sql-guard.ts'
+import type { CacheFlagValues, S3FlagValues } from '../s3-flags.ts'
 import { sizeText } from '../terminal/units.ts'
 import type { ContextWith, Outcome } from '../verb.ts'
 import { HUDI_COLUMNS, isAddedColumn, type LakeState, lakeState, planTable, type StateTable } from './lake-state.ts'
@@ -24,7 +25,8 @@ export type QueryFlags = {
   readonly meta: boolean
   readonly memory: number
   readonly threads: number
-}
+} & S3FlagValues &
+  CacheFlagValues
 
 type QueryContext = ContextWith<QueryFlags>
 
@@ -41,7 +43,7 @@ export async function runQuery(context: QueryContext): Promise<Outcome> {
   const { flags, clock, signal } = context
   if (flags.format === 'parquet' && flags.output === null) throw new Failure('TRB-QUERY-011', { format: flags.format })
   const started = clock.now()
-  const lake = openLake(flags.lake, context.cwd, clock, context.command)
+  const lake = openLake(flags.lake, context)
   const shape = await parse(context.args[0]!)
   const state = await lakeState(lake, flags['as-of'], started)
   if (state.tables.length === 0) throw new Failure('TRB-QUERY-008', { lake: lake.store.root })
@@ -49,6 +51,7 @@ export async function runQuery(context: QueryContext): Promise<Outcome> {
   try {
     const plans = await planNamed(lake, state, shape)
     const reached = await reach(context, lake, state, plans, scratch)
+    await lake.files.fetch(reached.plans.flatMap((p) => p.filePaths))
     const reading = describeReading(reached.plans, flags.meta)
     signal.throwIfAborted()
     const session = await SqlSession.open(reading.tables, {
@@ -64,6 +67,7 @@ export async function runQuery(context: QueryContext): Promise<Outcome> {
       session.close()
     }
   } finally {
+    await lake.files.close()
     await rm(scratch, { recursive: true, force: true })
   }
 }

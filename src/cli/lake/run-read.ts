@@ -1,6 +1,7 @@
 import { Failure } from '../../failure/failure.ts'
 import { rowLines } from '../../format/json/row-lines.ts'
 import { type ScanRequest, scanTable } from '../../lake/read/table-scan.ts'
+import type { S3FlagValues } from '../s3-flags.ts'
 import type { ContextWith, Outcome } from '../verb.ts'
 import { instantFlag } from './instant-flag.ts'
 import { openLake } from './open-lake.ts'
@@ -11,7 +12,7 @@ export type ReadFlags = {
   readonly from: string | null
   readonly to: string | null
   readonly format: 'jsonl'
-}
+} & S3FlagValues
 
 type ReadContext = ContextWith<ReadFlags>
 
@@ -19,7 +20,7 @@ type ReadContext = ContextWith<ReadFlags>
 export async function runRead(context: ReadContext): Promise<Outcome> {
   const { clock } = context
   const request = requestOf(context)
-  const lake = openLake(context.args[0]!, context.cwd, clock, context.command)
+  const lake = openLake(context.args[0]!, context)
   const scan = await scanTable(lake.store, '', clock, request)
   const toText = rowLines(scan.columns)
   const kept: unknown[] = []

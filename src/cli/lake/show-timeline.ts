@@ -8,6 +8,7 @@ import { readCheckpoint } from '../../lake/metadata/checkpoint.ts'
 import { TimelineStore } from '../../lake/timeline-store.ts'
 import { grid } from '../terminal/grid.ts'
 import { countText, durationText } from '../terminal/units.ts'
+import type { S3FlagValues } from '../s3-flags.ts'
 import type { ContextWith, Outcome } from '../verb.ts'
 import { findTable, type StateTable } from './lake-state.ts'
 import { nameOfPath, type OpenLake, openLake } from './open-lake.ts'
@@ -28,12 +29,12 @@ interface TimelineRow {
   readonly note: string
 }
 
-type TimelineContext = ContextWith<{ readonly lake: string; readonly last: number }>
+type TimelineContext = ContextWith<{ readonly lake: string; readonly last: number } & S3FlagValues>
 
 /** `lake timeline`. */
 export async function showTimeline(context: TimelineContext): Promise<Outcome> {
   const { flags, clock } = context
-  const lake = openLake(flags.lake, context.cwd, clock, context.command)
+  const lake = openLake(flags.lake, context)
   const all: StateTable[] = []
   for await (const path of lake.catalog.paths()) {
     all.push({ path, ...nameOfPath(path), view: { kind: 'latest' }, newest: false, topic: null, nextOffset: 0 })
