@@ -16,10 +16,9 @@ export type RecoveryStep =
 /**
  * The plan for all pending instants, in the order to perform it: what stands in the way first (so that nothing is changed when
  * the answer is a refusal), then rollbacks that had begun, then the writes, newest first, as they may rest on one another.
- * `clustering` tells a clustering from another replacecommit (its plan says so).
  */
-export function recoveryPlan(t: Timeline, clustering: ReadonlySet<string>): readonly RecoveryStep[] {
-  const steps = pendingInstants(t).map((i) => recoveryOf(i, clustering))
+export function recoveryPlan(t: Timeline): readonly RecoveryStep[] {
+  const steps = pendingInstants(t).map(recoveryOf)
   const of = (kind: RecoveryStep['do']): RecoveryStep[] => steps.filter((s) => s.do === kind)
   const targeted = new Set(of('finish').map((s) => s.instant.target))
   return [
@@ -34,16 +33,15 @@ export function recoveryPlan(t: Timeline, clustering: ReadonlySet<string>): read
   ]
 }
 
-function recoveryOf(instant: Instant, clustering: ReadonlySet<string>): RecoveryStep {
+function recoveryOf(instant: Instant): RecoveryStep {
   switch (instant.action) {
     case 'commit':
     case 'deltacommit':
-      return { do: 'roll-back', instant }
     case 'replacecommit':
+      return { do: 'roll-back', instant }
+    case 'clustering':
       // An update of a file group that a clustering is rewriting would be lost when the clustering completes.
-      return clustering.has(instant.time)
-        ? { do: 'refuse', instant, why: 'a clustering is planned on file groups of this table' }
-        : { do: 'roll-back', instant }
+      return { do: 'refuse', instant, why: 'a clustering is planned on file groups of this table' }
     case 'rollback':
       if (instant.target !== null) return { do: 'finish', instant }
       return instant.state === 'requested'

@@ -44,14 +44,13 @@ const WRITE: Rows = {
   completed: { request: TWICE, start: COMPLETED, complete: COMPLETED, undo: { to: 'inflight', guards: ['rollback'] }, remove: COMPLETED },
 }
 
-/** replacecommit: as a write, but requested holds a plan, and a clustering that failed may be tried again. */
+/** replacecommit: as a write, but requested holds a plan. */
 const REPLACE: Rows = {
   ...WRITE,
   absent: { ...WRITE.absent, request: { to: 'requested', body: 'plan', guards: ['newest', 'free'] } },
-  inflight: { ...WRITE.inflight, undo: { to: 'requested' } },
 }
 
-/** compaction, logcompaction, indexing: a plan that is executed, and executed again when the first try died. */
+/** compaction, logcompaction, clustering, indexing: a plan that is executed, and executed again when the first try died. */
 const PLANNED: Rows = {
   absent: { ...WRITE.absent, request: { to: 'requested', body: 'plan', guards: ['newest', 'free'] } },
   requested: { ...WRITE.requested, start: { to: 'inflight', body: 'empty' } },
@@ -106,6 +105,7 @@ export const TRANSITIONS: Record<Action, Rows> = {
   replacecommit: REPLACE,
   compaction: PLANNED,
   logcompaction: PLANNED,
+  clustering: PLANNED,
   indexing: PLANNED,
   clean: SWEEP('plan', { to: 'completed', body: 'metadata' }),
   rollback: SWEEP('empty', { to: 'completed', body: 'metadata', guards: ['done'] }),

@@ -2,7 +2,7 @@ import type { Action } from './name.ts'
 import type { Instant, Timeline } from './timeline.ts'
 
 /** Actions whose completion changes which rows a reader sees, or where it finds them. */
-const WRITES: ReadonlySet<Action> = new Set(['commit', 'deltacommit', 'replacecommit', 'compaction', 'logcompaction'])
+const WRITES: ReadonlySet<Action> = new Set(['commit', 'deltacommit', 'replacecommit', 'compaction', 'logcompaction', 'clustering'])
 
 /** Completed writes with a time ≤ asOf (null: all), oldest first. */
 export function completedWrites(t: Timeline, asOf: string | null): readonly Instant[] {
@@ -20,14 +20,24 @@ export function pendingInstants(t: Timeline): readonly Instant[] {
 }
 
 /**
- * Tells whether a file written by an instant counts for a reader as of `asOf` (null: now). Invariant I4: only completed instants do;
- * one that is older than the first completed write has been archived, and only completed ones are archived.
+ * The first instant of the active history: whatever is older and not on the timeline has been archived. Savepointed writes stay behind when
+ * their neighbours are archived, so they are no beginning unless there is nothing else. Null: no completed write.
+ */
+export function historyStart(t: Timeline): string | null {
+  const saved = new Set(t.instants.filter((i) => i.action === 'savepoint').map((i) => i.time))
+  const writes = completedWrites(t, null)
+  return (writes.find((i) => !saved.has(i.time)) ?? writes.at(0))?.time ?? null
+}
+
+/**
+ * Tells whether what an instant wrote (a file, or a block of a log) counts for a reader as of `asOf` (null: now). Invariant I4: only what
+ * completed instants wrote does; one that is older than the first completed write has been archived, and only completed ones are archived.
+ * What a rollback block of a log takes away is told by the log alone.
  */
 export function visibility(t: Timeline, asOf: string | null): (instant: string) => boolean {
-  const writes = completedWrites(t, null)
-  const completed = new Set(writes.map((i) => i.time))
+  const completed = new Set(completedWrites(t, null).map((i) => i.time))
   const pending = new Set(pendingInstants(t).map((i) => i.time))
-  const first = writes.at(0)?.time ?? null
+  const first = historyStart(t)
   return (instant) => {
     if (first === null || (asOf !== null && instant > asOf)) return false
     return completed.has(instant) || (instant < first && !pending.has(instant))

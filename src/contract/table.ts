@@ -1,4 +1,5 @@
 import type { LakeColumn, RowChanges } from './columns.ts'
+import type { FileSlice } from './slice.ts'
 
 export interface TableSpec {
   /** Hudi table name and database. */
@@ -55,8 +56,8 @@ export interface TableWriter {
    * Fails with TRB-LAKE-407 when the changes need more of it.
    */
   stage(changes: Iterable<RowChanges> | AsyncIterable<RowChanges>, memoryBudget?: number): Promise<Staged>
-  /** The only visible effect. */
-  commit(staged: Staged, checkpoint: Checkpoint): Promise<'committed' | 'conflict'>
+  /** The only visible effect. `checkpoint` null: of a write that does not come from a source. */
+  commit(staged: Staged, checkpoint: Checkpoint | null): Promise<'committed' | 'conflict'>
   abandon(staged: Staged): Promise<void>
 }
 
@@ -79,13 +80,22 @@ export interface ScanPlan {
   readonly columns: readonly LakeColumn[]
   /** Newest completed instant in the view; null: empty table. */
   readonly instant: string | null
+  /** Base files of the slices, in their order; those of a copy-on-write table are all there is to read. */
   readonly files: readonly SliceFile[]
-  /** All files of the table's newest instant: "3 of 61 files". */
+  /** By partition, then file id. Without logs in a read-optimized plan. */
+  readonly slices: readonly FileSlice[]
+  /** Whether a block of a log counts, by the instant in its header: committed, and not later than the view. */
+  readonly counts: (instant: string) => boolean
+  /** All files of the table's newest instant, logs included: "3 of 61 files". */
   readonly totalFiles: number
 }
 
+/** snapshot: base files and what the logs make of them. read-optimized: the newest base files alone. */
+export type QueryKind = 'snapshot' | 'read-optimized'
+
 export interface TableReader {
-  plan(view: View): Promise<ScanPlan>
+  /** Without a kind only base files are asked for: a table with logs to merge fails with TRB-LAKE-008. */
+  plan(view: View, kind?: QueryKind): Promise<ScanPlan>
   checkpointAt(view: View): Promise<Checkpoint | null>
 }
 

@@ -1,25 +1,29 @@
-import { nextInstant } from '../../timeline/instant.ts'
+import { type Claims, latestTime } from '../../timeline/timeline.ts'
 import { completedWrites, newestWrite } from '../../timeline/view.ts'
 import type { Clock } from '../contract/clock.ts'
 import type { ObjectStore } from '../contract/object-store.ts'
+import type { FileSlice } from '../contract/slice.ts'
 import type { Checkpoint } from '../contract/table.ts'
 import { assert, Failure } from '../failure/failure.ts'
-import type { BaseFileObject } from './layout/file-name.ts'
-import { hoodieKey, join, type MarkerKind } from './layout/paths.ts'
+import { type BaseFileObject, parseBaseFileName, parseLogFileName } from './layout/file-name.ts'
+import { join, type MarkerKind } from './layout/paths.ts'
 import { checkWritable } from './layout/table-properties.ts'
 import { readCheckpoint } from './metadata/checkpoint.ts'
-import { type CommitMetadata, type Operation, printCommitMetadata } from './metadata/commit-metadata.ts'
+import { printClusteringPlan } from './metadata/clustering-plan.ts'
+import type { CommitMetadata, Operation } from './metadata/commit-metadata.ts'
 import { type RolledBack, recover, rollBack } from './rollback.ts'
 import { TimelineStore } from './timeline-store.ts'
 
 /** Actions that write rows. */
-export type WriteAction = 'commit' | 'replacecommit'
+export type WriteAction = 'commit' | 'deltacommit' | 'replacecommit'
 
 interface Open {
   readonly time: string
   readonly action: WriteAction
   /** Newest time on the timeline when it began: whatever completed later is somebody else's. */
   readonly after: string | null
+  /** What `complete` wrote, or tried to write: in layout 2 the bytes are not the same twice. */
+  tried: { readonly metadata: CommitMetadata; readonly body: Buffer } | null
 }
 
 /**
@@ -29,7 +33,6 @@ interface Open {
 export class CommitProtocol {
   readonly timeline: TimelineStore
   readonly #store: ObjectStore
-  readonly #clock: Clock
   #open: Open | null = null
   #swept = false
   /** What this writer knows of the timeline is what it left: only the end needs to be looked at. */
@@ -37,7 +40,6 @@ export class CommitProtocol {
 
   constructor(store: ObjectStore, table: string, clock: Clock) {
     this.#store = store
-    this.#clock = clock
     this.timeline = new TimelineStore(store, table, clock)
   }
 
@@ -56,18 +58,22 @@ export class CommitProtocol {
     return done
   }
 
-  /** The next instant, requested and inflight. Configuration and timeline are read again: another engine may have changed them. */
-  async begin(action: WriteAction, operation: Operation): Promise<string> {
+  /**
+   * The next instant, requested and inflight. Configuration and timeline are read again: another engine may have changed them.
+   * `claims`: file groups (`partition/fileId`) that it is going to write; none: conflicts are found when it completes.
+   */
+  async begin(action: WriteAction, operation: Operation, claims: Claims = 'all'): Promise<string> {
     await this.recover()
     const ts = this.timeline
-    const after = ts.timeline.instants.at(-1)?.time ?? null
-    const time = nextInstant(this.#clock.now(), after)
-    const requested = await ts.perform({ event: 'request', action, time })
+    const after = latestTime(ts.timeline)
+    const time = ts.nextTime()
+    const plan = action === 'replacecommit' ? printClusteringPlan(null, ts.layout === 1 ? 6 : 9, ts.sync()) : undefined
+    const requested = await ts.perform({ event: 'request', action, time, claims }, plan)
     const profile = { stats: new Map(), compacted: false, extra: new Map(), operation, replaced: null }
-    const started = requested === 'done' ? await ts.perform({ event: 'start', action, time }, printCommitMetadata(profile)) : 'exists'
+    const started = requested === 'done' ? await ts.perform({ event: 'start', action, time }, ts.printCommit(profile)) : 'exists'
     if (started === 'exists')
       throw new Failure('TRB-LAKE-011', { table: ts.table, refusal: `${time}.${action} was taken by somebody else` })
-    this.#open = { time, action, after }
+    this.#open = { time, action, after, tried: null }
     return time
   }
 
@@ -85,18 +91,20 @@ export class CommitProtocol {
     const open = this.#open
     assert(open?.time === time, `instant ${time} is open`)
     const ts = this.timeline
-    const body = printCommitMetadata(metadata)
+    const body = open.tried?.metadata === metadata ? open.tried.body : ts.printCommit(metadata)
+    open.tried = { metadata, body }
     this.#known = false
     await ts.refreshTail(open.after ?? '')
-    const state = ts.timeline.instants.find((i) => i.time === time && i.action === open.action)?.state
-    if (state !== 'completed') {
+    const found = ts.timeline.instants.find((i) => i.time === time && i.action === open.action)
+    if (found?.state !== 'completed') {
       const rival = completedWrites(ts.timeline, null).some((i) => i.time !== time && i.time > (open.after ?? ''))
-      if (state !== 'inflight' || rival) return 'conflict'
+      if (found?.state !== 'inflight' || rival) return 'conflict'
       await this.#dropStrays(time, metadata)
       if ((await ts.perform({ event: 'complete', action: open.action, time }, body)) === 'exists') return 'conflict'
-    } else if (!(await this.#store.get(hoodieKey(ts.table, `${time}.${open.action}`))).equals(body)) return 'conflict'
+    } else if (!(await this.#store.get(ts.keyOf(found))).equals(body)) return 'conflict'
     this.#open = null
     ts.latest = replaceFiles(ts, metadata, time)
+    ts.slices = nextSlices(ts, metadata)
     await ts.clearMarkers(time)
     this.#known = true
     return 'committed'
@@ -145,6 +153,35 @@ function replaceFiles(ts: TimelineStore, metadata: CommitMetadata, instant: stri
     }
   }
   return [...files.values()]
+}
+
+/**
+ * The newest slices after a commit: a base file that it wrote is a new slice, a log one more of its slice. Null: not known before, or more
+ * has changed than that.
+ */
+function nextSlices(ts: TimelineStore, metadata: CommitMetadata): readonly FileSlice[] | null {
+  if (ts.slices === null || metadata.replaced !== null || metadata.compacted) return null
+  const slices = new Map(ts.slices.map((s) => [`${s.partition}/${s.fileId}`, s]))
+  for (const [partition, stats] of metadata.stats) {
+    for (const { path, fileId, fileSizeInBytes: bytes, numWrites: rows } of stats) {
+      if (path === null) continue
+      const group = `${partition}/${fileId}`
+      const name = path.slice(path.lastIndexOf('/') + 1)
+      const key = join(ts.table, path)
+      const base = parseBaseFileName(name)
+      const log = base === null ? parseLogFileName(name) : null
+      const before = slices.get(group)
+      if (base !== null) {
+        const file = { partition, fileId, key, bytes, rows, instant: base.instant }
+        slices.set(group, { partition, fileId, baseInstant: base.instant, base: file, logs: [] })
+      } else if (log !== null && !log.cdc) {
+        const { baseInstant: instant, version, token } = log
+        const logs = [...(before?.logs ?? []), { key, name, bytes, instant, version, token: token ?? '' }]
+        slices.set(group, { partition, fileId, baseInstant: before?.baseInstant ?? instant, base: before?.base ?? null, logs })
+      }
+    }
+  }
+  return [...slices.values()]
 }
 
 /** Checkpoint of the newest completed write ≤ asOf (null: all) that has one. */

@@ -11,11 +11,9 @@ import { TimelineStore } from './timeline-store.ts'
 
 /**
  * The table that `spec` asks for: created when there is none, else opened. An existing table keeps its bucket count and its columns
- * (those of its newest commit); a different key, partitioning, ordering field or type fails with TRB-LAKE-019. Version 6, copy-on-write.
+ * (those of its newest commit) and its version; a different key, partitioning, ordering field or type fails with TRB-LAKE-019.
  */
 export async function createOrOpenTable(store: ObjectStore, spec: TableSpec, clock: Clock): Promise<TableSpec> {
-  if (spec.tableVersion !== 6) throw new Failure('TRB-LAKE-002', { table: spec.path, version: spec.tableVersion, layout: 2 })
-  if (spec.tableType !== 'COPY_ON_WRITE') throw new Failure('TRB-LAKE-008', { file: spec.path })
   const ts = new TimelineStore(store, spec.path, clock)
   if ((await ts.createTable(propertiesOf(spec))) === 'created') return spec
   const properties = await ts.properties()
@@ -73,7 +71,7 @@ export function tableSchemaText(spec: TableSpec): string {
   return avroSchemaText(spec.name, storedColumns(spec), false)
 }
 
-const WITH_SCHEMA: ReadonlySet<string> = new Set(['commit', 'deltacommit', 'replacecommit'])
+const WITH_SCHEMA: ReadonlySet<string> = new Set(['commit', 'deltacommit', 'replacecommit', 'compaction', 'clustering'])
 
 function shape(s: TableSpec): (readonly [name: string, value: string])[] {
   return [

@@ -1,13 +1,28 @@
-import { type Action, completedAction, type InstantFile, parseName } from '../../timeline/name.ts'
-import { EMPTY, type Facts, foldTimeline, type Instant, type StepEvent, step, type Timeline } from '../../timeline/timeline.ts'
+import { nextInstant } from '../../timeline/instant.ts'
+import { type Action, completedAction, type InstantFile, type Layout, parseName, printName } from '../../timeline/name.ts'
+import {
+  ambiguous,
+  EMPTY,
+  type Facts,
+  foldTimeline,
+  type Instant,
+  latestTime,
+  type StepEvent,
+  step,
+  type Timeline,
+} from '../../timeline/timeline.ts'
+import { pendingInstants } from '../../timeline/view.ts'
 import type { Clock } from '../contract/clock.ts'
 import type { ObjectStore } from '../contract/object-store.ts'
-import { Failure, isFailure } from '../failure/failure.ts'
+import type { FileSlice } from '../contract/slice.ts'
+import { assert, Failure, isFailure } from '../failure/failure.ts'
 import type { BaseFileObject } from './layout/file-name.ts'
 import { hoodieKey, type MarkerKind, markedPath, markerKey, markerPrefix } from './layout/paths.ts'
-import { PROPERTIES_BACKUP, PROPERTIES_FILE, parseTableProperties, printTableProperties } from './layout/table-properties.ts'
-import { readContainer } from './metadata/avro-container.ts'
-import { type CommitMetadata, parseCommitMetadata } from './metadata/commit-metadata.ts'
+import { layoutOf, PROPERTIES_BACKUP, PROPERTIES_FILE, parseTableProperties, printTableProperties } from './layout/table-properties.ts'
+import { type ClusteringPlan, parseClusteringPlan } from './metadata/clustering-plan.ts'
+import { parseCommit, printCommitAvro } from './metadata/commit-avro.ts'
+import { type CommitMetadata, printCommitMetadata } from './metadata/commit-metadata.ts'
+import { type CompactionPlan, parseCompactionPlan } from './metadata/compaction-plan.ts'
 import { parseRollbackPlan } from './metadata/rollback-files.ts'
 
 /** A data file that an instant announced by a marker before writing it; path relative to the table. */
@@ -18,8 +33,8 @@ export interface Marker {
 }
 
 /**
- * The directory `.hoodie/` of one table: reads it into a timeline, and performs what the timeline's `step` says.
- * The only writer under `.hoodie/`; a completed instant appears only by putIfAbsent.
+ * The timeline of one table, of either layout: reads its directory (`.hoodie/`, or `.hoodie/timeline/`) into a timeline, and performs what the
+ * timeline's `step` says. The only writer under `.hoodie/`; a completed instant appears only by putIfAbsent.
  */
 export class TimelineStore {
   readonly store: ObjectStore
@@ -28,8 +43,14 @@ export class TimelineStore {
   readonly clock: Clock
   /** Newest base files of all file groups as of now (read/slices.ts), while nobody else has changed the table; null: not known. */
   latest: readonly BaseFileObject[] | null = null
-  #clustering = new Set<string>()
+  /** The same of file slices (read/slices.ts). */
+  slices: readonly FileSlice[] | null = null
+  /** Where the timeline is; null: the configuration has not been read. */
+  #place: { readonly layout: Layout; readonly dir: string } | null = null
   #timeline: Timeline = EMPTY
+  /** Plans by `time.action`: they never change. */
+  readonly #compactions = new Map<string, CompactionPlan>()
+  readonly #clusterings = new Map<string, ClusteringPlan | null>()
 
   constructor(store: ObjectStore, table: string, clock: Clock) {
     this.store = store
@@ -42,39 +63,58 @@ export class TimelineStore {
     return this.#timeline
   }
 
-  /** Pending replacecommits that are clusterings, by time. */
-  get clustering(): ReadonlySet<string> {
-    return this.#clustering
+  /** Layout of the timeline, once it or the configuration has been read. */
+  get layout(): Layout {
+    return this.#placed().layout
   }
 
   /** Reads the whole timeline again. */
   async refresh(): Promise<void> {
     this.latest = null
-    this.#clustering = new Set()
-    this.#timeline = { instants: await this.#instantsFrom('') }
+    this.slices = null
+    const layout = await this.#ready()
+    this.#timeline = { layout, instants: await this.#instantsFrom('') }
   }
 
   /**
-   * Reads the instants from `from` on again; older ones are taken as known. False: it is not what was known, so somebody else has changed
-   * the table (every change of older instants, by restore, archive or clean, comes with an instant at the end), and `refresh` is due.
+   * Reads the instants from `from` on again; older ones are taken as known, unless they were pending. False: it is not what was known, so
+   * somebody else has changed the table (every change of older instants, by restore, archive or clean, comes with an instant at the end),
+   * and `refresh` is due.
    */
   async refreshTail(from: string): Promise<boolean> {
+    const layout = await this.#ready()
     const known = this.#timeline.instants
-    const older = known.filter((i) => i.time < from)
-    this.#timeline = { instants: [...older, ...(await this.#instantsFrom(from))] }
+    if (this.#timeline.layout !== layout) return false
+    const open = pendingInstants(this.#timeline).at(0)?.time ?? from
+    const start = open < from ? open : from
+    const older = known.filter((i) => i.time < start)
+    this.#timeline = { layout, instants: [...older, ...(await this.#instantsFrom(start))] }
     const now = this.#timeline.instants
-    return (
-      now.length === known.length &&
-      now.every((i, n) => i.time === known[n].time && i.action === known[n].action && i.state === known[n].state)
-    )
+    const same = (a: Instant, b: Instant): boolean =>
+      a.time === b.time && completedAction(a.action) === completedAction(b.action) && a.state === b.state && a.completion === b.completion
+    return now.length === known.length && now.every((i, n) => same(i, known[n]))
   }
 
-  /** Performs one event. 'exists': somebody else had created the file. A step that the timeline refuses fails with TRB-LAKE-011. */
+  /** Name of an instant's file in the directory of the timeline. Layout 2 needs the completion time of a completed one. */
+  fileName(file: InstantFile): string {
+    return printName(file, this.layout)
+  }
+
+  /** Store key of an instant's file in its present state. */
+  keyOf(instant: Instant): string {
+    return this.#key(printName(instant, this.layout))
+  }
+
+  /**
+   * Performs one event. 'exists': somebody else had created the file. A step that the timeline refuses fails with TRB-LAKE-011.
+   * In layout 2 a completion gets its time here, unless the event has one.
+   */
   async perform(event: StepEvent, body: Uint8Array = EMPTY_BODY): Promise<'done' | 'exists'> {
-    const next = step(this.#timeline, event)
+    const timed = event.event === 'complete' && this.#timeline.layout === 2 && event.completion === undefined
+    const next = step(this.#timeline, timed ? { ...event, completion: this.nextTime() } : event)
     if ('refusal' in next) throw new Failure('TRB-LAKE-011', { table: this.table, refusal: next.refusal })
     for (const write of next.writes) {
-      const key = hoodieKey(this.table, write.name)
+      const key = this.#key(write.name)
       if (write.do === 'delete') await this.store.delete([key])
       else if ((await this.store.putIfAbsent(key, body)) === 'exists') return 'exists'
     }
@@ -82,15 +122,64 @@ export class TimelineStore {
     return 'done'
   }
 
-  /** Metadata of a completed commit, deltacommit, replacecommit (or compaction). */
-  async commit(time: string, action: Action): Promise<CommitMetadata> {
-    const key = hoodieKey(this.table, `${time}.${completedAction(action)}`)
-    return parseCommitMetadata(await this.store.get(key), key)
+  /**
+   * Takes archived instants off the active timeline: their pending files first, then the completed ones, oldest first. So what a crash leaves of
+   * them are completed instants, the newest ones.
+   */
+  async takeOff(instants: readonly Instant[]): Promise<void> {
+    const pending = (['requested', 'inflight'] as const).flatMap((state) => instants.map((i) => this.keyOf({ ...i, state })))
+    await this.store.delete([...new Set(pending)])
+    for (const i of instants) await this.store.delete([this.keyOf(i)])
+    const off = new Set(instants.map((i) => `${i.time}.${i.action}`))
+    this.#timeline = { ...this.#timeline, instants: this.#timeline.instants.filter((i) => !off.has(`${i.time}.${i.action}`)) }
   }
 
-  /** Bytes of an instant's file, by its name in `.hoodie/`. */
+  /** A time later than every one that the timeline knows, and not before now. */
+  nextTime(): string {
+    return nextInstant(this.clock.now(), latestTime(this.#timeline))
+  }
+
+  /** Metadata of a completed commit, deltacommit, replacecommit (or compaction, log compaction, clustering). */
+  async commit(time: string, action: Action): Promise<CommitMetadata> {
+    const name = completedAction(action)
+    const at = this.#timeline.instants.find((i) => i.time === time && i.state === 'completed' && completedAction(i.action) === name)
+    const key = at === undefined ? this.#key(printName({ time, action, state: 'completed' })) : this.keyOf(at)
+    return parseCommit(await this.store.get(key), key)
+  }
+
+  /** Bytes of a completed write (or of the profile of an inflight one) as this table's version has them. */
+  printCommit(m: CommitMetadata): Buffer {
+    return this.layout === 1 ? printCommitMetadata(m) : printCommitAvro(m, this.sync())
+  }
+
+  /** 16 random bytes, which an Avro file needs. */
+  sync(): Buffer {
+    return Buffer.from(this.clock.uuid().replaceAll('-', ''), 'hex')
+  }
+
+  /** Plan of a compaction or log compaction. TRB-LAKE-004 when it cannot be read. */
+  async compactionPlan(time: string, action: 'compaction' | 'logcompaction'): Promise<CompactionPlan> {
+    const name = `${time}.${action}.requested`
+    const known = this.#compactions.get(name)
+    if (known !== undefined) return known
+    const plan = parseCompactionPlan(await this.read(name), this.#key(name))
+    this.#compactions.set(name, plan)
+    return plan
+  }
+
+  /** Plan of a clustering; null: the instant is another replacecommit. TRB-LAKE-004 when it cannot be read. */
+  async clusteringPlan(time: string): Promise<ClusteringPlan | null> {
+    const known = this.#clusterings.get(time)
+    if (known !== undefined) return known
+    const name = `${time}.${this.layout === 1 ? 'replacecommit' : 'clustering'}.requested`
+    const plan = parseClusteringPlan(await this.read(name), this.#key(name))
+    this.#clusterings.set(time, plan)
+    return plan
+  }
+
+  /** Bytes of an instant's file, by its name in the directory of the timeline. */
   async read(name: string): Promise<Buffer> {
-    return this.store.get(hoodieKey(this.table, name))
+    return this.store.get(this.#key(name))
   }
 
   /** Announces a data file of a pending instant; to be called before the file is written. */
@@ -127,19 +216,29 @@ export class TimelineStore {
     return beat === null ? null : this.clock.now() - beat.modifiedMs
   }
 
-  /** The table's configuration; its backup when an update was interrupted. TRB-LAKE-001 when there is none. */
+  /**
+   * The table's configuration; its backup when an update was interrupted. TRB-LAKE-001 when there is none, TRB-LAKE-025 when it is there but
+   * damaged and no backup is whole.
+   */
   async properties(): Promise<Map<string, string>> {
+    let damaged: string | null = null
     for (const name of [PROPERTIES_FILE, PROPERTIES_BACKUP]) {
       const body = await this.#getOrNull(hoodieKey(this.table, name))
       const parsed = body === null ? null : parseTableProperties(body)
-      if (parsed !== null) return parsed
+      if (parsed !== null && typeof parsed !== 'string') {
+        this.#place = placeOf(parsed, this.table)
+        return parsed
+      }
+      damaged ??= parsed
     }
-    throw new Failure('TRB-LAKE-001', { table: this.table, root: this.store.root })
+    if (damaged === null) throw new Failure('TRB-LAKE-001', { table: this.table, root: this.store.root })
+    throw new Failure('TRB-LAKE-025', { table: this.table, file: hoodieKey(this.table, PROPERTIES_FILE), detail: damaged })
   }
 
   /** Creates the table by its configuration. 'exists': there is one already. */
   async createTable(properties: ReadonlyMap<string, string>): Promise<'created' | 'exists'> {
     const body = printTableProperties(properties, 'Properties saved on', this.clock.now())
+    this.#place = null
     return this.store.putIfAbsent(hoodieKey(this.table, PROPERTIES_FILE), body)
   }
 
@@ -170,8 +269,8 @@ export class TimelineStore {
     const saved = await this.#getOrNull(backup)
     if (saved === null) return
     const current = await this.store.head(key)
-    const whole = current === null ? null : parseTableProperties(await this.store.get(key))
-    if (whole === null && parseTableProperties(saved) !== null) {
+    const whole = (text: Buffer): boolean => typeof parseTableProperties(text) !== 'string'
+    if ((current === null || !whole(await this.store.get(key))) && whole(saved)) {
       if (current === null) await this.store.putIfAbsent(key, saved)
       else await this.store.replaceIfTag(key, saved, current.tag)
     }
@@ -187,44 +286,78 @@ export class TimelineStore {
     }
   }
 
+  async #ready(): Promise<Layout> {
+    if (this.#place === null) await this.properties()
+    return this.layout
+  }
+
+  #placed(): { readonly layout: Layout; readonly dir: string } {
+    assert(this.#place !== null, 'the configuration has been read')
+    return this.#place
+  }
+
+  #key(name: string): string {
+    return this.#placed().dir + name
+  }
+
   /** Instants with a time ≥ from, as the directory and the plans of pending ones tell them. */
   async #instantsFrom(from: string): Promise<readonly Instant[]> {
     const files: InstantFile[] = []
-    const dir = hoodieKey(this.table, '')
+    const { dir, layout } = this.#placed()
     // Instants begin with a digit; '/' sorts just before '0'.
     for await (const object of this.store.list(dir, dir + (from === '' ? '/' : from))) {
       const name = object.key.slice(dir.length)
       if (name > ':') break
       if (name.includes('/')) continue
-      const parsed = parseName(name)
+      const parsed = parseName(name, layout)
       if (parsed.kind === 'unknown') throw new Failure('TRB-LAKE-004', { file: object.key })
       if (parsed.kind === 'instant') files.push(parsed.file)
     }
-    const facts = new Map<string, Facts>()
-    for (const i of foldTimeline(files).instants) {
-      if (i.state === 'completed') continue
-      if (i.action === 'rollback') facts.set(`${i.time}.rollback`, { target: await this.#rollbackTarget(i.time) })
-      if (i.action === 'replacecommit' && (await this.#isClustering(i.time))) this.#clustering.add(i.time)
+    const twice = ambiguous(files)
+    if (twice !== null) {
+      const [a, b] = twice.map((f) => this.#key(printName(f, layout)))
+      throw new Failure('TRB-LAKE-026', { table: this.table, instant: twice[0].time, a, b })
     }
-    return foldTimeline(files, facts).instants
+    const facts = new Map<string, Facts>()
+    for (const i of foldTimeline(files, facts, layout).instants) {
+      if (i.state !== 'completed') facts.set(`${i.time}.${i.action}`, await this.#factsOf(i))
+    }
+    return foldTimeline(files, facts, layout).instants
   }
 
-  async #rollbackTarget(time: string): Promise<string | null> {
-    const name = `${time}.rollback.requested`
+  /** What the plan of a pending instant tells; nothing when it cannot be read: then it may concern the whole table. */
+  async #factsOf(i: Instant): Promise<Facts> {
     try {
-      return parseRollbackPlan(await this.read(name), name).target.time
+      switch (i.action) {
+        case 'rollback': {
+          const name = `${i.time}.rollback.requested`
+          return { target: parseRollbackPlan(await this.read(name), name).target.time }
+        }
+        case 'compaction':
+        case 'logcompaction': {
+          const { operations } = await this.compactionPlan(i.time, i.action)
+          return { claims: operations.map((o) => `${o.partition}/${o.fileId}`) }
+        }
+        case 'replacecommit':
+        case 'clustering': {
+          const plan = await this.clusteringPlan(i.time)
+          if (plan === null) return {}
+          const claims = plan.groups.flatMap((g) => g.slices.map((s) => `${s.partition}/${s.fileId}`))
+          return { clustering: true, claims: claims.length === 0 ? 'all' : claims }
+        }
+        default:
+          return {}
+      }
     } catch (e) {
-      if (isFailure(e, 'TRB-LAKE-004') || isFailure(e, 'TRB-STORE-001')) return null
+      if (isFailure(e, 'TRB-LAKE-004') || isFailure(e, 'TRB-STORE-001')) return {}
       throw e
     }
   }
+}
 
-  async #isClustering(time: string): Promise<boolean> {
-    const body = await this.#getOrNull(hoodieKey(this.table, `${time}.replacecommit.requested`))
-    if (body === null || body.length === 0) return false
-    const plan = readContainer(body, `${time}.replacecommit.requested`) as { operationType?: string | null; clusteringPlan?: unknown }
-    return plan.operationType === 'CLUSTER' || (plan.clusteringPlan !== null && plan.clusteringPlan !== undefined)
-  }
+function placeOf(p: ReadonlyMap<string, string>, table: string): { readonly layout: Layout; readonly dir: string } {
+  const layout = layoutOf(p)
+  return { layout, dir: hoodieKey(table, layout === 1 ? '' : `${p.get('hoodie.timeline.path') || 'timeline'}/`) }
 }
 
 const EMPTY_BODY = new Uint8Array(0)

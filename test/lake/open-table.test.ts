@@ -37,10 +37,31 @@ test.each<[string, Partial<TableSpec>]>([
 test('tables of other engines, versions and types are refused for writing', async () => {
   const store = await goldenStore('v6_cow_part', SPEC.path)
   await expect(createOrOpenTable(store, { ...SPEC, name: 'v6_cow_part' }, clock)).rejects.toMatchObject({ code: 'TRB-LAKE-019' })
-  const none = new MemoryStore(clock)
-  await expect(createOrOpenTable(none, { ...SPEC, tableVersion: 9 }, clock)).rejects.toMatchObject({ code: 'TRB-LAKE-002' })
-  await expect(createOrOpenTable(none, { ...SPEC, tableType: 'MERGE_ON_READ' }, clock)).rejects.toMatchObject({ code: 'TRB-LAKE-008' })
-  await expect(openTable(none, 'nothing', clock)).rejects.toMatchObject({ code: 'TRB-LAKE-001' })
+  await expect(openTable(new MemoryStore(clock), 'nothing', clock)).rejects.toMatchObject({ code: 'TRB-LAKE-001' })
+})
+
+test('tables of both versions and types are created, and opened as what they are', async () => {
+  for (const tableVersion of [6, 9] as const) {
+    for (const tableType of ['COPY_ON_WRITE', 'MERGE_ON_READ'] as const) {
+      const store = new MemoryStore(clock)
+      const spec = { ...SPEC, tableVersion, tableType }
+      expect(await createOrOpenTable(store, spec, clock)).toEqual(spec)
+      // An existing table keeps its version.
+      expect(await createOrOpenTable(store, { ...spec, tableVersion: 6 }, clock)).toEqual(spec)
+    }
+  }
+})
+
+test('a damaged configuration is told from a missing one', async () => {
+  const store = new MemoryStore(clock)
+  await createOrOpenTable(store, SPEC, clock)
+  const key = `${SPEC.path}/.hoodie/hoodie.properties`
+  const text = (await store.get(key)).toString('latin1')
+  await store.delete([key])
+  await store.put(key, Buffer.from(text.replace(/checksum=\d+/, 'checksum=7'), 'latin1'))
+  await expect(openTable(store, SPEC.path, clock)).rejects.toMatchObject({ code: 'TRB-LAKE-025' })
+  await store.put(`${key}.backup`, Buffer.from(text, 'latin1'))
+  expect(await openTable(store, SPEC.path, clock)).toEqual(SPEC)
 })
 
 test("a table's columns are those of its newest commit", async () => {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { ACTIONS, parseName, printName } from '../../timeline/name.ts'
+import { ACTIONS, completedAction, parseName, printName } from '../../timeline/name.ts'
 import { foldTimeline } from '../../timeline/timeline.ts'
 
 const NAMES: Record<string, Record<string, string[]>> = JSON.parse(
@@ -19,10 +19,41 @@ test('names go back and forth', () => {
       const back = parseName(printName(f))
       if (f.action === 'savepoint' && f.state === 'requested') expect(back.kind).toBe('unknown')
       // A completed compaction is a commit by name.
-      else if (f.state === 'completed' && f.action.endsWith('compaction')) expect(back).not.toEqual({ kind: 'instant', file: f })
+      else if (f.state === 'completed' && completedAction(f.action) !== f.action) expect(back).not.toEqual({ kind: 'instant', file: f })
+      // A pending clustering is a replacecommit by name.
+      else if (f.action === 'clustering') expect(back).toEqual({ kind: 'instant', file: { ...f, action: 'replacecommit' } })
       else expect(back).toEqual({ kind: 'instant', file: f })
     }),
   )
+})
+
+test('names of layout 2 go back and forth, completed ones with their completion time', () => {
+  const time = fc.stringMatching(/^\d{17}$/)
+  const file = fc.record({
+    time,
+    action: fc.constantFrom(...ACTIONS),
+    state: fc.constantFrom('requested' as const, 'inflight' as const, 'completed' as const),
+    completion: time,
+  })
+  fc.assert(
+    fc.property(file, ({ completion, ...f }) => {
+      const done = f.state === 'completed'
+      const full = done ? { ...f, completion } : f
+      const back = parseName(printName(full, 2), 2)
+      if (f.action === 'savepoint' && f.state === 'requested') expect(back.kind).toBe('unknown')
+      else expect(back).toEqual({ kind: 'instant', file: { ...full, action: done ? completedAction(f.action) : f.action } })
+      if (done) expect(() => printName(f, 2)).toThrow(RangeError)
+    }),
+  )
+  expect(printName({ time: '20261121031421535', action: 'commit', state: 'completed', completion: '20261121031421999' }, 2)).toBe(
+    '20261121031421535_20261121031421999.commit',
+  )
+  expect(printName({ time: '20261121031421535', action: 'clustering', state: 'requested' }, 2)).toBe(
+    '20261121031421535.clustering.requested',
+  )
+  for (const layout1 of ['20261121031421535.commit', '20261121031421535_20261121031421999.commit.requested']) {
+    expect(parseName(layout1, 2)).toEqual({ kind: 'unknown' })
+  }
 })
 
 test('a commit names its inflight file without its action', () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { recoveryPlan } from '../../timeline/rollback-plan.ts'
-import { foldTimeline, step, type Timeline } from '../../timeline/timeline.ts'
+import { type Facts, foldTimeline, step, type Timeline } from '../../timeline/timeline.ts'
 import { latestFiles, newestWrite, visibility } from '../../timeline/view.ts'
 
 const T = (n: number): string => `20261121000000${String(n).padStart(3, '0')}`
@@ -69,9 +69,12 @@ test('what stands in the way comes first in a recovery plan, then rollbacks that
       { time: T(7), action: 'clean', state: 'inflight' },
       { time: T(8), action: 'commit', state: 'completed' },
     ],
-    new Map([[`${T(3)}.rollback`, { target: T(2) }]]),
+    new Map<string, Facts>([
+      [`${T(3)}.rollback`, { target: T(2) }],
+      [`${T(6)}.replacecommit`, { clustering: true }],
+    ]),
   )
-  expect(recoveryPlan(t, new Set([T(6)])).map((s) => `${s.do} ${s.instant.time.slice(-1)}`)).toEqual([
+  expect(recoveryPlan(t).map((s) => `${s.do} ${s.instant.time.slice(-1)}`)).toEqual([
     'refuse 6',
     'leave 7',
     'finish 3',
@@ -83,10 +86,10 @@ test('what stands in the way comes first in a recovery plan, then rollbacks that
 
 test('a compaction, a restore and a rollback whose plan is lost stop every writer', () => {
   for (const action of ['compaction', 'logcompaction', 'restore', 'rollback'] as const) {
-    expect(recoveryPlan(foldTimeline([{ time: T(1), action, state: 'inflight' }]), new Set())[0].do).toBe('refuse')
+    expect(recoveryPlan(foldTimeline([{ time: T(1), action, state: 'inflight' }]))[0].do).toBe('refuse')
   }
   for (const action of ['savepoint', 'indexing'] as const) {
-    expect(recoveryPlan(foldTimeline([{ time: T(1), action, state: 'inflight' }]), new Set())[0].do).toBe('leave')
+    expect(recoveryPlan(foldTimeline([{ time: T(1), action, state: 'inflight' }]))[0].do).toBe('leave')
   }
 })
 
@@ -97,7 +100,7 @@ test('refusals name the event, the instant and the reason', () => {
     return 'refusal' in s ? s.refusal : 'allowed'
   }
   expect(refusal('request', 'commit', 3)).toBe(`request ${T(3)} commit: ${T(2)} commit is inflight on the same file groups`)
-  expect(refusal('request', 'commit', 1)).toBe(`request ${T(1)} commit: the newest instant is ${T(2)}`)
+  expect(refusal('request', 'commit', 1)).toBe(`request ${T(1)} commit: the newest time is ${T(2)}`)
   expect(refusal('remove', 'commit', 2)).toBe(`remove ${T(2)} commit: no rollback of it is inflight`)
   expect(refusal('complete', 'rollback', 9)).toBe(`complete ${T(9)} rollback: the instant has not been started`)
 })

@@ -28,6 +28,12 @@ export interface BaseFileObject {
   readonly bytes: number
 }
 
+/** A log file as it lies in the store; `instant` is the one in its name. */
+export interface LogFileObject extends BaseFileObject {
+  readonly version: number
+  readonly token: string
+}
+
 export interface LogFileName {
   readonly fileId: string
   readonly baseInstant: string
@@ -38,6 +44,12 @@ export interface LogFileName {
 
 export function printBaseFileName(n: BaseFileName): string {
   return `${n.fileId}_${n.token}_${n.instant}.parquet`
+}
+
+/** `token` null, `cdc`: see the grammar. */
+export function printLogFileName(n: Omit<LogFileName, 'cdc'> & { readonly cdc?: boolean }): string {
+  const token = n.token === null ? '' : `_${n.token}`
+  return `.${n.fileId}_${n.baseInstant}.log.${n.version}${token}${n.cdc === true ? '.cdc' : ''}`
 }
 
 /** Null when the name (without directory) is not that of a Parquet base file. */

@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib'
+import type { Layout } from '../../../timeline/name.ts'
 import type { LakeColumn } from '../../contract/columns.ts'
 import type { TableSpec } from '../../contract/table.ts'
 import { Failure } from '../../failure/failure.ts'
@@ -46,11 +47,10 @@ export function tableChecksum(database: string, name: string): string {
   return String(crc32(`${database}.${name}`))
 }
 
-/** Configuration of a new version 6 table, sorted by key. */
+/** Configuration of a new table of version 6 or 9, sorted by key. */
 export function propertiesOf(spec: TableSpec): Map<string, string> {
   const key = recordKeyFields(spec)
   const p = new Map<string, string>([
-    ['hoodie.archivelog.folder', 'archived'],
     ['hoodie.database.name', spec.database],
     ['hoodie.datasource.write.drop.partition.columns', 'false'],
     ['hoodie.datasource.write.hive_style_partitioning', 'false'],
@@ -61,26 +61,20 @@ export function propertiesOf(spec: TableSpec): Map<string, string> {
     ['hoodie.table.cdc.enabled', 'false'],
     ['hoodie.table.checksum', tableChecksum(spec.database, spec.name)],
     ['hoodie.table.create.schema', avroSchemaText(spec.name, storedColumns(spec), false)],
-    ['hoodie.table.keygenerator.class', `org.apache.hudi.keygen.${keyGenerator(spec)}`],
     ['hoodie.table.name', spec.name],
-    ['hoodie.table.precombine.field', spec.orderingField],
     ['hoodie.table.recordkey.fields', key.join(',')],
     ['hoodie.table.timeline.timezone', 'UTC'],
     ['hoodie.table.type', spec.tableType],
     ['hoodie.table.version', String(spec.tableVersion)],
-    ['hoodie.timeline.layout.version', '1'],
     ['tributary.buckets', String(spec.buckets)],
     ['tributary.rows', spec.key.length > 0 ? 'keyed' : 'bag'],
+    ...(spec.tableVersion === 6 ? version6(spec) : version9(spec)),
   ])
   if (spec.key.length > 0) {
     // A bag is spread by the content's digest, not by its whole record key: to Hudi that is no bucket index.
     p.set('hoodie.index.type', 'BUCKET')
     p.set('hoodie.bucket.index.hash.field', key.join(','))
     p.set('hoodie.bucket.index.num.buckets', String(spec.buckets))
-  }
-  if (spec.tableType === 'MERGE_ON_READ') {
-    p.set('hoodie.compaction.payload.class', 'org.apache.hudi.common.model.DefaultHoodieRecordPayload')
-    p.set('hoodie.compaction.record.merger.strategy', 'eeb8d96f-b1e4-49fd-bbf8-28ac514178e5')
   }
   p.set('hoodie.table.partition.fields', hasPartitionColumn(spec) ? PARTITION_COLUMN : (spec.partition?.column ?? ''))
   if (spec.partition !== null) {
@@ -90,9 +84,39 @@ export function propertiesOf(spec: TableSpec): Map<string, string> {
   return new Map([...p].sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
-function keyGenerator(spec: TableSpec): string {
-  if (spec.partition === null) return 'NonpartitionedKeyGenerator'
-  return spec.key.length > 1 ? 'ComplexKeyGenerator' : 'SimpleKeyGenerator'
+function version6(spec: TableSpec): [string, string][] {
+  const merging: [string, string][] = [
+    ['hoodie.compaction.payload.class', 'org.apache.hudi.common.model.DefaultHoodieRecordPayload'],
+    ['hoodie.compaction.record.merger.strategy', 'eeb8d96f-b1e4-49fd-bbf8-28ac514178e5'],
+  ]
+  const generators = { NON_PARTITION: 'Nonpartitioned', COMPLEX: 'Complex', SIMPLE: 'Simple' }
+  return [
+    ['hoodie.archivelog.folder', 'archived'],
+    ['hoodie.table.keygenerator.class', `org.apache.hudi.keygen.${generators[keyGenerator(spec)]}KeyGenerator`],
+    ['hoodie.table.precombine.field', spec.orderingField],
+    ['hoodie.timeline.layout.version', '1'],
+    ...(spec.tableType === 'MERGE_ON_READ' ? merging : []),
+  ]
+}
+
+function version9(spec: TableSpec): [string, string][] {
+  return [
+    ['hoodie.archivelog.folder', 'history'],
+    ['hoodie.record.merge.mode', spec.orderingField === '' ? 'COMMIT_TIME_ORDERING' : 'EVENT_TIME_ORDERING'],
+    ['hoodie.table.format', 'native'],
+    ['hoodie.table.initial.version', '9'],
+    ['hoodie.table.keygenerator.type', keyGenerator(spec)],
+    ['hoodie.table.multiple.base.file.formats.enable', 'false'],
+    ['hoodie.table.ordering.fields', spec.orderingField],
+    ['hoodie.timeline.history.path', 'history'],
+    ['hoodie.timeline.layout.version', '2'],
+    ['hoodie.timeline.path', 'timeline'],
+  ]
+}
+
+function keyGenerator(spec: TableSpec): 'NON_PARTITION' | 'COMPLEX' | 'SIMPLE' {
+  if (spec.partition === null) return 'NON_PARTITION'
+  return spec.key.length > 1 ? 'COMPLEX' : 'SIMPLE'
 }
 
 /** The table that a configuration describes. `columns` null: those of the configuration's own schema, none when it has none. */
@@ -111,12 +135,14 @@ export function specOf(p: ReadonlyMap<string, string>, path: string, columns: re
     path,
     columns: stored.filter((c) => c.name !== BAG_KEY_COLUMN && c.name !== PARTITION_COLUMN),
     key: bag ? [] : fields(p.get('hoodie.table.recordkey.fields')),
-    orderingField: p.get('hoodie.table.precombine.field') ?? '',
+    // Version 9 may name several; the first decides for a writer of ours, which has one.
+    orderingField: fields(p.get('hoodie.table.ordering.fields') ?? p.get('hoodie.table.precombine.field')).at(0) ?? '',
     partition: partition === '' ? null : { column: partition, truncate: isTruncate(truncate) ? truncate : 'none' },
     // 0: another engine's table, not spread over buckets as ours are.
     buckets: Number(p.get('tributary.buckets') ?? '0'),
     tableType: type,
-    tableVersion: p.get('hoodie.table.version') === '9' ? 9 : 6,
+    // Version 8 is read as 9 is, and not written.
+    tableVersion: layoutOf(p) === 2 ? 9 : 6,
   }
 }
 
@@ -139,28 +165,44 @@ export function printTableProperties(p: ReadonlyMap<string, string>, note: 'Prop
   return Buffer.from(text, 'latin1')
 }
 
-/** Reads hoodie.properties; null when it is incomplete (no name, or a checksum that does not fit): a torn update. */
-export function parseTableProperties(body: Uint8Array): Map<string, string> | null {
+/** Reads hoodie.properties; a text: why it is incomplete (no name, or a checksum that does not fit): a torn update. */
+export function parseTableProperties(body: Uint8Array): Map<string, string> | string {
   const p = parseProperties(Buffer.from(body).toString('utf8'))
   const name = p.get('hoodie.table.name')
+  if (name === undefined) return 'hoodie.table.name is missing'
   const sum = p.get('hoodie.table.checksum')
-  if (name === undefined || (sum !== undefined && sum !== tableChecksum(p.get('hoodie.database.name') ?? '', name))) return null
-  return p
+  const right = tableChecksum(p.get('hoodie.database.name') ?? '', name)
+  return sum === undefined || sum === right ? p : `hoodie.table.checksum is ${sum}, but name and database give ${right}`
 }
 
-/** Refuses (TRB-LAKE-002) a table version that this code does not know how to read. */
+/** Layout of the timeline: as configured, else what the table version has. */
+export function layoutOf(p: ReadonlyMap<string, string>): Layout {
+  const layout = p.get('hoodie.timeline.layout.version')
+  if (layout !== undefined) return layout === '2' ? 2 : 1
+  return Number(p.get('hoodie.table.version') ?? '6') >= 8 ? 2 : 1
+}
+
+/** Table versions that are read, with the layout that each must have. */
+const READABLE: ReadonlyMap<string, string> = new Map([
+  ['6', '1'],
+  ['8', '2'],
+  ['9', '2'],
+])
+
+/** Refuses (TRB-LAKE-002) a table version that this code does not know how to read: 6, 8 and 9 are known. */
 export function checkReadable(p: ReadonlyMap<string, string>, table: string): void {
   const version = p.get('hoodie.table.version') ?? 'none'
-  const layout = p.get('hoodie.timeline.layout.version') ?? '1'
-  if (version !== '6' || layout !== '1') throw new Failure('TRB-LAKE-002', { table, version, layout })
+  const layout = p.get('hoodie.timeline.layout.version') ?? READABLE.get(version) ?? 'none'
+  if (READABLE.get(version) !== layout) throw new Failure('TRB-LAKE-002', { table, version, layout })
 }
 
-/** Refuses what a writer cannot keep right: unknown versions, a metadata table (TRB-LAKE-009), merge-on-read (TRB-LAKE-008), no meta columns. */
+/** Refuses what a writer cannot keep right: versions other than 6 and 9, a metadata table (TRB-LAKE-009), no meta columns. */
 export function checkWritable(p: ReadonlyMap<string, string>, table: string): void {
   checkReadable(p, table)
+  const version = p.get('hoodie.table.version') ?? 'none'
+  if (version === '8') throw new Failure('TRB-LAKE-002', { table, version, layout: '2, read only' })
   const partitions = [p.get('hoodie.table.metadata.partitions'), p.get('hoodie.table.metadata.partitions.inflight')].filter((v) => v)
   if (partitions.length > 0) throw new Failure('TRB-LAKE-009', { table, partitions: partitions.join(',') })
-  if (p.get('hoodie.table.type') === 'MERGE_ON_READ') throw new Failure('TRB-LAKE-008', { file: table })
   const unfit =
     p.get('hoodie.populate.meta.fields') === 'false'
       ? 'hoodie.populate.meta.fields is false'

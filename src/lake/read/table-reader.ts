@@ -1,17 +1,18 @@
 import { completedWrites, newestWrite } from '../../../timeline/view.ts'
 import type { Clock } from '../../contract/clock.ts'
 import type { ObjectStore } from '../../contract/object-store.ts'
-import type { Checkpoint, ScanPlan, SliceFile, TableReader, View } from '../../contract/table.ts'
+import type { FileSlice } from '../../contract/slice.ts'
+import type { Checkpoint, QueryKind, ScanPlan, SliceFile, TableReader, View } from '../../contract/table.ts'
 import { Failure } from '../../failure/failure.ts'
 import { checkpointAt } from '../commit-protocol.ts'
 import { checkReadable, specOf } from '../layout/table-properties.ts'
 import { columnsAt } from '../open-table.ts'
 import { TimelineStore } from '../timeline-store.ts'
-import { type BaseFile, latestOf, listBaseFiles } from './slices.ts'
+import { blockVisibility, listDataFiles, slicesOf } from './slices.ts'
 
 /**
- * Plans reads of one copy-on-write table of version 6. Invariant I4: only files of completed instants, and of those only the newest per
- * file group. Every file's size is compared with the one that its commit recorded (I3); a difference fails with TRB-LAKE-014.
+ * Plans reads of one table. Invariant I4: only files of completed instants, and of those only the newest slice per file group. Every base
+ * file's size is compared with the one that its commit recorded (I3); a difference fails with TRB-LAKE-014.
  */
 export class LakeTableReader implements TableReader {
   readonly #ts: TimelineStore
@@ -22,22 +23,30 @@ export class LakeTableReader implements TableReader {
     this.#ts = new TimelineStore(store, path, clock)
   }
 
-  async plan(view: View): Promise<ScanPlan> {
+  async plan(view: View, kind?: QueryKind): Promise<ScanPlan> {
     const ts = this.#ts
     const properties = await ts.properties()
     checkReadable(properties, ts.table)
-    if (properties.get('hoodie.table.type') === 'MERGE_ON_READ') throw new Failure('TRB-LAKE-008', { file: ts.table })
     await ts.refresh()
     const asOf = view.kind === 'latest' ? null : view.instant
     const spec = specOf(properties, ts.table, await columnsAt(ts, null))
     const at = newestWrite(ts.timeline, asOf)
     if (at === null) return this.#empty(asOf, spec)
-    const listed = await listBaseFiles(ts.store, ts.table)
-    const now = await latestOf(ts, listed, null)
-    const files: SliceFile[] = []
-    for (const f of asOf === null ? now : await latestOf(ts, listed, asOf)) files.push(await this.#slice(f))
+    const listed = await listDataFiles(ts.store, ts.table)
+    const now = await slicesOf(ts, listed, null)
+    const found = asOf === null ? now : await slicesOf(ts, listed, asOf)
+    const merged = found.find((s) => s.logs.length > 0)
+    if (kind === undefined && merged !== undefined) throw new Failure('TRB-LAKE-008', { file: merged.logs[0].key })
+    const slices: FileSlice[] = []
+    for (const s of found) {
+      if (s.base === null && kind === 'read-optimized') continue
+      slices.push({ ...s, base: s.base === null ? null : await this.#checked(s.base), logs: kind === 'read-optimized' ? [] : s.logs })
+    }
+    slices.sort(byPlace)
+    const files = slices.flatMap((s) => (s.base === null ? [] : [s.base]))
     const columns = specOf(properties, ts.table, await columnsAt(ts, asOf)).columns
-    return { spec, columns, instant: at.time, files: files.sort(byPlace), totalFiles: now.length }
+    const totalFiles = now.reduce((n, s) => n + s.logs.length + (s.base === null ? 0 : 1), 0)
+    return { spec, columns, instant: at.time, files, slices, counts: blockVisibility(ts, asOf), totalFiles }
   }
 
   async checkpointAt(view: View): Promise<Checkpoint | null> {
@@ -51,17 +60,18 @@ export class LakeTableReader implements TableReader {
     if (asOf !== null && first !== undefined) {
       throw new Failure('TRB-LAKE-018', { table: this.#ts.table, instant: asOf, first: first.time })
     }
-    return { spec, columns: spec.columns, instant: null, files: [], totalFiles: 0 }
+    return { spec, columns: spec.columns, instant: null, files: [], slices: [], counts: () => false, totalFiles: 0 }
   }
 
-  async #slice(f: BaseFile): Promise<SliceFile> {
-    const recorded = (await this.#statsOf(f.instant)).get(f.partition === '' ? f.name : `${f.partition}/${f.name}`)
-    if (recorded !== undefined && recorded.bytes !== f.bytes) {
-      const { table } = this.#ts
+  /** The base file with the rows that its commit recorded, once its size has been compared. */
+  async #checked(f: SliceFile): Promise<SliceFile> {
+    const { table } = this.#ts
+    const recorded = (await this.#statsOf(f.instant)).get(table === '' ? f.key : f.key.slice(table.length + 1))
+    if (recorded === undefined) return f
+    if (recorded.bytes !== f.bytes) {
       throw new Failure('TRB-LAKE-014', { table, file: f.key, found: f.bytes, recorded: recorded.bytes, instant: f.instant })
     }
-    const rows = recorded?.rows ?? -1
-    return { fileId: f.fileId, partition: f.partition, key: f.key, bytes: f.bytes, rows, instant: f.instant }
+    return { ...f, rows: recorded.rows }
   }
 
   /** Empty for an instant that has been archived. */
@@ -80,7 +90,7 @@ export class LakeTableReader implements TableReader {
   }
 }
 
-function byPlace(a: SliceFile, b: SliceFile): number {
+function byPlace(a: FileSlice, b: FileSlice): number {
   if (a.partition !== b.partition) return a.partition < b.partition ? -1 : 1
   return a.fileId < b.fileId ? -1 : a.fileId > b.fileId ? 1 : 0
 }

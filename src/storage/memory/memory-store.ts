@@ -30,6 +30,8 @@ interface Stored {
 /** The answer to a call got lost after its effect: seen only inside this file. */
 class LostAnswer extends Error {}
 
+/** Calls whose effect is looked up when their answer gets lost; of any other it makes no difference. */
+const CREATING: ReadonlySet<StoreCall> = new Set(['put', 'putIfAbsent', 'replaceIfTag', 'writer.close'])
 const NO_FAULTS: FaultPlan = () => null
 /** Completed instants: `.hoodie/<digits>.<action>`, or `.hoodie/timeline/<digits>_<digits>.<action>`. */
 const COMPLETED_INSTANT = /(^|\/)\.hoodie\/(timeline\/\d+_)?\d+\.[a-z]+$/
@@ -81,11 +83,10 @@ export class MemoryStore implements ObjectStore {
 
   async put(key: string, body: Uint8Array): Promise<void> {
     assert(!COMPLETED_INSTANT.test(key), `a completed instant is written only by putIfAbsent: ${key}`)
-    await this.#call('put', key, () => this.#create(key, body), body.length)
+    await this.#create('put', key, body, body.length)
   }
 
   async writer(key: string): Promise<ObjectWriter> {
-    checkKey(key)
     const chunks: Buffer[] = []
     let open = true
     return {
@@ -97,38 +98,35 @@ export class MemoryStore implements ObjectStore {
         assert(open, 'closed twice')
         open = false
         const body = Buffer.concat(chunks)
-        this.#call('writer.close', key, () => this.#create(key, body))
+        await this.#create('writer.close', key, body, 0)
         return body.length
       },
       abort: async () => {
+        if (!open) return
         open = false
+        this.#call('writer.abort', key, () => undefined)
       },
     }
   }
 
   async putIfAbsent(key: string, body: Uint8Array): Promise<'created' | 'exists'> {
-    try {
-      return this.#call('putIfAbsent', key, () => this.#createIfAbsent(key, body), body.length)
-    } catch (e) {
-      if (!(e instanceof LostAnswer)) throw e
-      // The answer got lost: what is there now tells who made it.
-      const there = this.#call('get', key, () => this.#objects.get(key) ?? null)
-      if (there === null) return this.#call('putIfAbsent', key, () => this.#createIfAbsent(key, body), body.length)
-      return there.body.equals(body) ? 'created' : 'exists'
-    }
+    return this.#createSurely('putIfAbsent', key, body, body.length)
   }
 
   async replaceIfTag(key: string, body: Uint8Array, tag: string): Promise<'replaced' | 'stale'> {
-    return this.#call(
-      'replaceIfTag',
-      key,
-      () => {
-        if (this.#objects.get(key)?.tag !== tag) return 'stale'
-        this.#store(key, body)
-        return 'replaced'
-      },
-      body.length,
-    )
+    let made = ''
+    const replace = (): 'replaced' | 'stale' => {
+      if (this.#objects.get(key)?.tag !== tag) return 'stale'
+      made = this.#store(key, body)
+      return 'replaced'
+    }
+    try {
+      return this.#call('replaceIfTag', key, replace, body.length)
+    } catch (e) {
+      if (!(e instanceof LostAnswer)) throw e
+      const there = this.#call('head', key, () => this.#objects.get(key)?.tag ?? null)
+      return there === made && made !== '' ? 'replaced' : 'stale'
+    }
   }
 
   async head(key: string): Promise<ObjectInfo | null> {
@@ -162,7 +160,7 @@ export class MemoryStore implements ObjectStore {
     this.counter.add(call, Buffer.isBuffer(result) ? result.length : written)
     if (fault === 'crash-after') throw new SimulatedCrash(call, key)
     if (fault === 'fail-after') throw this.#unavailable(key)
-    if (fault === 'lost' && call === 'putIfAbsent') throw new LostAnswer()
+    if (fault === 'lost' && CREATING.has(call)) throw new LostAnswer()
     return result
   }
 
@@ -176,8 +174,20 @@ export class MemoryStore implements ObjectStore {
     return o
   }
 
-  #create(key: string, body: Uint8Array): void {
-    if (this.#createIfAbsent(key, body) === 'exists') throw new Failure('TRB-STORE-005', { key, root: this.root })
+  async #create(call: StoreCall, key: string, body: Uint8Array, counted: number): Promise<void> {
+    if (this.#createSurely(call, key, body, counted) === 'exists') throw new Failure('TRB-STORE-005', { key, root: this.root })
+  }
+
+  /** As the real stores: after a lost answer what is there now tells who made it. */
+  #createSurely(call: StoreCall, key: string, body: Uint8Array, counted: number): 'created' | 'exists' {
+    try {
+      return this.#call(call, key, () => this.#createIfAbsent(key, body), counted)
+    } catch (e) {
+      if (!(e instanceof LostAnswer)) throw e
+      const there = this.#call('get', key, () => this.#objects.get(key) ?? null)
+      if (there === null) return this.#call(call, key, () => this.#createIfAbsent(key, body), counted)
+      return there.body.equals(body) ? 'created' : 'exists'
+    }
   }
 
   #createIfAbsent(key: string, body: Uint8Array): 'created' | 'exists' {
@@ -186,8 +196,11 @@ export class MemoryStore implements ObjectStore {
     return 'created'
   }
 
-  #store(key: string, body: Uint8Array): void {
-    this.#objects.set(key, { body: Buffer.from(body), tag: `v${this.#tags.next++}`, modifiedMs: this.#clock.now() })
+  /** Returns the tag. */
+  #store(key: string, body: Uint8Array): string {
+    const tag = `v${this.#tags.next++}`
+    this.#objects.set(key, { body: Buffer.from(body), tag, modifiedMs: this.#clock.now() })
+    return tag
   }
 }
 

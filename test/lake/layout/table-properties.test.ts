@@ -32,18 +32,19 @@ const SPEC: TableSpec = {
 
 function reread(spec: TableSpec): Map<string, string> {
   const parsed = parseTableProperties(printTableProperties(propertiesOf(spec), 'Properties saved on', 0))
-  if (parsed === null) throw new Error('torn')
+  if (typeof parsed === 'string') throw new Error(parsed)
   return parsed
 }
 
 test.each(COW_TABLES)('the configuration of %s, as Spark wrote it, is read', (name) => {
   const p = parseTableProperties(goldenFiles(name).get('.hoodie/hoodie.properties')!)
-  expect(p?.get('hoodie.table.checksum')).toBe(tableChecksum(p?.get('hoodie.database.name') ?? '', p?.get('hoodie.table.name') ?? ''))
-  const spec = specOf(p!, name, [])
+  if (typeof p === 'string') throw new Error(p)
+  expect(p.get('hoodie.table.checksum')).toBe(tableChecksum(p.get('hoodie.database.name') ?? '', p.get('hoodie.table.name') ?? ''))
+  const spec = specOf(p, name, [])
   expect(spec.key[0]).toBe('id')
   expect(spec.orderingField).toBe('ts')
   expect(spec.buckets).toBe(0)
-  expect(spec.partition?.column ?? '').toBe(p?.get('hoodie.table.partition.fields'))
+  expect(spec.partition?.column ?? '').toBe(p.get('hoodie.table.partition.fields'))
 })
 
 test('a table is described by its configuration alone', () => {
@@ -75,10 +76,24 @@ test.each([
   expect(specOf(p, SPEC.path, null)).toEqual(spec)
 })
 
+test('a table of version 9 is described by its configuration alone, and names no key of version 6', () => {
+  const spec: TableSpec = { ...SPEC, tableVersion: 9, tableType: 'MERGE_ON_READ', partition: { column: 'id', truncate: 'none' } }
+  const p = reread(spec)
+  expect(specOf(p, SPEC.path, null)).toEqual(spec)
+  expect(p.get('hoodie.table.ordering.fields')).toBe(SPEC.orderingField)
+  expect(p.get('hoodie.table.keygenerator.type')).toBe('SIMPLE')
+  for (const old of ['hoodie.table.precombine.field', 'hoodie.table.keygenerator.class', 'hoodie.compaction.payload.class']) {
+    expect(p.has(old)).toBe(false)
+  }
+  expect(() => checkWritable(p, 't')).not.toThrow()
+})
+
 test('a torn configuration is told from a whole one', () => {
   const text = printTableProperties(propertiesOf(SPEC), 'Updated at', 0).toString()
-  expect(parseTableProperties(Buffer.from(text.slice(0, text.indexOf('hoodie.table.name'))))).toBeNull()
-  expect(parseTableProperties(Buffer.from(text.replace(/checksum=\d+/, 'checksum=1')))).toBeNull()
+  expect(parseTableProperties(Buffer.from(text.slice(0, text.indexOf('hoodie.table.name'))))).toBe('hoodie.table.name is missing')
+  expect(parseTableProperties(Buffer.from(text.replace(/checksum=\d+/, 'checksum=1')))).toMatch(
+    /^hoodie\.table\.checksum is 1, but .* give \d+$/,
+  )
 })
 
 test.each([
@@ -86,7 +101,8 @@ test.each([
   [{ 'hoodie.timeline.layout.version': '2' }, 'TRB-LAKE-002'],
   [{ 'hoodie.table.metadata.partitions': 'files' }, 'TRB-LAKE-009'],
   [{ 'hoodie.table.metadata.partitions.inflight': 'files' }, 'TRB-LAKE-009'],
-  [{ 'hoodie.table.type': 'MERGE_ON_READ' }, 'TRB-LAKE-008'],
+  [{ 'hoodie.table.version': '8', 'hoodie.timeline.layout.version': '2' }, 'TRB-LAKE-002'],
+  [{ 'hoodie.table.version': '7' }, 'TRB-LAKE-002'],
   [{ 'hoodie.populate.meta.fields': 'false' }, 'TRB-LAKE-003'],
   [{ 'hoodie.table.cdc.enabled': 'true' }, 'TRB-LAKE-003'],
   [{ 'hoodie.datasource.write.drop.partition.columns': 'true' }, 'TRB-LAKE-003'],

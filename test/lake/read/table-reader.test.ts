@@ -50,7 +50,7 @@ test.each(COW_TABLES)("the files of %s hold the rows of Spark's answers, now and
   }
 })
 
-test('log files of a merge-on-read table are refused', async () => {
+test('who asks for base files only is refused where logs would have to be merged', async () => {
   const store = await goldenStore('v6_mor_nonpart_logs', 't')
   await expect(new LakeTableReader(store, 't', clock).plan({ kind: 'latest' })).rejects.toMatchObject({ code: 'TRB-LAKE-008' })
 })
