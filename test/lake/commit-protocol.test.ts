@@ -111,7 +111,6 @@ test.each([
   ['compaction', 'TRB-LAKE-010'],
   ['logcompaction', 'TRB-LAKE-010'],
   ['restore', 'TRB-LAKE-010'],
-  ['deltacommit', 'TRB-LAKE-008'],
 ])('a pending %s stops the writer before anything is changed', async (action, code) => {
   const { store, protocol } = await table()
   await store.putIfAbsent(`${HOODIE}/20261121120000000.${action}.inflight`, Buffer.alloc(0))

@@ -47,6 +47,14 @@ export interface WriteStat {
   readonly minEventTime: number | null
   readonly maxEventTime: number | null
   readonly runtimeStats: RuntimeStats | null
+  /** Of log files only, from here on. `log.<N>`; offset of the first block in the file. */
+  readonly logVersion?: number
+  readonly logOffset?: number
+  /** Name of the slice's base file; empty from table version 8 on. */
+  readonly baseFile?: string
+  /** Names of the slice's log files with this one; from table version 8 on only this one. */
+  readonly logFiles?: readonly string[]
+  readonly recordsStats?: { readonly val: null }
 }
 
 export interface CommitMetadata {
@@ -100,6 +108,30 @@ export function baseFileStat(f: BaseFileFacts): WriteStat {
       totalCreateTime: f.previous === null ? f.elapsedMs : 0,
     },
   }
+}
+
+/** What a writer knows of a log file that it has written. */
+export interface LogFileFacts {
+  readonly fileId: string
+  readonly path: string
+  readonly partition: string
+  /** Base instant of the slice; from table version 8 on the instant of the commit itself. */
+  readonly previous: string
+  /** Rows in data blocks that are new, that take the place of others, and keys in delete blocks. */
+  readonly inserted: number
+  readonly updated: number
+  readonly deleted: number
+  readonly bytes: number
+  readonly version: number
+  readonly baseFile: string
+  readonly logFiles: readonly string[]
+  readonly elapsedMs: number
+}
+
+export function logFileStat(f: LogFileFacts): WriteStat {
+  const { fileId, path, partition, previous, inserted, updated, deleted, bytes, elapsedMs } = f
+  const base = baseFileStat({ fileId, path, partition, previous, rows: inserted + updated, inserted, updated, deleted, bytes, elapsedMs })
+  return { ...base, logVersion: f.version, logOffset: 0, baseFile: f.baseFile, logFiles: f.logFiles, recordsStats: { val: null } }
 }
 
 const NO_LOGS = {

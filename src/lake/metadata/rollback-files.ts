@@ -36,8 +36,12 @@ const METADATA_SCHEMA = `{"type":"record","name":"HoodieRollbackMetadata","names
 export interface RollbackRequest {
   readonly partitionPath: string
   readonly fileId: string
+  /** Null: as that of the target. */
+  readonly latestBaseInstant: string | null
   /** Absolute paths. */
   readonly filesToBeDeleted: readonly string[]
+  /** Layout 1: log files (names, or absolute paths) that hold blocks of the target → their size, or 1. */
+  readonly logBlocksToBeDeleted: ReadonlyMap<string, number>
 }
 
 export interface RollbackPlan {
@@ -50,27 +54,36 @@ export function printRollbackPlan(p: RollbackPlan, sync: Uint8Array): Buffer {
   const requests = p.requests.map((r) => ({
     partitionPath: r.partitionPath,
     fileId: r.fileId,
-    latestBaseInstant: p.target.time,
+    latestBaseInstant: r.latestBaseInstant ?? p.target.time,
     filesToBeDeleted: r.filesToBeDeleted,
-    logBlocksToBeDeleted: {},
+    logBlocksToBeDeleted: Object.fromEntries(r.logBlocksToBeDeleted),
   }))
   const instant = { commitTime: p.target.time, action: p.target.action }
   return writeContainer(PLAN_SCHEMA, { instantToRollback: instant, RollbackRequests: requests, version: 1 }, sync)
 }
 
-/** Reads a plan of ours or of Hudi. One that touches log files fails with TRB-LAKE-008: those are not handled yet. */
+/** Reads a plan of ours or of Hudi. */
 export function parseRollbackPlan(bytes: Buffer, file: string): RollbackPlan {
   const r = readContainer(bytes, file) as {
     instantToRollback: { commitTime: string; action: string } | null
     RollbackRequests:
-      | { partitionPath: string; fileId: string | null; filesToBeDeleted: string[]; logBlocksToBeDeleted: object | null }[]
+      | {
+          partitionPath: string
+          fileId: string | null
+          latestBaseInstant: string | null
+          filesToBeDeleted: string[]
+          logBlocksToBeDeleted: Record<string, number | bigint> | null
+        }[]
       | null
   }
   if (r.instantToRollback === null || r.instantToRollback === undefined) throw new Failure('TRB-LAKE-004', { file })
-  const requests = (r.RollbackRequests ?? []).map((q) => {
-    if (Object.keys(q.logBlocksToBeDeleted ?? {}).length > 0) throw new Failure('TRB-LAKE-008', { file })
-    return { partitionPath: q.partitionPath, fileId: q.fileId ?? '', filesToBeDeleted: q.filesToBeDeleted }
-  })
+  const requests = (r.RollbackRequests ?? []).map((q) => ({
+    partitionPath: q.partitionPath,
+    fileId: q.fileId ?? '',
+    latestBaseInstant: q.latestBaseInstant,
+    filesToBeDeleted: q.filesToBeDeleted,
+    logBlocksToBeDeleted: new Map(Object.entries(q.logBlocksToBeDeleted ?? {}).map(([name, size]) => [name, Number(size)])),
+  }))
   return { target: { time: r.instantToRollback.commitTime, action: r.instantToRollback.action }, requests }
 }
 
@@ -80,6 +93,8 @@ export interface RollbackDone {
   readonly target: { readonly time: string; readonly action: string }
   /** Partition → absolute paths that are gone. */
   readonly deleted: ReadonlyMap<string, readonly string[]>
+  /** Partition → log files with a rollback block (absolute path → bytes), and names of those whose blocks no longer count. */
+  readonly logs?: ReadonlyMap<string, { readonly appended: ReadonlyMap<string, number>; readonly undone: readonly string[] }>
 }
 
 /** Bytes of `T.rollback`. */
@@ -89,10 +104,12 @@ export function printRollbackMetadata(d: RollbackDone, sync: Uint8Array): Buffer
 
 /** The HoodieRollbackMetadata of a rollback, as a record of Avro. */
 export function rollbackRecord(d: RollbackDone): Record<string, unknown> {
-  const partitions = [...d.deleted].map(([partitionPath, successDeleteFiles]) => [
-    partitionPath,
-    { partitionPath, successDeleteFiles, failedDeleteFiles: [], rollbackLogFiles: {}, logFilesFromFailedCommit: {} },
-  ])
+  const partitions = [...d.deleted].map(([partitionPath, successDeleteFiles]) => {
+    const logs = d.logs?.get(partitionPath)
+    const rollbackLogFiles = Object.fromEntries(logs?.appended ?? [])
+    const logFilesFromFailedCommit = Object.fromEntries((logs?.undone ?? []).map((name) => [name, 1]))
+    return [partitionPath, { partitionPath, successDeleteFiles, failedDeleteFiles: [], rollbackLogFiles, logFilesFromFailedCommit }]
+  })
   return {
     startRollbackTime: d.time,
     timeTakenInMillis: d.elapsedMs,
@@ -109,7 +126,7 @@ export function parseRollbackMetadata(bytes: Buffer, file: string): RollbackDone
   const r = readContainer(bytes, file) as {
     startRollbackTime: string
     timeTakenInMillis: number
-    partitionMetadata: Record<string, { successDeleteFiles: string[] }>
+    partitionMetadata: Record<string, PartitionDone>
     instantsRollback: { commitTime: string; action: string }[]
   }
   const target = r.instantsRollback[0]
@@ -119,5 +136,17 @@ export function parseRollbackMetadata(bytes: Buffer, file: string): RollbackDone
     elapsedMs: r.timeTakenInMillis,
     target: { time: target.commitTime, action: target.action },
     deleted: new Map(Object.entries(r.partitionMetadata).map(([p, m]) => [p, m.successDeleteFiles])),
+    logs: new Map(Object.entries(r.partitionMetadata).map(([p, m]) => [p, logsOf(m)])),
   }
+}
+
+interface PartitionDone {
+  readonly successDeleteFiles: string[]
+  readonly rollbackLogFiles: Record<string, number | bigint> | null
+  readonly logFilesFromFailedCommit: Record<string, number | bigint> | null
+}
+
+function logsOf(m: PartitionDone): { appended: ReadonlyMap<string, number>; undone: readonly string[] } {
+  const appended = new Map(Object.entries(m.rollbackLogFiles ?? {}).map(([path, bytes]) => [path, Number(bytes)]))
+  return { appended, undone: Object.keys(m.logFilesFromFailedCommit ?? {}) }
 }

@@ -25,6 +25,7 @@ export class Collector {
   readonly #context: WriteContext
   readonly #preparer: ChangePreparer
   readonly #output: GroupFiles
+  readonly #appends: boolean
   #groups: readonly BaseGroup[]
   #chunks: Chunk[] = []
   #bytes = 0
@@ -33,8 +34,10 @@ export class Collector {
   #spill: Spill | null = null
   #scratch: ScratchFile | null = null
 
-  constructor(context: WriteContext, preparer: ChangePreparer, groups: readonly BaseGroup[], output: GroupFiles) {
+  /** `appends` false: nothing is written while changes are read. */
+  constructor(context: WriteContext, preparer: ChangePreparer, groups: readonly BaseGroup[], output: GroupFiles, appends = true) {
     this.#context = context
+    this.#appends = appends
     this.#preparer = preparer
     this.#groups = groups
     this.#output = output
@@ -76,7 +79,7 @@ export class Collector {
 
   #mayAppend(): boolean {
     const empty = this.#truncated || this.#groups.every((g) => g.file.meta.rows === 0)
-    return empty && this.#context.spec.key.length > 0 && this.#chunks.every((c) => Appender.takes(c))
+    return this.#appends && empty && this.#context.spec.key.length > 0 && this.#chunks.every((c) => Appender.takes(c))
   }
 
   /** The rows appended so far become the groups that later changes are merged into. */

@@ -1,8 +1,9 @@
 import type { Clock } from '../../contract/clock.ts'
 import type { ObjectStore } from '../../contract/object-store.ts'
 import type { TableSpec, TableWriter } from '../../contract/table.ts'
+import type { Operation } from '../metadata/commit-metadata.ts'
 import { createOrOpenTable } from '../open-table.ts'
-import { CowTableWriter } from './table-writer.ts'
+import { CowTableWriter, MorTableWriter } from './table-writer.ts'
 
 export interface OpenTableDeps {
   readonly clock: Clock
@@ -12,6 +13,8 @@ export interface OpenTableDeps {
   readonly memoryBudget?: number
   /** Row groups are cut at about this many bytes, uncompressed; default 32 MiB. */
   readonly rowGroupBytes?: number
+  /** What commits say that they did; default UPSERT. */
+  readonly operation?: Operation
 }
 
 const DEFAULT_BUDGET = 128 << 20
@@ -23,9 +26,9 @@ const DEFAULT_ROW_GROUP = 32 << 20
  */
 export async function openTableWriter(store: ObjectStore, spec: TableSpec, deps: OpenTableDeps): Promise<TableWriter> {
   const found = await createOrOpenTable(store, spec, deps.clock)
-  return new CowTableWriter(store, found, {
-    clock: deps.clock,
-    scratchDir: deps.scratchDir,
+  const Writer = found.tableType === 'MERGE_ON_READ' ? MorTableWriter : CowTableWriter
+  return new Writer(store, found, {
+    ...deps,
     memoryBudget: deps.memoryBudget ?? DEFAULT_BUDGET,
     rowGroupBytes: deps.rowGroupBytes ?? DEFAULT_ROW_GROUP,
   })

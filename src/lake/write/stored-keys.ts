@@ -24,13 +24,18 @@ export class StoredKeys {
   /** Reads the keys of a group; `number` is its place in the list that `join` is given. */
   async add(group: BaseGroup, number: number): Promise<void> {
     for (let rowGroup = 0; rowGroup < group.file.meta.rowGroups.length; rowGroup++) {
-      const keys = await recordKeys(group.file, rowGroup)
-      for (const [place, rows] of this.#split(keys, group.bucket)) {
-        const block: KeyBlock = { group: number, rowGroup, rows, keys: pick(keys, rows) }
-        const list = this.#blocks.get(place) ?? []
-        list.push(await this.#spill.file.append(block, rows.length, block.keys.data.length))
-        this.#blocks.set(place, list)
-      }
+      await this.addBlock({ group: number, rowGroup, rows: null, keys: await recordKeys(group.file, rowGroup) }, group.bucket)
+    }
+  }
+
+  /** Keys of a group of bucket `bucket` (−1: of any bucket). */
+  async addBlock(block: KeyBlock, bucket: number): Promise<void> {
+    for (const [place, which] of this.#split(block.keys, bucket)) {
+      const rows = block.rows === null ? which : which.map((i) => block.rows![i])
+      const part: KeyBlock = { ...block, rows, keys: pick(block.keys, which) }
+      const list = this.#blocks.get(place) ?? []
+      list.push(await this.#spill.file.append(part, rows.length, part.keys.data.length))
+      this.#blocks.set(place, list)
     }
   }
 

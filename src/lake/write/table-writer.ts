@@ -1,19 +1,24 @@
+import { visibility } from '../../../timeline/view.ts'
 import type { Clock } from '../../contract/clock.ts'
 import type { LakeColumn, RowChanges } from '../../contract/columns.ts'
 import type { ObjectStore } from '../../contract/object-store.ts'
-import type { Checkpoint, Staged, TableSpec, TableWriter } from '../../contract/table.ts'
+import type { Checkpoint, Staged, TableSpec, TableWriter, WriteCounts } from '../../contract/table.ts'
 import { assert } from '../../failure/failure.ts'
 import { CommitProtocol } from '../commit-protocol.ts'
 import { CHANGE_COLUMNS } from '../index/bag-key.ts'
+import { parseBaseFileName } from '../layout/file-name.ts'
 import { ensurePartition } from '../layout/partition-metadata.ts'
 import type { MarkerKind } from '../layout/paths.ts'
 import { specOf } from '../layout/table-properties.ts'
 import { evolvedColumns } from '../merge/fit.ts'
 import { checkpointExtra } from '../metadata/checkpoint.ts'
-import { commitMetadata, type WriteStat } from '../metadata/commit-metadata.ts'
+import { commitMetadata, type Operation, type WriteStat } from '../metadata/commit-metadata.ts'
 import { columnsAt, tableSchemaText } from '../open-table.ts'
-import { latestBaseFiles } from '../read/slices.ts'
+import { mergeRulesOf } from '../read/merge-rules.ts'
+import { fileSlices, latestBaseFiles } from '../read/slices.ts'
+import type { WriteContext } from './group-files.ts'
 import { mergeFlush } from './merge-flush.ts'
+import { morFlush } from './mor-flush.ts'
 
 export interface WriterDeps {
   readonly clock: Clock
@@ -23,6 +28,8 @@ export interface WriterDeps {
   readonly memoryBudget: number
   /** Row groups are cut at about this many bytes, uncompressed. */
   readonly rowGroupBytes: number
+  /** What commits say that they did; default UPSERT. */
+  readonly operation?: Operation
 }
 
 interface OpenStage {
@@ -31,19 +38,37 @@ interface OpenStage {
   readonly spec: TableSpec
 }
 
-/** Copy-on-write, table version 6: each flush rewrites the base files of the file groups that its changes touch. */
-export class CowTableWriter implements TableWriter {
+interface Flushed {
+  readonly stats: readonly WriteStat[]
+  readonly counts: WriteCounts
+}
+
+/** What copy-on-write and merge-on-read have in common: one instant per flush, its schema and checkpoint, columns that grow. */
+abstract class HudiTableWriter implements TableWriter {
   readonly #store: ObjectStore
   readonly #deps: WriterDeps
   readonly #protocol: CommitProtocol
+  readonly #action: 'commit' | 'deltacommit'
   #spec: TableSpec
   #open: OpenStage | null = null
 
-  constructor(store: ObjectStore, spec: TableSpec, deps: WriterDeps) {
+  constructor(store: ObjectStore, spec: TableSpec, deps: WriterDeps, action: 'commit' | 'deltacommit') {
+    this.#action = action
     this.#store = store
     this.#spec = spec
     this.#deps = deps
     this.#protocol = new CommitProtocol(store, spec.path, deps.clock)
+  }
+
+  /** Writes the changes into data files that nobody sees yet. */
+  protected abstract flush(
+    protocol: CommitProtocol,
+    context: WriteContext,
+    changes: Iterable<RowChanges> | AsyncIterable<RowChanges>,
+  ): Promise<Flushed>
+
+  get #operation(): Operation {
+    return this.#deps.operation ?? 'UPSERT'
   }
 
   get spec(): TableSpec {
@@ -65,19 +90,18 @@ export class CowTableWriter implements TableWriter {
 
   async stage(changes: Iterable<RowChanges> | AsyncIterable<RowChanges>, memoryBudget = this.#deps.memoryBudget): Promise<Staged> {
     assert(this.#open === null, 'a stage is committed or abandoned before the next one')
-    const instant = await this.#protocol.begin('commit', 'UPSERT')
+    const instant = await this.#protocol.begin(this.#action, this.#operation)
     try {
       await this.#followOthers()
-      const ts = this.#protocol.timeline
-      const files = await latestBaseFiles(ts, null)
       const seed = Math.floor(this.#deps.clock.random() * 0x100000000)
       const announce = async (path: string, partition: string, kind: MarkerKind): Promise<void> => {
         await this.#protocol.mark(instant, path, kind)
-        if (kind === 'CREATE') await ensurePartition(this.#store, this.#spec.path, partition, instant, this.#deps.clock.now())
+        const isNew = kind === 'CREATE' && parseBaseFileName(path.slice(path.lastIndexOf('/') + 1)) !== null
+        if (isNew) await ensurePartition(this.#store, this.#spec.path, partition, instant, this.#deps.clock.now())
       }
       const scratchName = `${instant}-${this.#deps.clock.uuid()}`
       const where = { store: this.#store, out: this.#store, spec: this.#spec, instant, announce, seed, scratchName }
-      const { stats, counts } = await mergeFlush({ ...where, ...this.#deps, memoryBudget }, files, changes)
+      const { stats, counts } = await this.flush(this.#protocol, { ...where, ...this.#deps, memoryBudget }, changes)
       const staged = { instant, counts }
       this.#open = { staged, stats, spec: this.#spec }
       return staged
@@ -87,13 +111,13 @@ export class CowTableWriter implements TableWriter {
     }
   }
 
-  async commit(staged: Staged, checkpoint: Checkpoint): Promise<'committed' | 'conflict'> {
+  async commit(staged: Staged, checkpoint: Checkpoint | null): Promise<'committed' | 'conflict'> {
     const open = this.#opened(staged)
     const metadata = commitMetadata({
-      operation: 'UPSERT',
+      operation: this.#operation,
       stats: open.stats,
       schema: tableSchemaText(open.spec),
-      extra: checkpointExtra(checkpoint),
+      extra: checkpoint === null ? [] : checkpointExtra(checkpoint),
     })
     const result = await this.#protocol.complete(staged.instant, metadata)
     if (result === 'committed') this.#open = null
@@ -119,5 +143,37 @@ export class CowTableWriter implements TableWriter {
     const now = specOf(await ts.properties(), this.#spec.path, columns).columns
     const isChange = (name: string): boolean => CHANGE_COLUMNS.has(name)
     this.#spec = { ...this.#spec, columns: evolvedColumns(this.#spec.path, now, this.#spec.columns, isChange) }
+  }
+}
+
+/** Each flush rewrites the base files of the file groups that its changes touch. */
+export class CowTableWriter extends HudiTableWriter {
+  constructor(store: ObjectStore, spec: TableSpec, deps: WriterDeps) {
+    super(store, spec, deps, 'commit')
+  }
+
+  protected override async flush(
+    protocol: CommitProtocol,
+    context: WriteContext,
+    changes: Iterable<RowChanges> | AsyncIterable<RowChanges>,
+  ): Promise<Flushed> {
+    return mergeFlush(context, await latestBaseFiles(protocol.timeline, null), changes)
+  }
+}
+
+/** Each flush adds a log file to the file groups that its changes touch. */
+export class MorTableWriter extends HudiTableWriter {
+  constructor(store: ObjectStore, spec: TableSpec, deps: WriterDeps) {
+    super(store, spec, deps, 'deltacommit')
+  }
+
+  protected override async flush(
+    protocol: CommitProtocol,
+    context: WriteContext,
+    changes: Iterable<RowChanges> | AsyncIterable<RowChanges>,
+  ): Promise<Flushed> {
+    const ts = protocol.timeline
+    const rules = mergeRulesOf(await ts.properties(), ts.table)
+    return morFlush({ ...context, rules, visible: visibility(ts.timeline, null) }, await fileSlices(ts, null), changes)
   }
 }

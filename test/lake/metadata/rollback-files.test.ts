@@ -1,6 +1,6 @@
 import avsc from 'avsc'
 import { expect, test } from 'vitest'
-import { readContainer, writeContainer } from '../../../src/lake/metadata/avro-container.ts'
+import { readContainer } from '../../../src/lake/metadata/avro-container.ts'
 import {
   parseRollbackMetadata,
   parseRollbackPlan,
@@ -44,17 +44,18 @@ test("avsc's own container reader agrees", async () => {
   expect(JSON.stringify(records[0])).toContain('20261121035313556')
 })
 
-test('a plan that touches log files is refused', () => {
-  const plan = goldenFiles('v6_mor_rollback_pending')
-  expect([...plan.keys()].some((p) => p.includes('.log.'))).toBe(true)
-  const schema = PLAN.subarray(PLAN.indexOf('{"type":"record"'), PLAN.indexOf('"default":1}]}') + 14).toString()
-  const request = { partitionPath: 'us', fileId: 'f', latestBaseInstant: '1', filesToBeDeleted: [], logBlocksToBeDeleted: { x: 1 } }
-  const bytes = writeContainer(
-    schema,
-    { instantToRollback: { commitTime: '1', action: 'deltacommit' }, RollbackRequests: [request], version: 1 },
-    syncOf(PLAN),
+test('the rollback of a delta commit that Spark made, with its log files, is read, and printed back byte for byte', () => {
+  const files = goldenFiles('v6_mor_rollback_done')
+  const planned = files.get('.hoodie/20261121033429663.rollback.requested')!
+  const plan = parseRollbackPlan(planned, 'plan')
+  expect(plan.requests.filter((r) => r.logBlocksToBeDeleted.size > 0).map((r) => r.latestBaseInstant)).toEqual(
+    new Array(3).fill('20261121033316683'),
   )
-  expect(() => parseRollbackPlan(bytes, 'f')).toThrow(expect.objectContaining({ code: 'TRB-LAKE-008' }))
+  expect(printRollbackPlan(plan, syncOf(planned)).equals(planned)).toBe(true)
+  const finished = files.get('.hoodie/20261121033429663.rollback')!
+  const done = parseRollbackMetadata(finished, 'done')
+  expect([...done.logs!.get('eu')!.appended.values()]).toEqual([105])
+  expect(printRollbackMetadata(done, syncOf(finished)).equals(finished)).toBe(true)
 })
 
 test('a torn or foreign container is an error, at every length', () => {

@@ -1,0 +1,156 @@
+import type { LakeColumn } from '../../contract/columns.ts'
+import type { ObjectStore, ObjectWriter } from '../../contract/object-store.ts'
+import type { BlockHeader, BlockType } from '../../format/hudi-log/block.ts'
+import { deleteContent, printBlock } from '../../format/hudi-log/writer.ts'
+import type { WriteCodec } from '../../format/parquet/codec.ts'
+import { constantColumn, type PlainVector } from '../../format/parquet/column.ts'
+import { Scratch } from '../../format/parquet/scratch.ts'
+import { ParquetWriter } from '../../format/parquet/writer.ts'
+import { NULL_PARTITION } from '../layout/paths.ts'
+import { PARTITION_COLUMN } from '../layout/table-properties.ts'
+import type { ChangedRows } from '../merge/changed-rows.ts'
+import { nullColumn } from '../merge/gather.ts'
+import { avroSchemaText, META_COLUMNS, sanitizeName } from '../metadata/avro-schema.ts'
+import { SequenceNumbers } from './sequence-numbers.ts'
+
+/** What all log files of one commit have in common. */
+export interface LogTarget {
+  readonly store: ObjectStore
+  /** Hudi table name. */
+  readonly table: string
+  /** Stored columns (of a bag: the row id among them), without meta columns. */
+  readonly columns: readonly LakeColumn[]
+  /** Position of the row id of a bag in `columns`, −1 none. */
+  readonly rowIdColumn: number
+  readonly instant: string
+  readonly codec: WriteCodec
+  /** Avro schema text with meta columns, for the blocks' headers. */
+  readonly schema: string
+}
+
+export function logTarget(t: Omit<LogTarget, 'schema'>): LogTarget {
+  return { ...t, schema: avroSchemaText(t.table, t.columns, true) }
+}
+
+const META: readonly LakeColumn[] = META_COLUMNS.map((name) => ({ name, type: { kind: 'string' } }))
+
+/**
+ * Writes the log file of one file group in one commit: data blocks (Parquet) and delete blocks, each made in memory and then written
+ * whole. No key may be in both (readers differ in what they make of it). Nothing can be seen of the file before `close`.
+ */
+export class LogFileWriter {
+  readonly #target: LogTarget
+  readonly #fileId: string
+  readonly #partition: string
+  readonly #out: ObjectWriter
+  readonly #sequence: SequenceNumbers
+  readonly #scratch = new Scratch()
+  #bytes = 0
+  /** Records in data blocks, keys in delete blocks. */
+  records = 0
+  deletes = 0
+
+  private constructor(target: LogTarget, out: ObjectWriter, fileId: string, partition: string, ordinal: number) {
+    this.#target = target
+    this.#out = out
+    this.#fileId = fileId
+    this.#partition = partition
+    this.#sequence = new SequenceNumbers(target.instant, ordinal)
+  }
+
+  /** `ordinal`: number of the file in its commit, part of the sequence numbers. */
+  static async create(
+    target: LogTarget,
+    at: { readonly key: string; readonly fileId: string; readonly partition: string; readonly ordinal: number },
+  ): Promise<LogFileWriter> {
+    return new LogFileWriter(target, await target.store.writer(at.key), at.fileId, at.partition, at.ordinal)
+  }
+
+  /** A data block of these rows. */
+  async data(rows: ChangedRows): Promise<void> {
+    if (rows.count === 0) return
+    await this.#block('parquet', await this.#parquet(rows))
+    this.records += rows.count
+  }
+
+  /** A delete block of these record keys. */
+  async delete(keys: PlainVector): Promise<void> {
+    const count = keys.starts.length - 1
+    if (count === 0) return
+    await this.#block('delete', [deleteContent(keys, this.#partition)])
+    this.deletes += count
+  }
+
+  /** Returns the size of the file. */
+  async close(): Promise<number> {
+    await this.#out.close()
+    return this.#bytes
+  }
+
+  async abort(): Promise<void> {
+    await this.#out.abort()
+  }
+
+  async #block(type: BlockType, content: readonly Uint8Array[]): Promise<void> {
+    const header: BlockHeader = new Map([
+      ['instant', this.#target.instant],
+      ['schema', this.#target.schema],
+    ])
+    for (const part of printBlock(type, header, content)) {
+      await this.#out.write(part)
+      this.#bytes += part.length
+    }
+  }
+
+  async #parquet(rows: ChangedRows): Promise<readonly Uint8Array[]> {
+    const { table, columns, codec, instant, rowIdColumn, schema } = this.#target
+    const out = new Parts()
+    const name = sanitizeName(table)
+    const all = [...META, ...columns]
+    // ranges serve to skip row groups; a block is read whole
+    const withoutRange = new Set(all.map((c) => c.name))
+    const parquet = new ParquetWriter(out, { root: `hoodie.${name}.${name}_record`, columns: all, codec, withoutRange })
+    const { count } = rows
+    await parquet.beginRowGroup(count)
+    await parquet.writeColumn(constantColumn(Buffer.from(instant), count))
+    await parquet.writeColumn(this.#sequence.next(count))
+    await parquet.writeColumn(rows.keys)
+    await parquet.writeColumn(constantColumn(Buffer.from(this.#partition), count))
+    await parquet.writeColumn(constantColumn(Buffer.from(this.#fileId), count))
+    for (let c = 0; c < columns.length; c++) {
+      this.#scratch.reset()
+      if (c === rowIdColumn) await parquet.writeColumn(rows.keys)
+      else if (columns[c].name === PARTITION_COLUMN) {
+        const nulls = this.#partition === NULL_PARTITION
+        await parquet.writeColumn(nulls ? nullColumn({ kind: 'string' }, count) : constantColumn(Buffer.from(this.#partition), count))
+      } else await parquet.writeColumn(rows.column(c, this.#scratch.take))
+    }
+    parquet.endRowGroup()
+    await parquet.close(
+      new Map([
+        ['parquet.avro.schema', schema],
+        ['writer.model.name', 'avro'],
+      ]),
+    )
+    return out.parts
+  }
+}
+
+/** Keeps what is written: the writer of a Parquet file uses its buffer again for the next chunk, so each is copied. */
+class Parts implements ObjectWriter {
+  readonly parts: Uint8Array[] = []
+  #size = 0
+
+  async write(chunk: Uint8Array): Promise<void> {
+    this.parts.push(Buffer.from(chunk))
+    this.#size += chunk.length
+  }
+
+  async close(): Promise<number> {
+    return this.#size
+  }
+
+  async abort(): Promise<void> {
+    this.parts.length = 0
+  }
+}
