@@ -1,4 +1,5 @@
-import { completedWrites, newestWrite } from '../../../timeline/view.ts'
+import { effectiveTime } from '../../../timeline/timeline.ts'
+import { completedWrites, historyStart, newestWrite } from '../../../timeline/view.ts'
 import type { Clock } from '../../contract/clock.ts'
 import type { LakeColumn } from '../../contract/columns.ts'
 import type { ObjectStore } from '../../contract/object-store.ts'
@@ -11,7 +12,7 @@ import { columnsAt } from '../open-table.ts'
 import { TimelineStore } from '../timeline-store.ts'
 import { baseRows } from './base-rows.ts'
 import { type CommitRange, rowsOfCommits, writtenAfter } from './incremental.ts'
-import { latestOf, listBaseFiles } from './slices.ts'
+import { blockVisibility, listDataFiles, slicesOf } from './slices.ts'
 
 /** What to read. Instants are inclusive; null: now. `incremental`: rows of the commits after `from`, in their state as of `to`. */
 export type ScanRequest =
@@ -39,18 +40,20 @@ export const META: readonly LakeColumn[] = META_COLUMNS.map((name) => ({ name, t
  */
 export async function scanTable(store: ObjectStore, table: string, clock: Clock, request: ScanRequest): Promise<TableScan> {
   const ts = new TimelineStore(store, table, clock)
-  checkReadable(await ts.properties(), table)
+  const properties = await ts.properties()
+  checkReadable(properties, table)
   await ts.refresh()
-  const asOf = request.kind === 'incremental' ? request.to : request.asOf
-  const at = newestWrite(ts.timeline, asOf)
-  const first = completedWrites(ts.timeline, null).at(0)
-  if (at === null && asOf !== null && first !== undefined && request.kind !== 'incremental') {
-    throw new Failure('TRB-LAKE-018', { table, instant: asOf, first: first.time })
+  const asOf = request.kind === 'incremental' ? asOfRange(ts, request) : request.asOf
+  const at = asOf === '' ? null : newestWrite(ts.timeline, asOf)
+  const first = historyStart(ts.timeline)
+  if (at === null && asOf !== null && first !== null && request.kind !== 'incremental') {
+    throw new Failure('TRB-LAKE-018', { table, instant: asOf, first })
   }
   const columns = [...META, ...((await columnsAt(ts, asOf)) ?? [])]
-  const all = at === null ? [] : await slicesOf(ts, asOf)
-  const counts = request.kind === 'incremental' ? commitsOf(ts, request) : null
-  const slices = request.kind === 'incremental' ? all.filter((s) => writtenAfter(s, request.from)) : all
+  const all = at === null ? [] : await slicesOf(ts, await listDataFiles(store, table), asOf)
+  const counts = request.kind === 'incremental' ? commitsOf(ts, request, properties.get('hoodie.table.type')) : null
+  const slices = all.flatMap((s) => sliceFor(s, request)).sort(byPlace)
+  const visible = blockVisibility(ts, asOf)
   return {
     columns,
     instant: at?.time ?? null,
@@ -66,26 +69,40 @@ export async function scanTable(store: ObjectStore, table: string, clock: Clock,
   }
 }
 
-/**
- * Which commits an incremental read is about. Of a copy-on-write table, as Spark does it, only those on the active timeline: a row whose
- * commit has been archived is not new to anybody who reads in steps.
- */
-function commitsOf(ts: TimelineStore, range: CommitRange): (commit: string) => boolean {
-  const first = completedWrites(ts.timeline, null).at(0)?.time ?? ''
-  return (commit) => commit > range.from && (range.to === null || commit <= range.to) && commit >= first
+/** The slice as the request reads it; none when it has nothing for it. */
+function sliceFor(s: FileSlice, request: ScanRequest): FileSlice[] {
+  if (request.kind === 'incremental') return writtenAfter(s, request.from) ? [s] : []
+  if (request.kind === 'snapshot') return [s]
+  return s.base === null ? [] : [{ ...s, logs: [] }]
 }
 
-async function slicesOf(ts: TimelineStore, asOf: string | null): Promise<FileSlice[]> {
-  const files = await latestOf(ts, await listBaseFiles(ts.store, ts.table), asOf)
-  return files
-    .map((f): FileSlice => {
-      const base = { fileId: f.fileId, partition: f.partition, key: f.key, bytes: f.bytes, rows: -1, instant: f.instant }
-      return { partition: f.partition, fileId: f.fileId, baseInstant: f.instant, base, logs: [] }
-    })
-    .sort((a, b) => (a.partition === b.partition ? (a.fileId < b.fileId ? -1 : 1) : a.partition < b.partition ? -1 : 1))
+/** The newest instant that had taken effect by the end of a range: '' when none had. */
+function asOfRange(ts: TimelineStore, { to }: CommitRange): string | null {
+  if (to === null || ts.timeline.layout === 1) return to
+  return completedWrites(ts.timeline, null).findLast((i) => effectiveTime(i) <= to)?.time ?? ''
+}
+
+/**
+ * Which commits an incremental read is about: by their own time on layout 1, by the time at which they completed on layout 2. A commit that
+ * has been archived completed before the ones on the timeline; of a copy-on-write table of layout 1 its rows are left out, as Spark does.
+ */
+function commitsOf(ts: TimelineStore, range: CommitRange, tableType: string | undefined): (commit: string) => boolean {
+  const effective = new Map(completedWrites(ts.timeline, null).map((i) => [i.time, effectiveTime(i)]))
+  const activeOnly = ts.timeline.layout === 1 && tableType === 'COPY_ON_WRITE'
+  return (commit) => {
+    const time = effective.get(commit) ?? commit
+    if (activeOnly && !effective.has(commit)) return false
+    return time > range.from && (range.to === null || time <= range.to)
+  }
+}
+
+function byPlace(a: FileSlice, b: FileSlice): number {
+  if (a.partition !== b.partition) return a.partition < b.partition ? -1 : 1
+  return a.fileId < b.fileId ? -1 : a.fileId > b.fileId ? 1 : 0
 }
 
 async function* sliceRows(store: ObjectStore, slice: FileSlice, columns: readonly LakeColumn[]): AsyncGenerator<RowChunk> {
+  if (slice.logs.length > 0) throw new Failure('TRB-LAKE-008', { file: slice.logs[0].key })
   if (slice.base === null) return
   yield* baseRows(await ParquetFile.open(store, slice.base.key, slice.base.bytes), columns, NOTHING_HIDDEN)
 }
