@@ -106,6 +106,8 @@ describe('nevers', () => {
       'src/lake/timeline-store.ts',
       'src/lake/lake-lock.ts', // .tributary/lock
       'src/lake/watermark-store.ts', // .tributary/watermarks/
+      'src/lake/service/archive-log.ts', // .hoodie/archived/
+      'src/lake/service/archive-lsm.ts', // .hoodie/timeline/history/
       'src/lake/layout/partition-metadata.ts', // .hoodie_partition_metadata, beside the data files
     ]
     expect(grep(product, /\bstore\.(put|putIfAbsent|replaceIfTag)\(/i, owners)).toEqual([])

@@ -41,6 +41,20 @@ export function readContainer(bytes: Buffer, file: string): unknown {
   }
 }
 
+/** One record without a frame, as log blocks hold them. */
+export function encodeRecord(schema: string, record: unknown): Buffer {
+  return typeOf(schema).toBuffer(record)
+}
+
+/** The reverse. TRB-LAKE-004 when the bytes are no such record. */
+export function decodeRecord(schema: string, bytes: Buffer, file: string): unknown {
+  try {
+    return typeOf(schema).fromBuffer(bytes)
+  } catch (e) {
+    throw new Failure('TRB-LAKE-004', { file }, e)
+  }
+}
+
 function typeOf(schema: string): avsc.Type {
   let type = types.get(schema)
   if (type === undefined) {

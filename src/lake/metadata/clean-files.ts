@@ -6,8 +6,7 @@ import { readContainer, writeContainer } from './avro-container.ts'
 
 const STR = '{"type":"string","avro.java.string":"String"}'
 const LIST = `{"type":"array","items":${STR}}`
-const EXTRA =
-  `{"name":"extraMetadata","type":["null",{"type":"map","values":${STR},"avro.java.string":"String","default":null}],"default":null}`
+const EXTRA = `{"name":"extraMetadata","type":["null",{"type":"map","values":${STR},"avro.java.string":"String","default":null}],"default":null}`
 
 /** Fields of HoodieCleanerPlan, as Hudi writes them into the header of its files. */
 export const CLEAN_PLAN_FIELDS =
