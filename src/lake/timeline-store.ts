@@ -68,11 +68,15 @@ export class TimelineStore {
     return this.#placed().layout
   }
 
-  /** Reads the whole timeline again. */
+  /** Reads the whole timeline again. Where there is no table it is empty. */
   async refresh(): Promise<void> {
     this.latest = null
     this.slices = null
     const layout = await this.#ready()
+    if (layout === null) {
+      this.#timeline = EMPTY
+      return
+    }
     this.#timeline = { layout, instants: await this.#instantsFrom('') }
   }
 
@@ -84,7 +88,7 @@ export class TimelineStore {
   async refreshTail(from: string): Promise<boolean> {
     const layout = await this.#ready()
     const known = this.#timeline.instants
-    if (this.#timeline.layout !== layout) return false
+    if (layout === null || this.#timeline.layout !== layout) return false
     const open = pendingInstants(this.#timeline).at(0)?.time ?? from
     const start = open < from ? open : from
     const older = known.filter((i) => i.time < start)
@@ -286,8 +290,15 @@ export class TimelineStore {
     }
   }
 
-  async #ready(): Promise<Layout> {
-    if (this.#place === null) await this.properties()
+  /** Layout of the timeline; null: there is no table. */
+  async #ready(): Promise<Layout | null> {
+    if (this.#place !== null) return this.layout
+    try {
+      await this.properties()
+    } catch (e) {
+      if (isFailure(e, 'TRB-LAKE-001')) return null
+      throw e
+    }
     return this.layout
   }
 

@@ -34,16 +34,18 @@ export class TrivialWriter {
   readonly protocol: CommitProtocol
   readonly #store: ObjectStore
   readonly #clock: Clock
+  readonly #spec: TableSpec
   #created = false
 
-  constructor(store: ObjectStore, clock: Clock) {
+  constructor(store: ObjectStore, clock: Clock, tableVersion: 6 | 9 = 6) {
     this.#store = store
     this.#clock = clock
+    this.#spec = { ...SPEC, tableVersion }
     this.protocol = new CommitProtocol(store, SPEC.path, clock)
   }
 
   async write(writes: Writes, checkpoint: Checkpoint): Promise<'committed' | 'conflict'> {
-    if (!this.#created) await createOrOpenTable(this.#store, SPEC, this.#clock)
+    if (!this.#created) await createOrOpenTable(this.#store, this.#spec, this.#clock)
     this.#created = true
     const time = await this.protocol.begin('commit', 'UPSERT')
     const current = await latestBaseFiles(this.protocol.timeline, null)
