@@ -28,7 +28,7 @@ export default defineConfig({
         test: {
           name: 's3',
           include: ['test/**/*.s3.test.ts'],
-          globalSetup: ['test/support/s3-server.ts'],
+          globalSetup: ['test/support/s3-server.ts', 'test/support/postgres-server.ts'],
           testTimeout: 60_000,
         },
       },

@@ -1,5 +1,5 @@
 // npm test [-- names or vitest flags]        everything that needs nothing but npm
-//   --projects=pure,pg,s3,interop   which suites (default pure,pg,s3)      --strict or TRIBUTARY_TEST_STRICT=1   skipped is failed
+//   --projects=pure,pg,s3,interop   which suites (default pure,pg)      --strict or TRIBUTARY_TEST_STRICT=1   skipped is failed
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -78,7 +78,7 @@ async function main(): Promise<number> {
   const own = (a: string): boolean => a.startsWith('--projects=') || a === '--strict'
   const args = process.argv.slice(2)
   const strict = args.includes('--strict') || process.env['TRIBUTARY_TEST_STRICT'] === '1'
-  let projects = (args.find((a) => a.startsWith('--projects='))?.slice('--projects='.length) ?? 'pure,pg,s3').split(',')
+  let projects = (args.find((a) => a.startsWith('--projects='))?.slice('--projects='.length) ?? 'pure,pg').split(',')
   const absent: string[] = []
   const noPostgres = projects.includes('pg') ? postgresMissing() : null
   if (noPostgres !== null) {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type Fault, MemoryStore, SimulatedCrash } from '../../../src/storage/memory/memory-store.ts'
-import { objectStoreSuite } from '../../conformance/object-store.ts'
+import { keysOf, objectStoreSuite } from '../../conformance/object-store.ts'
 import { fixedClock } from '../../support/fixed-clock.ts'
 
 describe('memory store', () => {
@@ -65,4 +65,51 @@ test('calls and bytes are counted', async () => {
   expect(s.counter.counts.get('get')).toEqual({ calls: 1, bytes: 10 })
   expect(s.counter.counts.get('range')).toEqual({ calls: 1, bytes: 4 })
   expect(s.counter.totalCalls).toBe(3)
+})
+
+test('when the answer to replaceIfTag gets lost, the version that is there tells whose it is', async () => {
+  const s = new MemoryStore(fixedClock())
+  await s.put('k', body)
+  const { tag } = (await s.head('k'))!
+  s.faults = (_, call) => (call === 'replaceIfTag' ? 'lost' : null)
+  expect(await s.replaceIfTag('k', Buffer.from('y'), tag)).toBe('replaced')
+  expect(await s.replaceIfTag('k', Buffer.from('z'), tag)).toBe('stale')
+  expect((await s.get('k')).toString()).toBe('y')
+})
+
+test('a lost answer to put, or to the end of a writer, is no failure', async () => {
+  const s = new MemoryStore(fixedClock())
+  s.faults = (_, call) => (call === 'put' || call === 'writer.close' ? 'lost' : null)
+  await s.put('k', body)
+  const w = await s.writer('w')
+  await w.write(body)
+  expect(await w.close()).toBe(1)
+  expect([...s.snapshot().keys()]).toEqual(['k', 'w'])
+})
+
+test('every call of the contract can crash', async () => {
+  const calls: [string, (s: MemoryStore) => Promise<unknown>][] = [
+    ['get', (s) => s.get('k')],
+    ['range', (s) => s.range('k', 0, 1)],
+    ['put', (s) => s.put('n', body)],
+    ['putIfAbsent', (s) => s.putIfAbsent('n', body)],
+    ['replaceIfTag', (s) => s.replaceIfTag('k', body, 'v1')],
+    ['head', (s) => s.head('k')],
+    ['list', (s) => keysOf(s, '')],
+    ['delete', (s) => s.delete(['k'])],
+    ['writer.write', async (s) => (await s.writer('w')).write(body)],
+    ['writer.close', async (s) => (await s.writer('w')).close()],
+    ['writer.abort', async (s) => (await s.writer('w')).abort()],
+  ]
+  for (const [name, call] of calls) {
+    const s = new MemoryStore(fixedClock())
+    await s.put('k', body)
+    const seen: string[] = []
+    s.faults = (_, made) => {
+      seen.push(made)
+      return made === name ? 'crash-before' : null
+    }
+    await expect(call(s), name).rejects.toBeInstanceOf(SimulatedCrash)
+    expect(seen, name).toContain(name)
+  }
 })
