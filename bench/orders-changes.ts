@@ -104,12 +104,12 @@ export function* baseChanges(rows: number, chunk = 20_000): Generator<RowChanges
   }
 }
 
-/** 90 % updates of distinct rows, 10 % new rows. */
-export function* upsertChanges(rows: number, count: number, chunk = 10_000): Generator<RowChanges> {
-  const next = random(50)
+/** 90 % updates of distinct rows, 10 % new rows; `version` is the rows' version, and their seed. */
+export function* upsertChanges(rows: number, count: number, chunk = 10_000, version = 2): Generator<RowChanges> {
+  const next = random(48 + version)
   const updates = Math.floor(count * 0.9)
   const seen = new Set<number>()
   while (seen.size < updates) seen.add(next() % rows)
   const ids = Int32Array.from([...seen, ...Array.from({ length: count - updates }, (_, i) => rows + i)])
-  for (let from = 0; from < count; from += chunk) yield ordersChanges(ids.slice(from, from + chunk), 2, from + 7)
+  for (let from = 0; from < count; from += chunk) yield ordersChanges(ids.slice(from, from + chunk), version, from + 7)
 }
