@@ -32,6 +32,25 @@ export async function recover(ts: TimelineStore): Promise<readonly RolledBack[]>
   return done
 }
 
+/** Carries rollbacks through that had begun, and leaves everything else as it is. The timeline must be fresh. */
+export async function finishRollbacks(ts: TimelineStore): Promise<readonly RolledBack[]> {
+  const done: RolledBack[] = []
+  for (const s of recoveryPlan(ts.timeline)) {
+    if (s.do === 'finish') done.push(await finish(ts, s.instant.time, s.instant.state === 'requested'))
+    else if (s.do === 'discard') await ts.perform({ event: 'remove', action: 'rollback', time: s.instant.time })
+    else if (s.do === 'refuse' && s.instant.action === 'rollback') await refuseOrPass(ts, s)
+  }
+  return done
+}
+
+/** Fails with TRB-LAKE-012 while a writer that keeps a heartbeat for its instant is alive. */
+export async function refuseLiveWriter(ts: TimelineStore, time: string): Promise<void> {
+  const age = await ts.heartbeatAge(time)
+  if (age !== null && age < HEARTBEAT_MS) {
+    throw new Failure('TRB-LAKE-012', { table: ts.table, instant: time, age: Math.round(age / 1000) })
+  }
+}
+
 /** Takes a pending instant and all its files away. Invariant I8: the table is as if it had never begun. */
 export async function rollBack(ts: TimelineStore, time: string, action: Action): Promise<RolledBack> {
   const by = ts.nextTime()
@@ -43,11 +62,7 @@ export async function rollBack(ts: TimelineStore, time: string, action: Action):
 async function refuseOrPass(ts: TimelineStore, s: RecoveryStep): Promise<void> {
   const { time, action } = s.instant
   if (s.do === 'refuse') throw new Failure('TRB-LAKE-010', { table: ts.table, action, instant: time, why: s.why })
-  if (s.do !== 'roll-back') return
-  const age = await ts.heartbeatAge(time)
-  if (age !== null && age < HEARTBEAT_MS) {
-    throw new Failure('TRB-LAKE-012', { table: ts.table, instant: time, age: Math.round(age / 1000) })
-  }
+  if (s.do === 'roll-back') await refuseLiveWriter(ts, time)
 }
 
 /** Carries a rollback through from its plan. Every part may have been done before: files that are gone are no error. */

@@ -10,7 +10,7 @@ import { readContainer } from '../metadata/avro-container.ts'
 import type { TimelineStore } from '../timeline-store.ts'
 import { type Archive, type LeavingInstant, LogArchive } from './archive-log.ts'
 import { LsmArchive } from './archive-lsm.ts'
-import { refuseDuringRestore } from './step.ts'
+import { openForService } from './open.ts'
 import { dataFiles } from './stored-slices.ts'
 
 export interface ArchiveReport {
@@ -39,8 +39,7 @@ export async function planArchive(ts: TimelineStore, policy: ArchivePolicy): Pro
  * an earlier process had archived but not taken off is taken off only. TRB-LAKE-010 while a restore has begun.
  */
 export async function archive(ts: TimelineStore, policy: ArchivePolicy, keep?: Archive): Promise<ArchiveReport> {
-  await ts.refresh()
-  refuseDuringRestore(ts)
+  await openForService(ts)
   if (archivable(ts.timeline, policy, []).length === 0) return { instants: [], strays: [] }
   const to = keep ?? (await archiveOf(ts))
   const there = await to.newest()

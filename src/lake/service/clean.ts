@@ -15,7 +15,8 @@ import {
 import { replacedGroups } from '../read/slices.ts'
 import type { TimelineStore } from '../timeline-store.ts'
 import { neededBy } from './needed.ts'
-import { perform, refuseDuringRestore } from './step.ts'
+import { openForService } from './open.ts'
+import { perform } from './step.ts'
 import { type StoredFile, storedSlices } from './stored-slices.ts'
 
 /** What a clean takes away. */
@@ -48,8 +49,7 @@ export async function planClean(ts: TimelineStore, policy: CleanPolicy): Promise
  * Creates no instant when nothing is due. TRB-LAKE-010 while a restore has begun.
  */
 export async function clean(ts: TimelineStore, policy: CleanPolicy): Promise<readonly CleanReport[]> {
-  await ts.refresh()
-  refuseDuringRestore(ts)
+  await openForService(ts)
   const done = await finishCleans(ts)
   const work = await planClean(ts, policy)
   if (work.files.length === 0) return done.length > 0 ? done : [{ instant: null, from: work.from, files: 0, bytes: 0 }]

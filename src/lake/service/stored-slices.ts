@@ -47,7 +47,8 @@ export async function storedSlices(ts: TimelineStore): Promise<readonly StoredSl
     else list.push(file)
   }
   const bases = new Map<string, string[]>()
-  const logs: { readonly file: StoredFile; readonly fileId: string; readonly instant: string; readonly cdc: boolean }[] = []
+  const logs: StoredLog[] = []
+  const orphans = new Map<string, StoredLog[]>()
   for await (const file of dataFiles(ts)) {
     const base = parseBaseFileName(file.name)
     if (base !== null) {
@@ -58,13 +59,21 @@ export async function storedSlices(ts: TimelineStore): Promise<readonly StoredSl
       continue
     }
     const log = parseLogFileName(file.name)
-    if (log !== null) logs.push({ file, fileId: log.fileId, instant: log.baseInstant, cdc: log.cdc })
+    if (log !== null) logs.push({ file, fileId: log.fileId, instant: log.baseInstant })
   }
   for (const list of bases.values()) list.sort()
   for (const l of logs) {
     if (!counts(l.instant)) continue
     const group = `${l.file.partition}\n${l.fileId}`
-    add(`${group}\n${sliceOf(ts, bases.get(group) ?? [], l.instant)}`, l.file)
+    const own = bases.get(group) ?? []
+    const base = ts.layout === 1 ? l.instant : baseOf(ts, own, l.instant)
+    if (base !== null) add(`${group}\n${base}`, l.file)
+    else orphans.set(group, [...(orphans.get(group) ?? []), l])
+  }
+  // Logs before the first base file make up one version, named after its oldest.
+  for (const [group, list] of orphans) {
+    const oldest = list.map((l) => l.instant).sort()[0]
+    for (const l of list) add(`${group}\n${oldest}`, l.file)
   }
   return [...slices].map(([key, stored]) => {
     const [partition, fileId, baseInstant] = key.split('\n')
@@ -72,14 +81,18 @@ export async function storedSlices(ts: TimelineStore): Promise<readonly StoredSl
   })
 }
 
+interface StoredLog {
+  readonly file: StoredFile
+  readonly fileId: string
+  readonly instant: string
+}
+
 /**
- * Base instant of the version that a log belongs to. Layout 1: the one in its name. Layout 2: the newest base that was begun when the log's
- * commit completed; of an archived commit that is not known, and then it counts for the version after it, so that it is kept rather longer.
+ * Layout 2: the newest base that had been begun when the log's commit completed; null: there was none. Of an archived commit the completion is not
+ * known: then its log counts for the base after it, so that it is kept rather longer.
  */
-function sliceOf(ts: TimelineStore, bases: readonly string[], instant: string): string {
-  if (ts.timeline.layout === 1) return instant
+function baseOf(ts: TimelineStore, bases: readonly string[], instant: string): string | null {
   const commit = ts.timeline.instants.find((i) => i.time === instant && i.completion !== null)
-  const before = commit === undefined ? null : bases.findLast((b) => b <= commit.completion!)
-  if (before !== null && before !== undefined) return before
-  return (commit === undefined ? bases.find((b) => b > instant) : undefined) ?? bases.findLast((b) => b <= instant) ?? instant
+  const next = commit === undefined ? bases.find((b) => b > instant) : undefined
+  return next ?? bases.findLast((b) => b <= (commit?.completion ?? instant)) ?? null
 }

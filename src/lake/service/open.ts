@@ -1,0 +1,13 @@
+import { checkWritable } from '../layout/table-properties.ts'
+import type { TimelineStore } from '../timeline-store.ts'
+import { refuseDuringRestore } from './step.ts'
+
+/**
+ * What every service that changes a table begins with: configuration and timeline read again. Refuses tables that must not be changed
+ * (see checkWritable), and those of which a restore has begun (TRB-LAKE-010).
+ */
+export async function openForService(ts: TimelineStore): Promise<void> {
+  checkWritable(await ts.properties(), ts.table)
+  await ts.refresh()
+  refuseDuringRestore(ts)
+}
