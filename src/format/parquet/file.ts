@@ -10,6 +10,9 @@ import { ownMemory } from './scratch.ts'
 
 const FIRST_READ = 64 * 1024
 
+/** What a file is read with: a store, or a part of another file. */
+export type RangedReads = Pick<ObjectStore, 'range' | 'rangeInto'>
+
 /** A stored chunk as it lies in the file. */
 export interface RawChunk {
   readonly meta: ChunkMeta
@@ -22,9 +25,9 @@ export class ParquetFile {
   readonly size: number
   readonly meta: FileMeta
   readonly columns: readonly FileColumn[]
-  readonly store: ObjectStore
+  readonly store: RangedReads
 
-  private constructor(store: ObjectStore, key: string, size: number, meta: FileMeta) {
+  private constructor(store: RangedReads, key: string, size: number, meta: FileMeta) {
     this.store = store
     this.key = key
     this.size = size
@@ -33,7 +36,7 @@ export class ParquetFile {
   }
 
   /** Reads the footer. `size` is the object's size in bytes. */
-  static async open(store: ObjectStore, key: string, size: number): Promise<ParquetFile> {
+  static async open(store: RangedReads, key: string, size: number): Promise<ParquetFile> {
     const bad = (problem: string): never => {
       throw new Failure('TRB-LAKE-401', { file: key, problem })
     }

@@ -206,7 +206,8 @@ function gatherDictionary(sources: readonly (Column | null)[], { source, row, co
   return { kind: 'dictionary', values: out.build(), indexes, used: true }
 }
 
-function bytesAt(v: Column, r: number): [data: Buffer, from: number, to: number] {
+/** Where the bytes of row `r` are; from −1: it is null. */
+export function bytesAt(v: Column, r: number): [data: Buffer, from: number, to: number] {
   if (v.kind === 'plain') return [v.data, ...plainEntry(v, r)]
   assert(v.kind === 'bytes', 'columns of one type have one layout')
   return v.valid !== null && v.valid[r] === 0 ? [v.data, -1, -1] : [v.data, v.offsets[r], v.offsets[r + 1]]

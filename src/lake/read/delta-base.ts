@@ -1,0 +1,145 @@
+import { type PlainVector, plainOfBytes, plainOfDictionary } from '../../format/parquet/column.ts'
+import type { ParquetFile } from '../../format/parquet/file.ts'
+import { hashInto } from '../index/keys.ts'
+import { IntList } from '../merge/int-list.ts'
+import type { Reduced } from './delta-reduce.ts'
+import { KEY_SEED } from './log-chunk.ts'
+import type { LogColumns } from './log-columns.ts'
+import { compareOrdering, type Ordering } from './ordering.ts'
+
+const KEY = '_hoodie_record_key'
+
+/** How the survivors of the log meet the rows of the base file. */
+export interface Met {
+  /** Ordinals of base rows that go, ascending. */
+  readonly hidden: IntList
+  /** Key → row group and row in it of the base row that it replaces, −1 none. */
+  readonly group: Int32Array
+  readonly row: Int32Array
+  /** Key → 1: the base row is newer and stays, the log has nothing to add. */
+  readonly outlived: Uint8Array
+  /** Ordering values of the rows of a row group; kept only where values may have to be taken from the right place. */
+  readonly ordering: ReadonlyMap<number, Ordering>
+}
+
+/** Base rows of one row group whose keys the log has. */
+export interface KeyMatches {
+  readonly group: number
+  /** Rows in the group, ascending, and the number of each one's key. */
+  readonly row: Int32Array
+  readonly key: Int32Array
+}
+
+/** A base without rows: everything in the log is new. */
+export function nothingMet(keys: number): Met {
+  return {
+    hidden: new IntList(),
+    group: new Int32Array(keys).fill(-1),
+    row: new Int32Array(keys).fill(-1),
+    outlived: new Uint8Array(keys),
+    ordering: new Map(),
+  }
+}
+
+/** Looks the keys of the base file up, row group by row group; only the key column is read, and only of groups whose range the log's keys touch. */
+export async function* matchKeys(file: ParquetFile, reduced: Reduced): AsyncGenerator<KeyMatches> {
+  const range = keyRange(reduced)
+  for (let group = 0; group < file.meta.rowGroups.length; group++) {
+    if (range === null || outside(file, group, range)) continue
+    yield matchGroup(await groupKeys(file, group), reduced, group)
+  }
+}
+
+/** Decides, for each match, whether the survivor or the base row stays. `first` is the ordinal of each row group's first row. */
+export async function meet(file: ParquetFile, matches: AsyncIterable<KeyMatches>, reduced: Reduced, of: LogColumns): Promise<Met> {
+  const met = nothingMet(reduced.keys.size)
+  const ordering = new Map<number, Ordering>()
+  const first = firstOrdinals(file)
+  const byEvent = of.rules.mode === 'event-time'
+  for await (const { group, row, key } of matches) {
+    if (row.length === 0) continue
+    const base = byEvent ? await groupOrdering(file, group, of) : null
+    if (base !== null && reduced.below !== null) ordering.set(group, base)
+    for (let i = 0; i < row.length; i++) {
+      const k = key[i]
+      const e = reduced.winner[k]
+      if (base !== null && !reduced.unconditional(e)) {
+        const chunk = reduced.chunks[reduced.chunkOf(e)]
+        if (compareOrdering(chunk.ordering, reduced.rowOf(e), base, row[i]) < 0) {
+          met.outlived[k] = 1
+          continue
+        }
+      }
+      met.group[k] = group
+      met.row[k] = row[i]
+      met.hidden.push(first[group] + row[i])
+    }
+  }
+  return { ...met, ordering }
+}
+
+/** Ordinal of the first row of each row group. */
+export function firstOrdinals(file: ParquetFile): Int32Array {
+  const { rowGroups } = file.meta
+  const first = new Int32Array(rowGroups.length + 1)
+  for (const [g, { rows }] of rowGroups.entries()) first[g + 1] = first[g] + rows
+  return first
+}
+
+/** The record keys of a row group. */
+export async function groupKeys(file: ParquetFile, group: number): Promise<PlainVector> {
+  const column = await file.read(group, KEY, { kind: 'string' })
+  if (column === null) return { kind: 'plain', data: Buffer.alloc(0), starts: new Int32Array(file.meta.rowGroups[group].rows + 1) }
+  if (column.kind === 'dictionary') return plainOfDictionary(column)
+  return column.kind === 'bytes' ? plainOfBytes(column, 0, column.offsets.length - 1) : (column as PlainVector)
+}
+
+function matchGroup({ data, starts }: PlainVector, reduced: Reduced, group: number): KeyMatches {
+  const row = new IntList()
+  const key = new IntList()
+  const h0 = new Int32Array(1)
+  const h1 = new Int32Array(1)
+  const n = starts.length - 1
+  for (let i = 0; i < n; i++) {
+    const from = starts[i] + 4
+    const to = starts[i + 1]
+    if (to < from) continue
+    hashInto(data, from, to, KEY_SEED, h0, h1, 0)
+    const k = reduced.keys.find(h0[0], h1[0], data, from, to)
+    if (k < 0) continue
+    row.push(i)
+    key.push(k)
+  }
+  return { group, row: row.view(), key: key.view() }
+}
+
+async function groupOrdering(file: ParquetFile, group: number, of: LogColumns): Promise<Ordering> {
+  const { rows } = file.meta.rowGroups[group]
+  const columns = []
+  for (const c of of.fields.columns) columns.push(await file.read(group, c.name, c.type))
+  return of.fields.ofRows(columns, rows)
+}
+
+/** Least and greatest key of the log; null: it has none. */
+function keyRange(reduced: Reduced): { readonly min: Buffer; readonly max: Buffer } | null {
+  let min: Buffer | null = null
+  let max: Buffer | null = null
+  for (const { keys } of reduced.chunks) {
+    for (let i = 0; i + 1 < keys.offsets.length; i++) {
+      const from = keys.offsets[i]
+      const to = keys.offsets[i + 1]
+      if (min === null || keys.data.compare(min, 0, min.length, from, to) < 0) min = keys.data.subarray(from, to)
+      if (max === null || keys.data.compare(max, 0, max.length, from, to) > 0) max = keys.data.subarray(from, to)
+    }
+  }
+  return min === null || max === null ? null : { min, max }
+}
+
+/** No key of the row group can be one of the log's. */
+function outside(file: ParquetFile, group: number, range: { readonly min: Buffer; readonly max: Buffer }): boolean {
+  const column = file.column(KEY)
+  if (column === null) return true
+  const s = file.meta.rowGroups[group].columns[column.firstLeaf].statistics
+  if (s === null || s.min === null || s.max === null) return false
+  return Buffer.compare(s.max, range.min) < 0 || Buffer.compare(s.min, range.max) > 0
+}

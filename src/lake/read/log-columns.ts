@@ -1,0 +1,53 @@
+import type { LakeColumn } from '../../contract/columns.ts'
+import type { MergeRules } from '../../contract/slice.ts'
+import { META_COLUMNS } from '../metadata/avro-schema.ts'
+import { OrderingFields } from './ordering.ts'
+
+/** The meta columns, as columns. */
+export const META: readonly LakeColumn[] = META_COLUMNS.map((name) => ({ name, type: { kind: 'string' } }))
+
+const KEY = '_hoodie_record_key'
+const IS_DELETED = '_hoodie_is_deleted'
+/** Written by Flink: I, -U, U, D. */
+const OPERATION = '_hoodie_operation'
+
+/** What is read of a log: the columns that are wanted, then those that merging needs beside them. */
+export class LogColumns {
+  /** Meta columns first. */
+  readonly wanted: readonly LakeColumn[]
+  readonly all: readonly LakeColumn[]
+  readonly key: number
+  readonly ordering: readonly number[]
+  /** Columns with a value that makes a row a delete: an absent column has none. */
+  readonly deletes: readonly { readonly column: number; readonly value: Buffer | true }[]
+  /** Wanted columns of strings or bytes where this value means: keep the stored one. */
+  readonly unavailable: Buffer | null
+  readonly fields: OrderingFields
+  readonly rules: MergeRules
+
+  /** `schema`: all columns of the table. `names`: those wanted beside the meta columns; null: all. */
+  constructor(table: string, schema: readonly LakeColumn[], names: readonly string[] | null, rules: MergeRules) {
+    this.rules = rules
+    this.wanted = [...META, ...schema.filter((c) => names === null || names.includes(c.name))]
+    const all = [...this.wanted]
+    const place = (column: LakeColumn): number => {
+      const at = all.findIndex((c) => c.name === column.name)
+      return at >= 0 ? at : all.push(column) - 1
+    }
+    const known = (name: string): LakeColumn | undefined => schema.find((c) => c.name === name)
+    this.key = all.findIndex((c) => c.name === KEY)
+    const ordering = rules.ordering.flatMap((name) => known(name) ?? [])
+    this.fields = new OrderingFields(table, ordering)
+    this.ordering = ordering.map(place)
+    const deletes: { column: number; value: Buffer | true }[] = []
+    deletes.push({ column: place({ name: IS_DELETED, type: { kind: 'boolean' } }), value: true })
+    deletes.push({ column: place({ name: OPERATION, type: { kind: 'string' } }), value: Buffer.from('D') })
+    if (rules.deleteMarker !== null) {
+      const { column, value } = rules.deleteMarker
+      deletes.push({ column: place({ name: column, type: { kind: 'string' } }), value: Buffer.from(value) })
+    }
+    this.deletes = deletes
+    this.unavailable = rules.unavailable === null ? null : Buffer.from(rules.unavailable)
+    this.all = all
+  }
+}
