@@ -1,7 +1,8 @@
 import zlib from 'node:zlib'
-import { compressSync, uncompressSync } from 'snappy'
+import { compressSync as nativeCompress } from 'snappy'
 import { Failure } from '../../failure/failure.ts'
-import { decodeLiterals, encodeLiterals, literalsBound } from './snappy-literals.ts'
+import { decodeSnappy, SLACK } from './snappy-decode.ts'
+import { encodeLiterals, literalsBound } from './snappy-literals.ts'
 
 /** Numbers of parquet.thrift's CompressionCodec. */
 export const CODEC = { none: 0, snappy: 1, gzip: 2, lzo: 3, brotli: 4, lz4: 5, zstd: 6, lz4Raw: 7 } as const
@@ -27,6 +28,11 @@ export function compress(codec: WriteCodec, raw: Uint8Array, room: (bytes: numbe
   return raw
 }
 
+/** A copy of the result: the decoder's own memory is fresh pages for each call, which the system clears first. */
+function compressSync(raw: Uint8Array): Buffer {
+  return nativeCompress(raw, { copyOutputData: true })
+}
+
 function incompressible(raw: Uint8Array): boolean {
   const at = raw.length >> 1
   return compressSync(raw.subarray(at, at + SAMPLE)).length > SAMPLE * 0.97
@@ -44,9 +50,11 @@ export function decompress(codec: number, stored: Uint8Array, rawSize: number, f
       raw = stored
       break
     case CODEC.snappy: {
-      // what didn't shrink is most likely literals
-      const literals = stored.length >= rawSize ? room(rawSize) : null
-      raw = literals !== null && decodeLiterals(stored, literals) ? literals : (uncompressSync(stored) as Buffer)
+      // a copy of 64 bytes takes three at least: what promises more isn't worth the memory
+      if (rawSize > stored.length * 22) throw cut(file, rawSize, 'more than it can')
+      const out = room(rawSize + SLACK)
+      if (!decodeSnappy(stored, rawSize, out)) throw cut(file, rawSize, 'something else')
+      raw = out.subarray(0, rawSize)
       break
     }
     case CODEC.gzip:
@@ -64,10 +72,12 @@ export function decompress(codec: number, stored: Uint8Array, rawSize: number, f
     default:
       throw new Failure('TRB-LAKE-402', { file, feature: `compression codec ${codec}` })
   }
-  if (raw.length !== rawSize) {
-    throw new Failure('TRB-LAKE-401', { file, problem: `a page of ${rawSize} bytes inflates to ${raw.length}` })
-  }
+  if (raw.length !== rawSize) throw cut(file, rawSize, `${raw.length}`)
   return Buffer.isBuffer(raw) ? raw : Buffer.from(raw.buffer, raw.byteOffset, raw.length)
+}
+
+function cut(file: string, rawSize: number, to: string): Failure {
+  return new Failure('TRB-LAKE-401', { file, problem: `a page of ${rawSize} bytes inflates to ${to}` })
 }
 
 /**

@@ -29,27 +29,3 @@ export function encodeLiterals(raw: Uint8Array, out: Uint8Array): number {
   }
   return p
 }
-
-/** Reads a stream of literals into `out`, which has the raw length. False when it holds anything else (`out` is then undefined). */
-export function decodeLiterals(stored: Uint8Array, out: Uint8Array): boolean {
-  let p = 0
-  while (p < stored.length && stored[p] > 127) p++
-  p++
-  let to = 0
-  while (p < stored.length) {
-    const tag = stored[p++]
-    if ((tag & 3) !== 0) return false
-    let n = tag >>> 2
-    if (n >= 60) {
-      const bytes = n - 59
-      n = 0
-      for (let i = 0; i < bytes; i++) n += stored[p++] * 2 ** (8 * i)
-    }
-    n++
-    if (p + n > stored.length || to + n > out.length) return false
-    out.set(stored.subarray(p, p + n), to)
-    p += n
-    to += n
-  }
-  return to === out.length
-}

@@ -20,6 +20,11 @@ export class IntList {
     return this.#items[i]
   }
 
+  /** Changes an item that is there. */
+  set(i: number, x: number): void {
+    this.#items[i] = x
+  }
+
   /** A view, valid until the next push. */
   view(): Int32Array {
     return this.#items.subarray(0, this.length)

@@ -1,5 +1,6 @@
 import { type PlainVector, plainOfBytes, plainOfDictionary } from '../../format/parquet/column.ts'
 import type { ParquetFile } from '../../format/parquet/file.ts'
+import { ownMemory, Scratch } from '../../format/parquet/scratch.ts'
 import type { BaseFile } from '../read/slices.ts'
 import { IntList } from './int-list.ts'
 import type { Outcomes } from './outcomes.ts'
@@ -53,8 +54,8 @@ export interface Joined {
   readonly stored: StoredRows | null
 }
 
-export async function recordKeys(file: ParquetFile, rowGroup: number): Promise<PlainVector> {
-  const column = await file.read(rowGroup, RECORD_KEY, { kind: 'string' })
+export async function recordKeys(file: ParquetFile, rowGroup: number, allocate = ownMemory): Promise<PlainVector> {
+  const column = await file.read(rowGroup, RECORD_KEY, { kind: 'string' }, allocate)
   if (column === null) return { kind: 'plain', data: Buffer.alloc(0), starts: new Int32Array(file.meta.rowGroups[rowGroup].rows + 1) }
   if (column.kind === 'dictionary') return plainOfDictionary(column)
   if (column.kind === 'bytes') return plainOfBytes(column, 0, column.offsets.length - 1)
@@ -69,13 +70,16 @@ export interface KeyBlock {
   readonly keys: PlainVector
 }
 
-/** The keys of all rows of these groups. */
+/** The keys of all rows of these groups; each block is valid until the next one is asked for. */
 export async function* storedKeys(groups: readonly BaseGroup[]): AsyncGenerator<KeyBlock> {
+  const scratch = new Scratch()
   for (const [group, { file }] of groups.entries()) {
     for (let rowGroup = 0; rowGroup < file.meta.rowGroups.length; rowGroup++) {
-      yield { group, rowGroup, rows: null, keys: await recordKeys(file, rowGroup) }
+      scratch.reset()
+      yield { group, rowGroup, rows: null, keys: await recordKeys(file, rowGroup, scratch.take) }
     }
   }
+  scratch.release()
 }
 
 /**
