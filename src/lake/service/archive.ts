@@ -38,10 +38,14 @@ export async function planArchive(ts: TimelineStore, policy: ArchivePolicy): Pro
  * Moves the oldest instants into the archive: files of failed writes first, then the archive, then the active timeline gets shorter. Invariant I10: what
  * an earlier process had archived but not taken off is taken off only. TRB-LAKE-010 while a restore has begun.
  */
-export async function archive(ts: TimelineStore, policy: ArchivePolicy, keep?: Archive): Promise<ArchiveReport> {
+export async function archive(ts: TimelineStore, policy: ArchivePolicy): Promise<ArchiveReport> {
   await openForService(ts)
+  return archiveDue(ts, policy, await archiveOf(ts))
+}
+
+/** The same of a timeline that is known to be fresh. */
+export async function archiveDue(ts: TimelineStore, policy: ArchivePolicy, to: Archive): Promise<ArchiveReport> {
   if (archivable(ts.timeline, policy, []).length === 0) return { instants: [], strays: [] }
-  const to = keep ?? (await archiveOf(ts))
   const there = await to.newest()
   const left = ts.timeline.instants.filter((i) => i.state === 'completed' && there.has(archivedKey(ts, i)))
   if (left.length > 0) await ts.takeOff(left)

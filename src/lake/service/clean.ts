@@ -50,6 +50,11 @@ export async function planClean(ts: TimelineStore, policy: CleanPolicy): Promise
  */
 export async function clean(ts: TimelineStore, policy: CleanPolicy): Promise<readonly CleanReport[]> {
   await openForService(ts)
+  return cleanDue(ts, policy)
+}
+
+/** The same of a timeline that is known to be fresh. */
+export async function cleanDue(ts: TimelineStore, policy: CleanPolicy): Promise<readonly CleanReport[]> {
   const done = await finishCleans(ts)
   const work = await planClean(ts, policy)
   if (work.files.length === 0) return done.length > 0 ? done : [{ instant: null, from: work.from, files: 0, bytes: 0 }]

@@ -1,9 +1,9 @@
 import type { Clock } from '../../contract/clock.ts'
 import type { ObjectStore } from '../../contract/object-store.ts'
-import type { TableSpec, TableWriter } from '../../contract/table.ts'
+import type { TableSpec } from '../../contract/table.ts'
 import type { Operation } from '../metadata/commit-metadata.ts'
 import { createOrOpenTable } from '../open-table.ts'
-import { CowTableWriter, MorTableWriter } from './table-writer.ts'
+import { CowTableWriter, type LakeTableWriter, MorTableWriter } from './table-writer.ts'
 
 export interface OpenTableDeps {
   readonly clock: Clock
@@ -24,7 +24,7 @@ const DEFAULT_ROW_GROUP = 32 << 20
  * Opens a table for writing, created when there is none. An existing table keeps its columns (call evolve to add some) and bucket count.
  * Failures: see createOrOpenTable (another key or partitioning, table version, metadata table).
  */
-export async function openTableWriter(store: ObjectStore, spec: TableSpec, deps: OpenTableDeps): Promise<TableWriter> {
+export async function openTableWriter(store: ObjectStore, spec: TableSpec, deps: OpenTableDeps): Promise<LakeTableWriter> {
   const found = await createOrOpenTable(store, spec, deps.clock)
   const Writer = found.tableType === 'MERGE_ON_READ' ? MorTableWriter : CowTableWriter
   return new Writer(store, found, {

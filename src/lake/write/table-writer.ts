@@ -1,4 +1,3 @@
-import { visibility } from '../../../timeline/view.ts'
 import type { Clock } from '../../contract/clock.ts'
 import type { LakeColumn, RowChanges } from '../../contract/columns.ts'
 import type { ObjectStore } from '../../contract/object-store.ts'
@@ -15,7 +14,8 @@ import { checkpointExtra } from '../metadata/checkpoint.ts'
 import { commitMetadata, type Operation, type WriteStat } from '../metadata/commit-metadata.ts'
 import { columnsAt, tableSchemaText } from '../open-table.ts'
 import { mergeRulesOf } from '../read/merge-rules.ts'
-import { fileSlices, latestBaseFiles } from '../read/slices.ts'
+import { blockVisibility, fileSlices, latestBaseFiles, pendingCompactions } from '../read/slices.ts'
+import type { TimelineStore } from '../timeline-store.ts'
 import type { WriteContext } from './group-files.ts'
 import { mergeFlush } from './merge-flush.ts'
 import { morFlush } from './mor-flush.ts'
@@ -43,8 +43,13 @@ interface Flushed {
   readonly counts: WriteCounts
 }
 
+/** A writer of this lake: services work on the timeline as it knows it, between its commits. */
+export interface LakeTableWriter extends TableWriter {
+  readonly timeline: TimelineStore
+}
+
 /** What copy-on-write and merge-on-read have in common: one instant per flush, its schema and checkpoint, columns that grow. */
-abstract class HudiTableWriter implements TableWriter {
+abstract class HudiTableWriter implements LakeTableWriter {
   readonly #store: ObjectStore
   readonly #deps: WriterDeps
   readonly #protocol: CommitProtocol
@@ -73,6 +78,10 @@ abstract class HudiTableWriter implements TableWriter {
 
   get spec(): TableSpec {
     return this.#spec
+  }
+
+  get timeline(): TimelineStore {
+    return this.#protocol.timeline
   }
 
   async checkpoint(): Promise<Checkpoint | null> {
@@ -174,6 +183,7 @@ export class MorTableWriter extends HudiTableWriter {
   ): Promise<Flushed> {
     const ts = protocol.timeline
     const rules = mergeRulesOf(await ts.properties(), ts.table)
-    return morFlush({ ...context, rules, visible: visibility(ts.timeline, null) }, await fileSlices(ts, null), changes)
+    const compacting = new Map((await pendingCompactions(ts)).map((c) => [`${c.partition}/${c.fileId}`, c.by]))
+    return morFlush({ ...context, rules, visible: blockVisibility(ts, null), compacting }, await fileSlices(ts, null), changes)
   }
 }
