@@ -12,6 +12,7 @@ import {
   printCleanMetadata,
   printCleanPlan,
 } from '../metadata/clean-files.ts'
+import { planOf } from '../planned-action.ts'
 import { replacedGroups } from '../read/slices.ts'
 import type { TimelineStore } from '../timeline-store.ts'
 import { neededBy } from './needed.ts'
@@ -59,7 +60,7 @@ export async function cleanDue(ts: TimelineStore, policy: CleanPolicy): Promise<
   const work = await planClean(ts, policy)
   if (work.files.length === 0) return done.length > 0 ? done : [{ instant: null, from: work.from, files: 0, bytes: 0 }]
   const time = ts.nextTime()
-  const body = printCleanPlan(planOf(ts, work, policy), ts.sync())
+  const body = printCleanPlan(planFor(ts, work, policy), ts.sync())
   await perform(ts, { event: 'request', action: 'clean', time }, body)
   const report = await carryOut(ts, time, body)
   return [...done, { ...report, bytes: work.files.reduce((n, f) => n + f.bytes, 0) }]
@@ -84,7 +85,7 @@ export async function lastClean(ts: TimelineStore): Promise<{ readonly time: str
 }
 
 async function readablePlan(ts: TimelineStore, i: Instant): Promise<Buffer | null> {
-  const body = await ts.store.get(ts.keyOf(i))
+  const body = await planOf(ts, 'clean', i.time)
   if (i.state !== 'requested') return body
   try {
     parseCleanPlan(body, ts.keyOf(i))
@@ -95,12 +96,12 @@ async function readablePlan(ts: TimelineStore, i: Instant): Promise<Buffer | nul
   }
 }
 
-/** requested → inflight, with the same bytes → files → completed. Every part may have been done before. */
+/** requested → inflight (which repeats the plan in layout 1) → files → completed. Every part may have been done before. */
 async function carryOut(ts: TimelineStore, time: string, body: Buffer): Promise<CleanReport> {
   const began = ts.clock.now()
   const plan = parseCleanPlan(body, `${time}.clean.requested`)
   const state = ts.timeline.instants.find((i) => i.action === 'clean' && i.time === time)?.state
-  if (state === 'requested') await perform(ts, { event: 'start', action: 'clean', time }, body)
+  if (state === 'requested') await perform(ts, { event: 'start', action: 'clean', time }, ts.layout === 1 ? body : undefined)
   const names = new Map<string, string[]>()
   for (const [partition, uris] of plan.files) {
     // Plans hold full URIs; the table may have been moved since, its inside has not.
@@ -115,7 +116,7 @@ async function carryOut(ts: TimelineStore, time: string, body: Buffer): Promise<
   return { instant: time, from: plan.earliest?.time ?? null, files, bytes: -1 }
 }
 
-function planOf(ts: TimelineStore, work: CleanWork, policy: CleanPolicy): CleanPlan {
+function planFor(ts: TimelineStore, work: CleanWork, policy: CleanPolicy): CleanPlan {
   const files = new Map<string, string[]>()
   for (const f of work.files) {
     const list = files.get(f.partition)
