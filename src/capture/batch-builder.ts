@@ -1,6 +1,57 @@
 import type { ChangeBatch, OpCode, Position, SnapshotMark, TableId, TableSchema, TransactionRun } from '../contract/change.ts'
 
 const FIRST_CAPACITY = 1024
+/** Arenas that came back and wait for the next batch. */
+const MOST_SPARE = 2
+
+/** The arrays of a batch, all of one length. */
+class Columns {
+  readonly capacity: number
+  readonly table: Int32Array
+  readonly op: Uint8Array
+  readonly mark: Uint8Array
+  readonly before: Int32Array
+  readonly after: Int32Array
+  readonly beforeKind: Uint8Array
+  readonly placeHi: Uint32Array
+  readonly placeLo: Uint32Array
+
+  constructor(capacity: number) {
+    this.capacity = capacity
+    this.table = new Int32Array(capacity)
+    this.op = new Uint8Array(capacity)
+    this.mark = new Uint8Array(capacity)
+    this.before = new Int32Array(capacity)
+    this.after = new Int32Array(capacity)
+    this.beforeKind = new Uint8Array(capacity)
+    this.placeHi = new Uint32Array(capacity)
+    this.placeLo = new Uint32Array(capacity)
+  }
+
+  /** The same rows with room for twice as many. */
+  grown(): Columns {
+    const next = new Columns(this.capacity * 2)
+    for (const name of NAMES) next[name].set(this[name])
+    return next
+  }
+
+  /** The first `count` rows: copies when `own`, else views. */
+  cut(count: number, own: boolean): Pick<ChangeBatch, (typeof NAMES)[number]> {
+    const part = <T extends Int32Array | Uint8Array | Uint32Array>(a: T): T => (own ? a.slice(0, count) : a.subarray(0, count)) as T
+    return {
+      table: part(this.table),
+      op: part(this.op),
+      mark: part(this.mark),
+      before: part(this.before),
+      after: part(this.after),
+      beforeKind: part(this.beforeKind),
+      placeHi: part(this.placeHi),
+      placeLo: part(this.placeLo),
+    }
+  }
+}
+
+const NAMES = ['table', 'op', 'mark', 'before', 'after', 'beforeKind', 'placeHi', 'placeLo'] as const
 
 /** What closes a batch. */
 export interface BatchEnd {
@@ -25,15 +76,10 @@ export class BatchBuilder {
   tables: TableSchema[] = []
   runs: TransactionRun[] = []
   readonly #arenaBytes: number
-  #capacity = FIRST_CAPACITY
-  #table = new Int32Array(FIRST_CAPACITY)
-  #op = new Uint8Array(FIRST_CAPACITY)
-  #mark = new Uint8Array(FIRST_CAPACITY)
-  #before = new Int32Array(FIRST_CAPACITY)
-  #after = new Int32Array(FIRST_CAPACITY)
-  #beforeKind = new Uint8Array(FIRST_CAPACITY)
-  #placeHi = new Uint32Array(FIRST_CAPACITY)
-  #placeLo = new Uint32Array(FIRST_CAPACITY)
+  #columns = new Columns(FIRST_CAPACITY)
+  /** Memory of batches that were released. */
+  readonly #arenas: Buffer[] = []
+  readonly #spare: Columns[] = []
 
   /** @param arenaBytes size of a fresh arena; it grows only for a single message larger than that */
   constructor(arenaBytes: number) {
@@ -93,21 +139,22 @@ export class BatchBuilder {
     placeLo: number,
   ): void {
     const i = this.count
-    if (i === this.#capacity) this.#grow()
-    this.#table[i] = table
-    this.#op[i] = op
-    this.#mark[i] = mark
-    this.#before[i] = before
-    this.#beforeKind[i] = beforeKind
-    this.#after[i] = after
-    this.#placeHi[i] = placeHi
-    this.#placeLo[i] = placeLo
+    if (i === this.#columns.capacity) this.#columns = this.#columns.grown()
+    const c = this.#columns
+    c.table[i] = table
+    c.op[i] = op
+    c.mark[i] = mark
+    c.before[i] = before
+    c.beforeKind[i] = beforeKind
+    c.after[i] = after
+    c.placeHi[i] = placeHi
+    c.placeLo[i] = placeLo
     this.count = i + 1
   }
 
   /** Marks the last change added. */
   markLast(mark: SnapshotMark): void {
-    this.#mark[this.count - 1] = mark
+    this.#columns.mark[this.count - 1] = mark
   }
 
   /** Ends the batch: what was collected leaves, bytes after `parsed` stay for the next one. */
@@ -117,59 +164,41 @@ export class BatchBuilder {
     const { count, parsed } = this
     const bytes = this.cost
     const small = parsed * 4 < this.arena.length
-    const arena = small ? Buffer.from(this.arena.subarray(0, parsed)) : this.arena.subarray(0, parsed)
-    const own = small || count * 4 < this.#capacity
-    const batch: ChangeBatch = {
-      ...end,
-      arena,
-      bytes,
-      count,
-      tables: this.tables,
-      table: own ? this.#table.slice(0, count) : this.#table.subarray(0, count),
-      op: own ? this.#op.slice(0, count) : this.#op.subarray(0, count),
-      mark: own ? this.#mark.slice(0, count) : this.#mark.subarray(0, count),
-      before: own ? this.#before.slice(0, count) : this.#before.subarray(0, count),
-      after: own ? this.#after.slice(0, count) : this.#after.subarray(0, count),
-      beforeKind: own ? this.#beforeKind.slice(0, count) : this.#beforeKind.subarray(0, count),
-      placeHi: own ? this.#placeHi.slice(0, count) : this.#placeHi.subarray(0, count),
-      placeLo: own ? this.#placeLo.slice(0, count) : this.#placeLo.subarray(0, count),
-      transactions: this.runs,
-    }
+    const whole = this.arena
+    const arena = small ? Buffer.from(whole.subarray(0, parsed)) : whole.subarray(0, parsed)
+    const columns = this.#columns
+    const own = small || count * 4 < columns.capacity
+    const batch: ChangeBatch = { ...end, ...columns.cut(count, own), arena, bytes, count, tables: this.tables, transactions: this.runs }
     // An arena that grew for one huge row is not kept.
-    if (small && this.arena.length <= 2 * this.#arenaBytes) this.compact()
+    const usual = whole.length <= 2 * this.#arenaBytes
+    if (small && usual) this.compact()
     else this.#freshArena()
-    if (!own) this.#allocate(this.#capacity)
+    if (!own) this.#columns = this.#spare.pop() ?? new Columns(columns.capacity)
     this.count = 0
     this.tables = []
     this.runs = []
-    return batch
+    if (small || !usual) return batch
+    return { ...batch, release: this.#taker(whole, own ? null : columns) }
+  }
+
+  /** Takes the memory of one batch back, once. */
+  #taker(arena: Buffer, columns: Columns | null): () => void {
+    let taken = false
+    return () => {
+      if (taken) return
+      taken = true
+      if (this.#arenas.length < MOST_SPARE) this.#arenas.push(arena)
+      if (columns !== null && this.#spare.length < MOST_SPARE) this.#spare.push(columns)
+    }
   }
 
   #freshArena(): void {
     const rest = this.filled - this.parsed
-    const next = Buffer.allocUnsafeSlow(Math.max(this.#arenaBytes, rest))
+    const spare = rest <= this.#arenaBytes ? this.#arenas.pop() : undefined
+    const next = spare ?? Buffer.allocUnsafeSlow(Math.max(this.#arenaBytes, rest))
     this.arena.copy(next, 0, this.parsed, this.filled)
     this.arena = next
     this.filled = rest
     this.parsed = 0
-  }
-
-  #allocate(capacity: number): void {
-    this.#capacity = capacity
-    this.#table = new Int32Array(capacity)
-    this.#op = new Uint8Array(capacity)
-    this.#mark = new Uint8Array(capacity)
-    this.#before = new Int32Array(capacity)
-    this.#after = new Int32Array(capacity)
-    this.#beforeKind = new Uint8Array(capacity)
-    this.#placeHi = new Uint32Array(capacity)
-    this.#placeLo = new Uint32Array(capacity)
-  }
-
-  #grow(): void {
-    const old = [this.#table, this.#op, this.#mark, this.#before, this.#after, this.#beforeKind, this.#placeHi, this.#placeLo]
-    this.#allocate(this.#capacity * 2)
-    const now = [this.#table, this.#op, this.#mark, this.#before, this.#after, this.#beforeKind, this.#placeHi, this.#placeLo]
-    for (let i = 0; i < old.length; i++) now[i].set(old[i])
   }
 }

@@ -114,6 +114,11 @@ export interface ChangeBatch {
   readonly snapshotDone: readonly TableId[]
   /** Streaming changes from here on include everything the snapshot showed: set on the batch that ends the whole snapshot. */
   readonly snapshotComplete: boolean
+  /**
+   * The batch is not needed any more: its arena and arrays may be used for a later one. To be called at most by its one consumer, and
+   * optional: what is not given back is left to the garbage collector.
+   */
+  release?(): void
 }
 
 /** A finding of the doctor. `fix` is exact SQL or a command. */

@@ -14,8 +14,12 @@ import { TransactionTracker, writeText } from './transaction-tracker.ts'
 export interface EnvelopeEncoder {
   /** Registers the schemas of new table versions; needed before `encode` meets them. Cheap for known ones. */
   prepare(tables: readonly TableSchema[]): Promise<void>
-  /** The records of a batch; one TopicBatch per table version, in order. The caller owns what it gets. */
+  /**
+   * The records of a batch; one TopicBatch per table version, in order. The caller owns what it gets; with `lends`, until `recycle`.
+   */
   encode(batch: ChangeBatch): TopicBatch[]
+  /** What `encode` gave so far is not needed any more: its memory is used again. */
+  recycle(): void
   topicOf(id: TableId): string
   /** Schema ids of a prepared table; keySchema 0: it has no key. */
   schemasOf(table: TableSchema): { readonly keySchema: number; readonly valueSchema: number }
@@ -47,6 +51,8 @@ class Encoder implements EnvelopeEncoder {
   readonly #tracker = new TransactionTracker()
   readonly #pool: GrowableSink[] = []
   #pooled = 0
+  /** Sinks whose bytes were handed out. */
+  #lent: GrowableSink[] = []
   readonly #oldKey = new GrowableSink(256)
   readonly #newKey = new GrowableSink(256)
   readonly #small = new GrowableSink(64)
@@ -102,11 +108,19 @@ class Encoder implements EnvelopeEncoder {
     this.#options.source.finish?.(batch)
     const out: TopicBatch[] = []
     for (const { writer, sink } of this.#open) {
-      const done = writer.finish()
+      // One that is mostly empty would hold more memory than the records need.
+      const lend = this.#options.lends === true && sink.pos * 2 > sink.buf.length
+      const done = writer.finish(lend)
       if (done !== null) out.push(done)
-      this.#keep(sink)
+      if (lend) this.#lent.push(sink)
+      else this.#keep(sink)
     }
     return out
+  }
+
+  recycle(): void {
+    for (const sink of this.#lent) this.#keep(sink)
+    this.#lent = []
   }
 
   /** Sinks are used again, but many tables must not keep the largest size that each one ever had. */

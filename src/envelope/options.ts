@@ -48,6 +48,8 @@ export interface EnvelopeOptions extends EnvelopeSettings {
    * json: as JsonConverter with schemas.
    */
   readonly headerFormat: 'simple' | 'json'
+  /** Records are handed out without a copy and belong to the caller until it calls `recycle`; otherwise they are its own for good. */
+  readonly lends?: boolean
 }
 
 /** Reads the settings above from a Debezium configuration. Fails with TRB-ENV-002 on a value that is none. */

@@ -37,8 +37,8 @@ export class TopicWriter {
     this.#count++
   }
 
-  /** The batch, its bytes copied out of the sink; null when there was no record. */
-  finish(): TopicBatch | null {
+  /** The batch, its bytes copied out of the sink (or `lend`: those in the sink); null when there was no record. */
+  finish(lend = false): TopicBatch | null {
     if (this.#count === 0) return null
     return {
       topic: this.topic,
@@ -46,7 +46,7 @@ export class TopicWriter {
       count: this.#count,
       keySchema: this.keySchema,
       valueSchema: this.valueSchema,
-      records: this.#sink.copy(),
+      records: lend ? this.#sink.buf.subarray(0, this.#sink.pos) : this.#sink.copy(),
       headers: this.#headers,
       runs: this.#runs satisfies readonly RecordRun[],
     }

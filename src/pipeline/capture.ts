@@ -157,6 +157,7 @@ class Appender {
       this.group.push(encoded)
       this.bytes += encoded.records.length
     }
+    batch.release?.()
     for (const table of batch.snapshotDone) this.done.push(encoder.topicOf(table))
     this.cursor = advance(this.options.name, this.cursor, batch, this.done)
     this.waiting = true
@@ -165,7 +166,7 @@ class Appender {
   /** Appends what is waiting and acknowledges what the log then says is durable. */
   async append(): Promise<void> {
     if (!this.waiting) return
-    const { log, name, onAppend } = this.options
+    const { log, name, encoder, onAppend } = this.options
     const cursor = this.cursor
     assert(cursor !== null, 'a waiting group has a cursor')
     const batches = this.group
@@ -181,6 +182,7 @@ class Appender {
     let records = 0
     for (const b of batches) records += b.count
     onAppend?.({ appendId, cursor: durable, records, bytes, batches })
+    encoder.recycle?.()
   }
 
   private async prepare(tables: readonly TableSchema[]): Promise<void> {

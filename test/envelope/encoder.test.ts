@@ -1,6 +1,7 @@
 import avro from 'avsc'
 import { describe, expect, it } from 'vitest'
 import { postgresSourceBlock } from '../../src/capture/postgres/origin.ts'
+import type { ChangeBatch, SnapshotMark } from '../../src/contract/change.ts'
 import type { TopicBatch } from '../../src/contract/log.ts'
 import { createEnvelopeEncoder, type EnvelopeEncoder } from '../../src/envelope/encoder.ts'
 import { DEFAULT_ENVELOPE_SETTINGS, type EnvelopeSettings } from '../../src/envelope/options.ts'
@@ -8,7 +9,7 @@ import { isFailure } from '../../src/failure/failure.ts'
 import { RecordReader, readHeaders } from '../../src/format/record-batch/reader.ts'
 import { MemoryRegistry } from '../../src/registry/memory/memory-registry.ts'
 import { column, numericTypmod } from './catalog.ts'
-import { fakeBatch, tableOf } from './fake-batch.ts'
+import { type FakeChange, fakeBatch, tableOf } from './fake-batch.ts'
 
 const clock = {
   now: () => 1795231940000,
@@ -17,7 +18,10 @@ const clock = {
   random: () => 0,
 }
 
-function setup(settings: Partial<EnvelopeSettings> = {}): { encoder: EnvelopeEncoder; registry: MemoryRegistry } {
+function setup(settings: Partial<EnvelopeSettings> & { readonly lends?: boolean } = {}): {
+  encoder: EnvelopeEncoder
+  registry: MemoryRegistry
+} {
   const registry = new MemoryRegistry()
   const encoder = createEnvelopeEncoder({
     ...DEFAULT_ENVELOPE_SETTINGS,
@@ -118,6 +122,46 @@ describe('envelope encoder', () => {
     expect(records[2].value.before).toEqual({ id: 9007199254740993n, name: null, n: null })
     expect(records[3]).toMatchObject({ key: { id: 9007199254740993n }, value: null })
     expect(records[4]).toMatchObject({ key: null, value: { before: null, after: null } })
+  })
+
+  it('gives the same records when it lends its memory, and uses it again only after recycle', async () => {
+    const table = tableOf(columns, [0])
+    const batchOf = (n: number): ChangeBatch =>
+      fakeBatch(
+        [table],
+        [Array.from({ length: 400 }, (_, i) => ({ op: 'r' as const, mark: 1 as const, after: [`${n}${i}`, `row ${n}`, null] }))],
+      )
+    const own = setup()
+    const lending = setup({ lends: true })
+    await own.encoder.prepare([table])
+    await lending.encoder.prepare([table])
+    const [a, b] = [1, 2].map((n) => ({
+      want: own.encoder.encode(batchOf(n))[0].records,
+      got: lending.encoder.encode(batchOf(n))[0].records,
+    }))
+    for (const { want, got } of [a, b]) expect(Buffer.compare(want, got)).toBe(0)
+    expect(b.got.buffer).not.toBe(a.got.buffer)
+    lending.encoder.recycle()
+    const again = lending.encoder.encode(batchOf(3))[0].records
+    expect([a.got.buffer, b.got.buffer]).toContain(again.buffer)
+    expect(Buffer.compare(again, own.encoder.encode(batchOf(3))[0].records)).toBe(0)
+  })
+
+  it('writes the source of snapshot rows by mark, table and place, whichever came before', async () => {
+    const { encoder, registry } = setup()
+    const one = tableOf(columns, [0])
+    const other = tableOf(columns, [0], 'other')
+    await encoder.prepare([one, other])
+    const row = (table: number, mark: SnapshotMark, lsn: bigint): FakeChange => ({ op: 'r', table, mark, lsn, after: ['1', 'x', null] })
+    const rows = [row(0, 2, 9n), row(0, 1, 9n), row(0, 1, 9n), row(0, 1, 10n), row(1, 1, 10n), row(1, 1, 10n), row(0, 5, 10n)]
+    const batch = fakeBatch([one, other], [rows])
+    const seen = decodeAll(encoder.encode(batch), registry).map(
+      ({ value: { source: s } }) => `${s.table} ${s.snapshot} ${s.lsn} ${s.sequence}`,
+    )
+    const at = (t: string, mark: string, lsn: number): string => `${t} ${mark} ${lsn} [null,"${lsn}"]`
+    const own = ['first', 'true', 'true'].map((m) => at(one.id.table, m, 9))
+    const tail = [at(one.id.table, 'true', 10), at(one.id.table, 'last', 10)]
+    expect(seen).toEqual([...own, ...tail, at('other', 'true', 10), at('other', 'true', 10)])
   })
 
   it('splits a key change into delete, tombstone and create with headers', async () => {

@@ -83,6 +83,10 @@ class PostgresSourceBlock implements SourceBlock {
   #run: TransactionRun | null = null
   /** Index of `#run` in the batch being written. */
   #at = 0
+  /** The last block of a snapshot row, and the place in the log that it has: the rows of a snapshot all share theirs. */
+  readonly #row = new GrowableSink(512)
+  #rowHi = -1
+  #rowLo = -1
   /** Decimal end of the last commit; empty before the first. */
   readonly #previous = new GrowableSink(32)
 
@@ -97,10 +101,27 @@ class PostgresSourceBlock implements SourceBlock {
   write(batch: ChangeBatch, i: number, run: TransactionRun, out: ByteSink): void {
     if (run !== this.#run) this.#enter(batch, run)
     const mark = batch.mark[i]
-    if (mark !== this.#frontMark) this.#makeFront(mark, run)
-    writeSlice(out, this.#front.buf, 0, this.#front.pos)
     const hi = batch.placeHi[i]
     const lo = batch.placeLo[i]
+    if (mark === 0) {
+      this.#write(batch, i, run, out)
+      return
+    }
+    if (mark !== this.#frontMark || batch.table[i] !== this.#middleTable || hi !== this.#rowHi || lo !== this.#rowLo) {
+      this.#row.pos = 0
+      this.#write(batch, i, run, this.#row)
+      this.#rowHi = hi
+      this.#rowLo = lo
+    }
+    writeSlice(out, this.#row.buf, 0, this.#row.pos)
+  }
+
+  #write(batch: ChangeBatch, i: number, run: TransactionRun, out: ByteSink): void {
+    const mark = batch.mark[i]
+    const hi = batch.placeHi[i]
+    const lo = batch.placeLo[i]
+    if (mark !== this.#frontMark) this.#makeFront(mark, run)
+    writeSlice(out, this.#front.buf, 0, this.#front.pos)
     this.#writeSequence(out, mark === 0 ? this.#previous.pos : 0, hi, lo)
     const table = batch.table[i]
     if (table !== this.#middleTable) this.#makeMiddle(batch, table, run)

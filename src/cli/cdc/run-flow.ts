@@ -73,6 +73,7 @@ async function capturing(context: RunContext, state: State, lake: LakeHalf | nul
     clock,
     runId: clock.uuid(),
     headerFormat: 'simple',
+    lends: true,
   })
   show.log(`source    ${describePostgres(connection)} · log ${state.dir}${lake === null ? '' : ` · lake ${flags.lake}`}`)
   const options: CaptureOptions = {

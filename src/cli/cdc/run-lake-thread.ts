@@ -18,7 +18,7 @@ const MEMORY = { maxYoungGenerationSizeMb: 8 }
  * locked; rejects with the thread's failure. Messages carry append ids and counters only: the thread reads the log by itself.
  */
 export async function startLakeThread(work: LakeWork, events: LakeThreadEvents): Promise<LakeHalf> {
-  const worker = new Worker(new URL('./run-lake-worker.ts', import.meta.url), { workerData: work, resourceLimits: MEMORY })
+  const worker = new Worker(new URL('./run-lake-entry.ts', import.meta.url), { workerData: work, resourceLimits: MEMORY })
   const ready = Promise.withResolvers<void>()
   const done = Promise.withResolvers<void>()
   const exited = Promise.withResolvers<void>()

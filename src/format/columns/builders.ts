@@ -12,9 +12,13 @@ export interface ColumnBuilder {
 
 const START_ROWS = 1024
 
+/** Room for the next vector: what the last one needed and an eighth more, so that chunks of one size are filled without growing. */
+const nextRoom = (used: number, least: number): number => Math.max(least, used + (used >> 3))
+
 /** Which rows are null. Stays empty (no array) until the first null. */
 class Validity {
   bits: Uint8Array | null = null
+  #room = START_ROWS
 
   /** Row `index` is null. */
   clear(index: number): void {
@@ -26,6 +30,7 @@ class Validity {
   take(count: number): Uint8Array | null {
     const bits = this.bits
     this.bits = null
+    this.#room = nextRoom(count, START_ROWS)
     if (bits === null) return null
     if (bits.length >= count) return bits.subarray(0, count)
     const out = new Uint8Array(count).fill(1)
@@ -34,7 +39,7 @@ class Validity {
   }
 
   #grow(bits: Uint8Array | null, index: number): Uint8Array {
-    const next = new Uint8Array(Math.max(START_ROWS, (index + 1) * 2)).fill(1)
+    const next = new Uint8Array(Math.max(this.#room, (index + 1) * 2)).fill(1)
     if (bits !== null) next.set(bits)
     this.bits = next
     return next
@@ -115,8 +120,8 @@ export class FixedBuilder implements ColumnBuilder {
       data: this.data.subarray(0, this.count * this.width),
       valid: this.#valid.take(this.count),
     }
+    this.data = Buffer.allocUnsafe(nextRoom(this.count, START_ROWS) * this.width)
     this.count = 0
-    this.data = Buffer.allocUnsafe(START_ROWS * this.width)
     return v
   }
 
@@ -165,10 +170,10 @@ export class BytesBuilder implements ColumnBuilder {
       offsets: this.#offsets.subarray(0, this.count + 1),
       valid: this.#valid.take(this.count),
     }
+    this.data = Buffer.allocUnsafe(nextRoom(this.#used, START_ROWS * 16))
+    this.#offsets = new Int32Array(nextRoom(this.count, START_ROWS) + 1)
     this.count = 0
     this.#used = 0
-    this.data = Buffer.allocUnsafe(START_ROWS * 16)
-    this.#offsets = new Int32Array(START_ROWS + 1)
     return v
   }
 
@@ -220,8 +225,8 @@ export class ListBuilder implements ColumnBuilder {
       valid: this.#valid.take(this.count),
       element: this.element.take(),
     }
+    this.#offsets = new Int32Array(nextRoom(this.count, START_ROWS) + 1)
     this.count = 0
-    this.#offsets = new Int32Array(START_ROWS + 1)
     return v
   }
 }
@@ -260,8 +265,8 @@ export class MapBuilder implements ColumnBuilder {
       key: this.key.take(),
       value: this.value.take(),
     }
+    this.#offsets = new Int32Array(nextRoom(this.count, START_ROWS) + 1)
     this.count = 0
-    this.#offsets = new Int32Array(START_ROWS + 1)
     return v
   }
 }

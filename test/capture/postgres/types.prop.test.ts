@@ -142,6 +142,20 @@ describe('floats', () => {
     )
   })
 
+  it('float8 of 16 and 17 digits is rounded once, also half way between two doubles', () => {
+    const check = (text: string): void => expect(encoded(encodeDouble, text)!.readDoubleLE()).toBe(Number(text))
+    const digits = fc.oneof(fc.bigInt({ min: 10n ** 15n, max: 10n ** 17n - 1n }), fc.constantFrom(9007199254740993n, 9007199254740995n))
+    fc.assert(
+      fc.property(digits, fc.integer({ min: 0, max: 22 }), fc.boolean(), (n, scale, negative) => {
+        const text = String(n).padStart(scale + 1, '0')
+        check(`${negative ? '-' : ''}${scale === 0 ? text : `${text.slice(0, -scale)}.${text.slice(-scale)}`}`)
+      }),
+      { numRuns: 3000 },
+    )
+    // exactly between two doubles: to the even one
+    for (const n of [9007199254740993n, 36028797018963964n, 36028797018963972n]) for (const t of [`${n}`, `${n}.0`.slice(0, 18)]) check(t)
+  })
+
   it('float4 is the nearest float of its text', () => {
     fc.assert(
       fc.property(fc.float(), (v) => {
