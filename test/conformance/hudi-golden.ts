@@ -22,10 +22,32 @@ export interface QueryResult {
 
 const clock = fixedClock(Date.UTC(2026, 10, 22))
 
-/** The queries that a recorded table has answers to. `snapshot` is what is right where Spark's own answer is known to be wrong. */
+/**
+ * Answers of Spark 0.15 that its own later release, on the same operations, does not give: it ignores the ordering value of a delete. What is
+ * right is the answer of 1.2 to the query at the same place.
+ */
+const RIGHT_IN_LATER_RELEASE: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  v6_mor_isdeleted: {
+    'as_of:20261121034039033': 'as_of:20261121034520808',
+    'incremental:(000,]': 'incremental:(000,]',
+    'incremental:(20261121034031041,]': 'incremental:(20261121034519572,]',
+  },
+}
+
+/**
+ * The queries that a recorded table has answers to. Where Spark's own answer is known to be wrong it is replaced by what is right; the meta
+ * columns of a wrong snapshot are not compared.
+ */
 export function queriesOf(table: string): ReadonlyMap<string, readonly Row[]> {
   const { queries, correct_snapshot: right } = goldenAnswers(table)
-  return new Map(Object.entries(queries).map(([q, rows]) => [q, q === 'snapshot' && right !== undefined ? right : rows]))
+  const later = RIGHT_IN_LATER_RELEASE[table] ?? {}
+  const wrongSnapshot = (q: string): boolean => right !== undefined && (q === 'snapshot' || q === 'snapshot_with_meta')
+  return new Map(
+    Object.entries(queries).map(([q, rows]) => {
+      if (wrongSnapshot(q)) return [q, right!]
+      return [q, q in later ? goldenAnswers(table.replace('v6_', 'v9_')).queries[later[q]] : rows]
+    }),
+  )
 }
 
 /** Asks one query of a recorded table and compares all rows and columns. A failure of the reader is a difference. */

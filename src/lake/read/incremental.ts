@@ -9,10 +9,13 @@ export interface CommitRange {
   readonly to: string | null
 }
 
-/** A slice can hold rows of a commit after `from` only when one of its files was written after it. */
-export function writtenAfter(slice: FileSlice, from: string): boolean {
-  // In version 6 the instant in a log's name is that of its base file: the logs of such a slice are always looked into.
-  return slice.logs.length > 0 || (slice.base !== null && slice.base.instant > from)
+/**
+ * What an incremental read looks at in a slice: a base file only when it was written in the range, and its logs (of which only blocks written in
+ * the range are read). So a row that lost against an older stored one is shown, as Spark shows it: it was written in the range. Null: nothing.
+ */
+export function sliceInRange(slice: FileSlice, inRange: (instant: string) => boolean): FileSlice | null {
+  const base = slice.base !== null && inRange(slice.base.instant) ? slice.base : null
+  return base === null && slice.logs.length === 0 ? null : { ...slice, base }
 }
 
 /** Rows whose commit counts; `chunk` has `_hoodie_commit_time` as its first column. Null: none. */

@@ -3,21 +3,27 @@ import { completedWrites, historyStart, newestWrite } from '../../../timeline/vi
 import type { Clock } from '../../contract/clock.ts'
 import type { LakeColumn } from '../../contract/columns.ts'
 import type { ObjectStore } from '../../contract/object-store.ts'
-import type { FileSlice, RowChunk } from '../../contract/slice.ts'
+import type { FileSlice, MergeRules, RowChunk } from '../../contract/slice.ts'
 import { Failure } from '../../failure/failure.ts'
 import { ParquetFile } from '../../format/parquet/file.ts'
-import { checkReadable } from '../layout/table-properties.ts'
+import { checkReadable, specOf } from '../layout/table-properties.ts'
 import { META_COLUMNS } from '../metadata/avro-schema.ts'
 import { columnsAt } from '../open-table.ts'
 import { TimelineStore } from '../timeline-store.ts'
 import { baseRows } from './base-rows.ts'
-import { type CommitRange, rowsOfCommits, writtenAfter } from './incremental.ts'
+import { type DeltaRequest, mergedRows } from './delta.ts'
+import { type CommitRange, rowsOfCommits, sliceInRange } from './incremental.ts'
+import { mergeRulesOf } from './merge-rules.ts'
 import { blockVisibility, listDataFiles, slicesOf } from './slices.ts'
 
 /** What to read. Instants are inclusive; null: now. `incremental`: rows of the commits after `from`, in their state as of `to`. */
-export type ScanRequest =
+export type ScanRequest = (
   | { readonly kind: 'snapshot' | 'read-optimized'; readonly asOf: string | null }
   | ({ readonly kind: 'incremental' } & CommitRange)
+) & {
+  /** Columns wanted beside the meta columns, by name; absent: all. */
+  readonly columns?: readonly string[]
+}
 
 /** The rows of a table in one state, as any reader of Hudi tables sees them. */
 export interface TableScan {
@@ -29,6 +35,8 @@ export interface TableScan {
   rows(): AsyncGenerator<RowChunk>
 }
 
+/** Of a table without logs: its merge rules, which may be some that only a Java class knows, are not needed. */
+const NO_RULES: MergeRules = { mode: 'commit-time', ordering: [], deleteMarker: null, unavailable: null }
 const NOTHING_HIDDEN = new Int32Array(0)
 
 /** The meta columns as a reader sees them. */
@@ -49,18 +57,25 @@ export async function scanTable(store: ObjectStore, table: string, clock: Clock,
   if (at === null && asOf !== null && first !== null && request.kind !== 'incremental') {
     throw new Failure('TRB-LAKE-018', { table, instant: asOf, first })
   }
-  const columns = [...META, ...((await columnsAt(ts, asOf)) ?? [])]
+  const schema = (await columnsAt(ts, asOf)) ?? specOf(properties, table, null).columns
+  const wanted = request.columns === undefined ? schema : schema.filter((c) => request.columns!.includes(c.name))
+  const columns = [...META, ...wanted]
   const all = at === null ? [] : await slicesOf(ts, await listDataFiles(store, table), asOf)
   const counts = request.kind === 'incremental' ? commitsOf(ts, request, properties.get('hoodie.table.type')) : null
-  const slices = all.flatMap((s) => sliceFor(s, request)).sort(byPlace)
-  const visible = blockVisibility(ts, asOf)
+  const rules = all.some((s) => s.logs.length > 0) && request.kind !== 'read-optimized' ? mergeRulesOf(properties, table) : NO_RULES
+  const committed = blockVisibility(ts, asOf)
+  // A placeholder for a value that was not in the source's log is only resolved with the stored row.
+  const whole = counts === null || rules.unavailable !== null
+  const visible = whole ? committed : (instant: string): boolean => committed(instant) && counts(instant)
+  const slices = all.flatMap((s) => sliceFor(s, request, whole ? () => true : counts) ?? []).sort(byPlace)
+  const merge = { store, table, schema, columns: wanted.map((c) => c.name), rules, visible }
   return {
     columns,
     instant: at?.time ?? null,
     slices,
     async *rows() {
       for (const slice of slices) {
-        for await (const chunk of sliceRows(store, slice, columns)) {
+        for await (const chunk of sliceRows({ ...merge, slice }, columns)) {
           const kept = counts === null ? chunk : rowsOfCommits(chunk, counts)
           if (kept !== null) yield kept
         }
@@ -69,11 +84,11 @@ export async function scanTable(store: ObjectStore, table: string, clock: Clock,
   }
 }
 
-/** The slice as the request reads it; none when it has nothing for it. */
-function sliceFor(s: FileSlice, request: ScanRequest): FileSlice[] {
-  if (request.kind === 'incremental') return writtenAfter(s, request.from) ? [s] : []
-  if (request.kind === 'snapshot') return [s]
-  return s.base === null ? [] : [{ ...s, logs: [] }]
+/** The slice as the request reads it; null when it has nothing for it. */
+function sliceFor(s: FileSlice, request: ScanRequest, inRange: (instant: string) => boolean): FileSlice | null {
+  if (request.kind === 'incremental') return sliceInRange(s, inRange)
+  if (request.kind === 'snapshot') return s
+  return s.base === null ? null : { ...s, logs: [] }
 }
 
 /** The newest instant that had taken effect by the end of a range: '' when none had. */
@@ -101,8 +116,8 @@ function byPlace(a: FileSlice, b: FileSlice): number {
   return a.fileId < b.fileId ? -1 : a.fileId > b.fileId ? 1 : 0
 }
 
-async function* sliceRows(store: ObjectStore, slice: FileSlice, columns: readonly LakeColumn[]): AsyncGenerator<RowChunk> {
-  if (slice.logs.length > 0) throw new Failure('TRB-LAKE-008', { file: slice.logs[0].key })
-  if (slice.base === null) return
-  yield* baseRows(await ParquetFile.open(store, slice.base.key, slice.base.bytes), columns, NOTHING_HIDDEN)
+async function* sliceRows(request: DeltaRequest, columns: readonly LakeColumn[]): AsyncGenerator<RowChunk> {
+  const { store, slice } = request
+  if (slice.logs.length > 0) yield* mergedRows(request)
+  else if (slice.base !== null) yield* baseRows(await ParquetFile.open(store, slice.base.key, slice.base.bytes), columns, NOTHING_HIDDEN)
 }
