@@ -12,6 +12,10 @@ export interface OpenLog {
   readonly group: MorGroup
   readonly path: string
   readonly version: number
+  /** What the write stat says of the slice. */
+  readonly previous: string
+  readonly baseFile: string
+  readonly logFiles: readonly string[]
   readonly started: number
   /** Rows that are new to the source. */
   inserted: number
@@ -23,10 +27,13 @@ export class LogFiles {
   readonly #context: WriteContext
   readonly #target: LogTarget
   readonly #numbers: FileNumbers
+  readonly #compacting: ReadonlyMap<string, string>
   readonly #open = new Set<OpenLog>()
 
-  constructor(context: WriteContext, numbers: FileNumbers) {
+  /** `compacting`: groups (`partition/fileId`) that a pending compaction is going to write → its time. */
+  constructor(context: WriteContext, numbers: FileNumbers, compacting: ReadonlyMap<string, string>) {
     this.#context = context
+    this.#compacting = compacting
     this.#numbers = numbers
     const { spec, out, instant } = context
     const columns = storedColumns(spec)
@@ -43,15 +50,21 @@ export class LogFiles {
     const { slice } = group
     const started = clock.now()
     const ordinal = this.#numbers.next()
+    const pending = this.#compacting.get(`${slice.partition}/${slice.fileId}`)
     const layout1 = spec.tableVersion === 6
-    const version = layout1 ? slice.logs.reduce((n, l) => Math.max(n, l.version), 0) + 1 : 1
+    const before = !layout1 ? [] : pending === undefined ? slice.logs : slice.logs.filter((l) => l.instant === pending)
+    const version = before.reduce((n, l) => Math.max(n, l.version), 0) + 1
+    const previous = layout1 ? (pending ?? slice.baseInstant) : instant
     const token = writeToken(ordinal, Number(instant.slice(8)), 0)
-    const name = printLogFileName({ fileId: slice.fileId, baseInstant: layout1 ? slice.baseInstant : instant, version, token })
+    const name = printLogFileName({ fileId: slice.fileId, baseInstant: previous, version, token })
     const path = joinPath(slice.partition, name)
     await announce(path, slice.partition, layout1 ? 'APPEND' : 'CREATE')
     const key = joinPath(spec.path, path)
     const writer = await LogFileWriter.create(this.#target, { key, fileId: slice.fileId, partition: slice.partition, ordinal })
-    const log = { writer, group, path, version, started, inserted: 0 }
+    const base = layout1 && pending === undefined ? slice.base : null
+    const baseFile = base === null ? '' : base.key.slice(base.key.lastIndexOf('/') + 1)
+    const logFiles = [...before.map((l) => l.name), name]
+    const log = { writer, group, path, version, previous, baseFile, logFiles, started, inserted: 0 }
     this.#open.add(log)
     return log
   }
@@ -59,27 +72,12 @@ export class LogFiles {
   async close(log: OpenLog): Promise<void> {
     const bytes = await log.writer.close()
     this.#open.delete(log)
-    const { spec, instant, clock } = this.#context
-    const { fileId, partition, baseInstant, base, logs } = log.group.slice
-    const name = log.path.slice(log.path.lastIndexOf('/') + 1)
-    const layout1 = spec.tableVersion === 6
+    const { fileId, partition } = log.group.slice
     const { records, deletes } = log.writer
-    this.stats.push(
-      logFileStat({
-        fileId,
-        path: log.path,
-        partition,
-        previous: layout1 ? baseInstant : instant,
-        inserted: log.inserted,
-        updated: records - log.inserted,
-        deleted: deletes,
-        bytes,
-        version: log.version,
-        baseFile: layout1 && base !== null ? base.key.slice(base.key.lastIndexOf('/') + 1) : '',
-        logFiles: layout1 ? [...logs.map((l) => l.name), name] : [name],
-        elapsedMs: clock.now() - log.started,
-      }),
-    )
+    const { path, version, previous, baseFile, logFiles, inserted } = log
+    const elapsedMs = this.#context.clock.now() - log.started
+    const counts = { inserted, updated: records - inserted, deleted: deletes }
+    this.stats.push(logFileStat({ fileId, path, partition, previous, ...counts, bytes, version, baseFile, logFiles, elapsedMs }))
   }
 
   /** Gives up the files that are being written. */

@@ -26,6 +26,8 @@ export interface MorContext extends WriteContext {
   readonly rules: MergeRules
   /** Tells whether what an instant has written counts. */
   readonly visible: (instant: string) => boolean
+  /** Groups (`partition/fileId`) that a pending compaction is going to write → its time. */
+  readonly compacting: ReadonlyMap<string, string>
 }
 
 interface Written {
@@ -64,6 +66,8 @@ class MorFlush {
   readonly #openBases = new Map<number, OpenGroup>()
   readonly #openLogs = new Map<MorGroup, OpenLog>()
   readonly #rewritten = new Set<MorGroup>()
+  /** Columns whose stored values may be needed. */
+  #wanted: readonly string[] = []
   #truncated = false
 
   constructor(context: MorContext, slices: readonly FileSlice[]) {
@@ -74,7 +78,7 @@ class MorFlush {
     this.#stored = this.#homes.groups.map(() => null)
     const numbers = new FileNumbers()
     this.#bases = new GroupFiles(context, this.#preparer.paths.paths, numbers)
-    this.#logs = new LogFiles(context, numbers)
+    this.#logs = new LogFiles(context, numbers, context.compacting)
   }
 
   async run(changes: AsyncIterable<RowChanges>): Promise<Written> {
@@ -82,6 +86,9 @@ class MorFlush {
     try {
       const { chunks, spill, truncated } = await collector.read(changes)
       this.#truncated = truncated
+      const { columns } = this.#context.spec
+      const lacks = (c: number): boolean => spill !== null || chunks.some((x) => x.unavailable[c] !== null)
+      this.#wanted = columns.flatMap(({ name }, c) => (lacks(c) ? [name] : []))
       if (spill === null) await this.#unit(chunks, (groups) => this.#allKeys(groups))
       else await this.#spilled(spill)
       await this.#closeFiles()
@@ -162,10 +169,9 @@ class MorFlush {
   }
 
   async #slice(n: number): Promise<StoredSlice> {
-    const { store, rules, visible, spec, scratchDir, scratchName, memoryBudget } = this.#context
-    const scratch = { directory: scratchDir, name: `${scratchName}-${n}` }
-    const context = { store, table: spec.path, rules, visible, columns: storedColumns(spec), budget: memoryBudget / 4, scratch }
-    this.#stored[n] ??= await StoredSlice.open(context, this.#homes.groups[n])
+    const { store, rules, visible, spec } = this.#context
+    const context = { store, table: spec.path, rules, visible, schema: storedColumns(spec) }
+    this.#stored[n] ??= await StoredSlice.open({ ...context, columns: this.#wanted }, this.#homes.groups[n])
     return this.#stored[n]
   }
 
@@ -227,10 +233,16 @@ class MorFlush {
 
   async #replaced(group: MorGroup): Promise<{ fileId: string; instant: string; rows: number }> {
     this.#rewritten.add(group)
+    const { fileId, partition } = group.slice
+    const pending = this.#context.compacting.get(`${partition}/${fileId}`)
+    if (pending !== undefined) throw new Failure('TRB-LAKE-010', { table: this.#context.spec.path, ...PENDING, instant: pending })
     const { rows } = await this.#slice(this.#homes.groups.indexOf(group))
-    return { fileId: group.slice.fileId, instant: group.slice.baseInstant, rows }
+    return { fileId, instant: group.slice.baseInstant, rows }
   }
 }
+
+/** A compaction merges what was there when it was planned: a base file that is written beside it would be lost, or hide its own. */
+const PENDING = { action: 'compaction', why: 'the source has truncated the table, which takes a new base file' }
 
 /** Groups of the table's slices. A random id of another engine may look like a bucket's; only one group is a bucket's home. */
 function groupsOf(slices: readonly FileSlice[], preparer: ChangePreparer, buckets: number): MorGroup[] {

@@ -1,26 +1,14 @@
 import type { LakeColumn, Vector } from '../../contract/columns.ts'
-import type { ObjectStore } from '../../contract/object-store.ts'
-import type { MergeRules, RowChunk, SliceDelta } from '../../contract/slice.ts'
-import { Failure } from '../../failure/failure.ts'
+import type { RowChunk, SliceDelta } from '../../contract/slice.ts'
 import { type Column, type PlainVector, plainOfBytes } from '../../format/parquet/column.ts'
 import { ParquetFile } from '../../format/parquet/file.ts'
 import { gather, nullColumn } from '../merge/gather.ts'
 import { type KeyBlock, RECORD_KEY, recordKeys } from '../merge/join.ts'
+import { type DeltaRequest, readDelta } from '../read/delta.ts'
 import type { MorGroup } from './mor-plan.ts'
 
-/** What reading the stored rows of slices needs. */
-export interface StoredContext {
-  readonly store: ObjectStore
-  readonly table: string
-  readonly rules: MergeRules
-  /** Tells whether what an instant has written counts. */
-  readonly visible: (instant: string) => boolean
-  /** Stored columns. */
-  readonly columns: readonly LakeColumn[]
-  /** Bytes of log rows held in memory at most. */
-  readonly budget: number
-  readonly scratch: { readonly directory: string; readonly name: string }
-}
+/** What reading the stored rows of slices needs; see DeltaRequest. */
+export type StoredContext = Omit<DeltaRequest, 'slice'>
 
 /**
  * The rows that a merge-on-read file group holds now: those of its base file that no log replaces, then those of its logs. Rows are named by
@@ -37,11 +25,12 @@ export class StoredSlice {
     this.#delta = delta
   }
 
+  /** Of `context.columns` the values can be asked for later. */
   static async open(context: StoredContext, group: MorGroup): Promise<StoredSlice> {
     const { slice } = group
     const base = slice.base === null ? null : await ParquetFile.open(context.store, slice.base.key, slice.base.bytes)
-    if (slice.logs.length > 0) throw new Failure('TRB-LAKE-008', { file: slice.logs[0].key })
-    return new StoredSlice(group, base, null)
+    const delta = slice.logs.length === 0 ? null : await readDelta({ ...context, slice })
+    return new StoredSlice(group, base, delta)
   }
 
   /** Rows that a reader sees. */

@@ -73,10 +73,15 @@ export class Model {
     return this.#keyColumns.length === 0 ? this.#bag.length : this.#rows.size
   }
 
+  values(): (readonly Value[])[] {
+    return this.#keyColumns.length === 0 ? [...this.#bag] : [...this.#rows.values()]
+  }
+
   /** Rows as text, sorted. */
   rows(): string[] {
-    const all = this.#keyColumns.length === 0 ? this.#bag : [...this.#rows.values()]
-    return all.map((r) => r.map(show).join(' ')).sort()
+    return this.values()
+      .map((r) => r.map(show).join(' '))
+      .sort()
   }
 
   /** A stored row of a bag, by number; null when empty. */
