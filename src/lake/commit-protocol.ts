@@ -11,6 +11,7 @@ import { checkWritable } from './layout/table-properties.ts'
 import { readCheckpoint } from './metadata/checkpoint.ts'
 import { printClusteringPlan } from './metadata/clustering-plan.ts'
 import type { CommitMetadata, Operation } from './metadata/commit-metadata.ts'
+import { writesBefore } from './recorded-writes.ts'
 import { type RolledBack, recover, rollBack } from './rollback.ts'
 import { TimelineStore } from './timeline-store.ts'
 
@@ -184,10 +185,10 @@ function nextSlices(ts: TimelineStore, metadata: CommitMetadata): readonly FileS
   return [...slices.values()]
 }
 
-/** Checkpoint of the newest completed write ≤ asOf (null: all) that has one. */
+/** Checkpoint of the newest completed write ≤ asOf (null: all) that has one, archived or not. */
 export async function checkpointAt(ts: TimelineStore, asOf: string | null): Promise<Checkpoint | null> {
-  for (const i of completedWrites(ts.timeline, asOf).toReversed()) {
-    const found = readCheckpoint(await ts.commit(i.time, i.action), `${i.time}.${i.action} of ${ts.table}`)
+  for await (const write of writesBefore(ts, asOf)) {
+    const found = readCheckpoint(write, `${write.time}.${write.action} of ${ts.table}`)
     if (found !== null) return found
   }
   return null

@@ -1,4 +1,3 @@
-import { completedWrites } from '../../timeline/view.ts'
 import type { Clock } from '../contract/clock.ts'
 import type { LakeColumn } from '../contract/columns.ts'
 import type { ObjectStore } from '../contract/object-store.ts'
@@ -7,6 +6,7 @@ import { Failure } from '../failure/failure.ts'
 import { checkReadable, checkWritable, propertiesOf, specOf, storedColumns } from './layout/table-properties.ts'
 import { avroSchemaText, columnsOfAvro } from './metadata/avro-schema.ts'
 import { SOURCE_KEY } from './metadata/checkpoint.ts'
+import { writesBefore } from './recorded-writes.ts'
 import { TimelineStore } from './timeline-store.ts'
 
 /**
@@ -38,14 +38,14 @@ export async function openTable(store: ObjectStore, path: string, clock: Clock):
 }
 
 /**
- * Stored columns as of the newest completed write ≤ asOf that carries a schema; null: none does. Other engines drop what their own schemas
+ * Stored columns as of the newest completed write ≤ asOf that carries a schema, archived or not; null: none does. Other engines drop what their own schemas
  * have no place for (docs, times of day): of a commit that is not ours, that is taken from our newest one before it.
  */
 export async function columnsAt(ts: TimelineStore, asOf: string | null): Promise<readonly LakeColumn[] | null> {
   let columns: readonly LakeColumn[] | null = null
-  for (const i of completedWrites(ts.timeline, asOf).toReversed()) {
-    if (!WITH_SCHEMA.has(i.action)) continue
-    const { extra } = await ts.commit(i.time, i.action)
+  const sought = (await ts.properties()).has('tributary.rows')
+  for await (const { extra, archived } of writesBefore(ts, asOf, WITH_SCHEMA)) {
+    if (columns !== null && archived) return columns
     const schema = extra.get('schema')
     if (schema === undefined || schema === '') continue
     const found = columnsOfAvro(schema, ts.table)
@@ -53,7 +53,7 @@ export async function columnsAt(ts: TimelineStore, asOf: string | null): Promise
     if (columns === null) columns = found
     else if (ours) columns = columns.map((c) => enriched(c, found))
     // A table of another engine has no commit of ours to look for.
-    if (ours || !(await ts.properties()).has('tributary.rows')) return columns
+    if (ours || !sought) return columns
   }
   return columns
 }

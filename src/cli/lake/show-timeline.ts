@@ -1,14 +1,13 @@
 import { instantToMs } from '../../../timeline/instant.ts'
-import { printName } from '../../../timeline/name.ts'
 import type { Instant } from '../../../timeline/timeline.ts'
 import { newestWrite } from '../../../timeline/view.ts'
 import { Failure } from '../../failure/failure.ts'
 import { hoodieKey } from '../../lake/layout/paths.ts'
 import { readCheckpoint } from '../../lake/metadata/checkpoint.ts'
 import { TimelineStore } from '../../lake/timeline-store.ts'
+import type { S3FlagValues } from '../s3-flags.ts'
 import { grid } from '../terminal/grid.ts'
 import { countText, durationText } from '../terminal/units.ts'
-import type { S3FlagValues } from '../s3-flags.ts'
 import type { ContextWith, Outcome } from '../verb.ts'
 import { findTable, type StateTable } from './lake-state.ts'
 import { nameOfPath, type OpenLake, openLake } from './open-lake.ts'
@@ -50,7 +49,7 @@ export async function showTimeline(context: TimelineContext): Promise<Outcome> {
     await ts.refresh()
     const instants = [...ts.timeline.instants].reverse()
     pending += instants.filter((i) => i.state !== 'completed').length
-    const first = ts.timeline.instants.find((i) => newestWrite({ instants: [i] }, null) !== null)
+    const first = ts.timeline.instants.find((i) => newestWrite({ ...ts.timeline, instants: [i] }, null) !== null)
     if (first !== undefined && (reachesBackTo === null || first.time < reachesBackTo)) reachesBackTo = first.time
     const shown = flags.last === 0 ? instants : instants.slice(0, flags.last)
     for (const i of shown) rows.push(await rowOf(lake, ts, t, i, clock.now()))
@@ -66,7 +65,7 @@ async function rowOf(lake: OpenLake, ts: TimelineStore, t: StateTable, i: Instan
   const head = { table: fullName(t), instant: i.time, action: i.action, state: i.state }
   const none = { tookMs: null, inserted: null, updated: null, deleted: null, files: null, commit: null }
   if (i.state !== 'completed') return { ...head, ...none, note: `for ${durationText(nowMs - (instantToMs(i.time) ?? nowMs))}` }
-  const file = await lake.store.head(hoodieKey(t.path, printName({ time: i.time, action: i.action, state: 'completed' })))
+  const file = await lake.store.head(ts.keyOf(i))
   const begun = instantToMs(i.time)
   // A completed file from a copy of the table carries the time of the copy: then nothing is known.
   const tookMs = file === null || begun === null || file.modifiedMs < begun ? null : file.modifiedMs - begun

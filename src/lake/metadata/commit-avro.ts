@@ -59,7 +59,12 @@ function avroStat(s: WriteStat & StatExtras): Record<string, unknown> {
 export function parseCommit(body: Buffer, file: string): CommitMetadata {
   // 'Obj\x01' begins an Avro container; JSON begins with '{'.
   if (body.length < 4 || body.readUInt32BE(0) !== 0x4f626a01) return parseCommitMetadata(body, file)
-  const r = readContainer(body, file) as AvroCommit
+  return commitOfRecord(readContainer(body, file))
+}
+
+/** The same of a decoded record; also of the records in archives of layout 1, which lack some fields. */
+export function commitOfRecord(record: unknown): CommitMetadata {
+  const r = record as AvroCommit
   const replaced = r.partitionToReplaceFileIds ?? null
   return {
     stats: new Map(Object.entries(r.partitionToWriteStats ?? {}).map(([p, list]) => [p, list.map(statOf)])),
@@ -75,7 +80,7 @@ function statOf(s: AvroStat): WriteStat & StatExtras {
   const stat: WriteStat = {
     fileId: s.fileId ?? '',
     path: s.path,
-    cdcStats: s.cdcStats === null ? null : { ...s.cdcStats },
+    cdcStats: s.cdcStats == null ? null : { ...s.cdcStats },
     prevCommit: s.prevCommit ?? 'null',
     numWrites: n(s.numWrites),
     numDeletes: n(s.numDeletes),
@@ -93,9 +98,9 @@ function statOf(s: AvroStat): WriteStat & StatExtras {
     totalCorruptLogBlock: n(s.totalCorruptLogBlock),
     totalRollbackBlocks: n(s.totalRollbackBlocks),
     fileSizeInBytes: n(s.fileSizeInBytes),
-    minEventTime: s.minEventTime,
-    maxEventTime: s.maxEventTime,
-    runtimeStats: s.runtimeStats === null ? null : { ...s.runtimeStats },
+    minEventTime: s.minEventTime ?? null,
+    maxEventTime: s.maxEventTime ?? null,
+    runtimeStats: s.runtimeStats == null ? null : { ...s.runtimeStats },
   }
   const base = s.prevBaseFile == null ? {} : { prevBaseFile: s.prevBaseFile }
   if (s.logVersion == null) return { ...stat, ...base }

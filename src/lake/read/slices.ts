@@ -1,9 +1,10 @@
 import { allSlices, latestSlices, type PendingCompaction, type Slice, type TableFiles } from '../../../timeline/slices.ts'
-import { completedWrites, latestFiles, pendingInstants, type ReplacedGroup, visibility } from '../../../timeline/view.ts'
+import { completedWrites, historyStart, latestFiles, pendingInstants, type ReplacedGroup, visibility } from '../../../timeline/view.ts'
 import type { ObjectStore } from '../../contract/object-store.ts'
 import type { FileSlice, LogFile } from '../../contract/slice.ts'
 import type { SliceFile } from '../../contract/table.ts'
 import { Failure } from '../../failure/failure.ts'
+import { archivedCompletions } from '../archived-timeline.ts'
 import { type BaseFileObject, type LogFileObject, parseBaseFileName, parseLogFileName } from '../layout/file-name.ts'
 import type { TimelineStore } from '../timeline-store.ts'
 
@@ -88,7 +89,16 @@ export async function pendingCompactions(ts: TimelineStore): Promise<readonly Pe
 
 async function tableFiles(ts: TimelineStore, files: DataFiles, asOf: string | null): Promise<TableFiles<BaseFileObject, LogFileObject>> {
   const compactions = await pendingCompactions(ts)
-  return { bases: files.bases, logs: files.logs, replaced: await replacedGroups(ts, asOf), compactions }
+  const archived = await archivedLogs(ts, files)
+  return { bases: files.bases, logs: files.logs, replaced: await replacedGroups(ts, asOf), compactions, archived }
+}
+
+/** In layout 2 a log whose write has been archived belongs to a slice by its completion time, which only the archive tells. */
+async function archivedLogs(ts: TimelineStore, files: DataFiles): Promise<ReadonlyMap<string, string>> {
+  const start = historyStart(ts.timeline)
+  const old = ts.layout === 1 || start === null ? [] : files.logs.filter((l) => l.instant < start)
+  if (old.length === 0) return new Map()
+  return archivedCompletions(ts, old.map((l) => l.instant).sort()[0])
 }
 
 function fileSlice(s: Slice<BaseFileObject, LogFileObject>): FileSlice {

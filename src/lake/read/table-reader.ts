@@ -4,8 +4,10 @@ import type { ObjectStore } from '../../contract/object-store.ts'
 import type { FileSlice } from '../../contract/slice.ts'
 import type { Checkpoint, QueryKind, ScanPlan, SliceFile, TableReader, View } from '../../contract/table.ts'
 import { Failure } from '../../failure/failure.ts'
+import { archivedInstants } from '../archived-timeline.ts'
 import { checkpointAt } from '../commit-protocol.ts'
 import { checkReadable, specOf } from '../layout/table-properties.ts'
+import { parseCleanMetadata } from '../metadata/clean-files.ts'
 import { columnsAt } from '../open-table.ts'
 import { TimelineStore } from '../timeline-store.ts'
 import { blockVisibility, listDataFiles, slicesOf } from './slices.ts'
@@ -30,8 +32,8 @@ export class LakeTableReader implements TableReader {
     await ts.refresh()
     const asOf = view.kind === 'latest' ? null : view.instant
     const spec = specOf(properties, ts.table, await columnsAt(ts, null))
-    const at = newestWrite(ts.timeline, asOf)
-    if (at === null) return this.#empty(asOf, spec)
+    const at = await this.#newest(asOf)
+    if (at === null) return this.#empty(spec)
     const listed = await listDataFiles(ts.store, ts.table)
     const now = await slicesOf(ts, listed, null)
     const found = asOf === null ? now : await slicesOf(ts, listed, asOf)
@@ -46,7 +48,7 @@ export class LakeTableReader implements TableReader {
     const files = slices.flatMap((s) => (s.base === null ? [] : [s.base]))
     const columns = specOf(properties, ts.table, await columnsAt(ts, asOf)).columns
     const totalFiles = now.reduce((n, s) => n + s.logs.length + (s.base === null ? 0 : 1), 0)
-    return { spec, columns, instant: at.time, files, slices, counts: blockVisibility(ts, asOf), totalFiles }
+    return { spec, columns, instant: at, files, slices, counts: blockVisibility(ts, asOf), totalFiles }
   }
 
   async checkpointAt(view: View): Promise<Checkpoint | null> {
@@ -54,12 +56,37 @@ export class LakeTableReader implements TableReader {
     return checkpointAt(this.#ts, view.kind === 'latest' ? null : view.instant)
   }
 
-  /** Nothing committed yet is an empty table; a time before the first commit is an error, as older states may have been cleaned away. */
-  #empty(asOf: string | null, spec: ScanPlan['spec']): ScanPlan {
-    const first = completedWrites(this.#ts.timeline, null).at(0)
-    if (asOf !== null && first !== undefined) {
-      throw new Failure('TRB-LAKE-018', { table: this.#ts.table, instant: asOf, first: first.time })
+  /**
+   * The newest completed write in the view; null: nothing has been committed. A time whose state has been cleaned away, or before the first
+   * commit, fails with TRB-LAKE-018, which names the first that is there.
+   */
+  async #newest(asOf: string | null): Promise<string | null> {
+    const ts = this.#ts
+    const writes = completedWrites(ts.timeline, null)
+    if (asOf === null || writes.length === 0) return writes.at(-1)?.time ?? null
+    const none = (first: string): Failure => new Failure('TRB-LAKE-018', { table: ts.table, instant: asOf, first })
+    const active = newestWrite(ts.timeline, asOf)?.time ?? null
+    const clean = ts.timeline.instants.findLast((i) => i.action === 'clean' && i.state === 'completed')
+    const retained = clean === undefined ? '' : parseCleanMetadata(await ts.store.get(ts.keyOf(clean)), ts.keyOf(clean)).earliest
+    // Every file of the last write before the retained ones has been kept as well: it is what they began from.
+    const next = retained === '' ? undefined : writes.find((i) => i.time > asOf && i.time < retained)
+    if (next !== undefined) throw none(writes.findLast((i) => i.time < retained)?.time ?? retained)
+    return active ?? (await this.#archived(asOf, retained, none))
+  }
+
+  /** The newest archived write ≤ asOf, when nothing that was cleaned after it can be missing. */
+  async #archived(asOf: string, retained: string, none: (first: string) => Failure): Promise<string> {
+    let first = completedWrites(this.#ts.timeline, null)[0].time
+    for await (const { time, action, metadata } of archivedInstants(this.#ts)) {
+      if (metadata !== null && time <= asOf) return time
+      // An archived clean may have gone as far as to the newest write before it.
+      if (time > asOf && (action === 'clean' ? retained === '' : metadata !== null && time < retained)) throw none(first)
+      if (metadata !== null) first = time
     }
+    throw none(first)
+  }
+
+  #empty(spec: ScanPlan['spec']): ScanPlan {
     return { spec, columns: spec.columns, instant: null, files: [], slices: [], counts: () => false, totalFiles: 0 }
   }
 
