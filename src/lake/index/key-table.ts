@@ -11,8 +11,9 @@ export interface KeySource {
 
 export class KeyTable {
   readonly #sources: readonly KeySource[]
-  /** Number + 1, 0 empty. */
+  /** Pairs: number + 1 (0 empty), first hash. A key that is not there is mostly told apart without a look at the sources. */
   #slots: Int32Array
+  #mask: number
   #size = 0
   /** Where a key's bytes are. */
   #source: Uint16Array | Int32Array
@@ -23,7 +24,8 @@ export class KeyTable {
     this.#sources = sources
     let slots = 64
     while (slots < expected * 1.6) slots *= 2
-    this.#slots = new Int32Array(slots)
+    this.#slots = new Int32Array(slots * 2)
+    this.#mask = slots - 1
     this.#source = new Int32Array(Math.max(16, expected))
     this.#row = new Int32Array(Math.max(16, expected))
   }
@@ -37,30 +39,31 @@ export class KeyTable {
     const s = this.#sources[source]
     const h0 = s.h0[row]
     const h1 = s.h1[row]
-    let slot = h0 & (this.#slots.length - 1)
+    let slot = h0 & this.#mask
     for (;;) {
-      const k = this.#slots[slot] - 1
+      const k = this.#slots[slot * 2] - 1
       if (k < 0) break
-      if (this.#is(k, h0, h1, s.data, s.offsets[row], s.offsets[row + 1])) return k
-      slot = (slot + 1) & (this.#slots.length - 1)
+      if (this.#slots[slot * 2 + 1] === h0 && this.#is(k, h1, s.data, s.offsets[row], s.offsets[row + 1])) return k
+      slot = (slot + 1) & this.#mask
     }
     const k = this.#size++
     if (k === this.#row.length) this.#growRows()
     this.#source[k] = source
     this.#row[k] = row
-    this.#slots[slot] = k + 1
-    if (this.#size * 1.5 > this.#slots.length) this.#rehash()
+    this.#slots[slot * 2] = k + 1
+    this.#slots[slot * 2 + 1] = h0
+    if (this.#size * 1.5 > this.#mask) this.#rehash()
     return k
   }
 
   /** Number of a key given by its bytes and hashes; −1: not there. */
   find(h0: number, h1: number, data: Buffer, from: number, to: number): number {
-    let slot = h0 & (this.#slots.length - 1)
+    let slot = h0 & this.#mask
     for (;;) {
-      const k = this.#slots[slot] - 1
+      const k = this.#slots[slot * 2] - 1
       if (k < 0) return -1
-      if (this.#is(k, h0, h1, data, from, to)) return k
-      slot = (slot + 1) & (this.#slots.length - 1)
+      if (this.#slots[slot * 2 + 1] === h0 && this.#is(k, h1, data, from, to)) return k
+      slot = (slot + 1) & this.#mask
     }
   }
 
@@ -73,10 +76,10 @@ export class KeyTable {
     return this.#row[k]
   }
 
-  #is(k: number, h0: number, h1: number, data: Buffer, from: number, to: number): boolean {
+  #is(k: number, h1: number, data: Buffer, from: number, to: number): boolean {
     const s = this.#sources[this.#source[k]]
     const r = this.#row[k]
-    if (s.h0[r] !== h0 || s.h1[r] !== h1) return false
+    if (s.h1[r] !== h1) return false
     const at = s.offsets[r]
     if (s.offsets[r + 1] - at !== to - from) return false
     for (let i = 0, n = to - from; i < n; i++) if (s.data[at + i] !== data[from + i]) return false
@@ -94,10 +97,13 @@ export class KeyTable {
 
   #rehash(): void {
     const slots = new Int32Array(this.#slots.length * 2)
-    for (let k = 0; k < this.#size; k++) {
-      let slot = this.#sources[this.#source[k]].h0[this.#row[k]] & (slots.length - 1)
-      while (slots[slot] !== 0) slot = (slot + 1) & (slots.length - 1)
-      slots[slot] = k + 1
+    this.#mask = this.#mask * 2 + 1
+    for (let i = 0; i < this.#slots.length; i += 2) {
+      if (this.#slots[i] === 0) continue
+      let slot = this.#slots[i + 1] & this.#mask
+      while (slots[slot * 2] !== 0) slot = (slot + 1) & this.#mask
+      slots[slot * 2] = this.#slots[i]
+      slots[slot * 2 + 1] = this.#slots[i + 1]
     }
     this.#slots = slots
   }

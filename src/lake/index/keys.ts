@@ -51,6 +51,24 @@ export function hashInto(data: Uint8Array, from: number, to: number, seed: numbe
   h1[at] = mix(b ^ Math.imul(to - from, C4))
 }
 
+/** The first of the two hashes alone. `view` covers the bytes of `data`. */
+export function firstHash(data: Uint8Array, view: DataView, from: number, to: number, seed: number): number {
+  let a = seed | 0
+  let p = from
+  for (; p + 4 <= to; p += 4) {
+    let x = Math.imul(view.getInt32(p, true), C1)
+    x = (x << 15) | (x >>> 17)
+    a ^= Math.imul(x, C2)
+    a = (a << 13) | (a >>> 19)
+    a = (Math.imul(a, 5) + 0xe6546b64) | 0
+  }
+  for (; p < to; p++) {
+    a = Math.imul(a ^ data[p], C1)
+    a ^= a >>> 15
+  }
+  return mix(a ^ (to - from))
+}
+
 function mix(x: number): number {
   let h = x
   h ^= h >>> 16

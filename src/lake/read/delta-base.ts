@@ -1,6 +1,6 @@
 import { type PlainVector, plainOfBytes, plainOfDictionary } from '../../format/parquet/column.ts'
 import type { ParquetFile } from '../../format/parquet/file.ts'
-import { hashInto } from '../index/keys.ts'
+import { firstHash, hashInto } from '../index/keys.ts'
 import { IntList } from '../merge/int-list.ts'
 import type { Reduced } from './delta-reduce.ts'
 import { KEY_SEED } from './log-chunk.ts'
@@ -44,9 +44,10 @@ export function nothingMet(keys: number): Met {
 /** Looks the keys of the base file up, row group by row group; only the key column is read, and only of groups whose range the log's keys touch. */
 export async function* matchKeys(file: ParquetFile, reduced: Reduced): AsyncGenerator<KeyMatches> {
   const range = keyRange(reduced)
+  const filter = new KeyFilter(reduced)
   for (let group = 0; group < file.meta.rowGroups.length; group++) {
     if (range === null || outside(file, group, range)) continue
-    yield matchGroup(await groupKeys(file, group), reduced, group)
+    yield matchGroup(await groupKeys(file, group), reduced, filter, group)
   }
 }
 
@@ -94,16 +95,41 @@ export async function groupKeys(file: ParquetFile, group: number): Promise<Plain
   return column.kind === 'bytes' ? plainOfBytes(column, 0, column.offsets.length - 1) : (column as PlainVector)
 }
 
-function matchGroup({ data, starts }: PlainVector, reduced: Reduced, group: number): KeyMatches {
+/** One bit for each of ten hashes per key: most base keys are told to be none of the log's without a look at its table. */
+class KeyFilter {
+  readonly #bits: Int32Array
+  readonly #mask: number
+
+  constructor(reduced: Reduced) {
+    let bits = 1024
+    while (bits < reduced.count * 10 && bits < 1 << 28) bits *= 2
+    this.#bits = new Int32Array(bits >> 5)
+    this.#mask = bits - 1
+    for (const { keys, count } of reduced.chunks) {
+      for (let i = 0; i < count; i++) {
+        const h = keys.h0[i] & this.#mask
+        this.#bits[h >>> 5] |= 1 << (h & 31)
+      }
+    }
+  }
+
+  may(h0: number): boolean {
+    const h = h0 & this.#mask
+    return (this.#bits[h >>> 5] & (1 << (h & 31))) !== 0
+  }
+}
+
+function matchGroup({ data, starts }: PlainVector, reduced: Reduced, filter: KeyFilter, group: number): KeyMatches {
   const row = new IntList()
   const key = new IntList()
   const h0 = new Int32Array(1)
   const h1 = new Int32Array(1)
+  const view = new DataView(data.buffer, data.byteOffset, data.length)
   const n = starts.length - 1
   for (let i = 0; i < n; i++) {
     const from = starts[i] + 4
     const to = starts[i + 1]
-    if (to < from) continue
+    if (to < from || !filter.may(firstHash(data, view, from, to, KEY_SEED))) continue
     hashInto(data, from, to, KEY_SEED, h0, h1, 0)
     const k = reduced.keys.find(h0[0], h1[0], data, from, to)
     if (k < 0) continue
@@ -124,15 +150,20 @@ async function groupOrdering(file: ParquetFile, group: number, of: LogColumns): 
 function keyRange(reduced: Reduced): { readonly min: Buffer; readonly max: Buffer } | null {
   let min: Buffer | null = null
   let max: Buffer | null = null
-  for (const { keys } of reduced.chunks) {
-    for (let i = 0; i + 1 < keys.offsets.length; i++) {
-      const from = keys.offsets[i]
-      const to = keys.offsets[i + 1]
-      if (min === null || keys.data.compare(min, 0, min.length, from, to) < 0) min = keys.data.subarray(from, to)
-      if (max === null || keys.data.compare(max, 0, max.length, from, to) > 0) max = keys.data.subarray(from, to)
+  for (const { keys, count } of reduced.chunks) {
+    const { data, offsets } = keys
+    for (let i = 0; i < count; i++) {
+      if (min === null || isLess(data, offsets[i], offsets[i + 1], min, 0, min.length)) min = data.subarray(offsets[i], offsets[i + 1])
+      if (max === null || isLess(max, 0, max.length, data, offsets[i], offsets[i + 1])) max = data.subarray(offsets[i], offsets[i + 1])
     }
   }
   return min === null || max === null ? null : { min, max }
+}
+
+/** Whether a[from, to) sorts before b[bf, bt). Keys differ early: a loop is cheaper than a call into the runtime. */
+function isLess(a: Uint8Array, from: number, to: number, b: Uint8Array, bf: number, bt: number): boolean {
+  for (let i = from, j = bf; i < to && j < bt; i++, j++) if (a[i] !== b[j]) return a[i] < b[j]
+  return to - from < bt - bf
 }
 
 /** No key of the row group can be one of the log's. */
