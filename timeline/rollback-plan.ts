@@ -1,3 +1,4 @@
+import type { Action } from './name.ts'
 import type { Instant, Timeline } from './timeline.ts'
 import { pendingInstants } from './view.ts'
 
@@ -16,9 +17,10 @@ export type RecoveryStep =
 /**
  * The plan for all pending instants, in the order to perform it: what stands in the way first (so that nothing is changed when
  * the answer is a refusal), then rollbacks that had begun, then the writes, newest first, as they may rest on one another.
+ * `next`: the action that is to begin afterwards; null: none.
  */
-export function recoveryPlan(t: Timeline): readonly RecoveryStep[] {
-  const steps = pendingInstants(t).map(recoveryOf)
+export function recoveryPlan(t: Timeline, next: Action | null = null): readonly RecoveryStep[] {
+  const steps = pendingInstants(t).map((i) => recoveryOf(i, next))
   const of = (kind: RecoveryStep['do']): RecoveryStep[] => steps.filter((s) => s.do === kind)
   const targeted = new Set(of('finish').map((s) => s.instant.target))
   return [
@@ -33,7 +35,7 @@ export function recoveryPlan(t: Timeline): readonly RecoveryStep[] {
   ]
 }
 
-function recoveryOf(instant: Instant): RecoveryStep {
+function recoveryOf(instant: Instant, next: Action | null): RecoveryStep {
   switch (instant.action) {
     case 'commit':
     case 'deltacommit':
@@ -41,7 +43,9 @@ function recoveryOf(instant: Instant): RecoveryStep {
       return { do: 'roll-back', instant }
     case 'clustering':
       // An update of a file group that a clustering is rewriting would be lost when the clustering completes.
-      return { do: 'refuse', instant, why: 'a clustering is planned on file groups of this table' }
+      return instant.retractable
+        ? { do: 'roll-back', instant }
+        : { do: 'refuse', instant, why: 'a clustering is planned on file groups of this table' }
     case 'rollback':
       if (instant.target !== null) return { do: 'finish', instant }
       return instant.state === 'requested'
@@ -51,7 +55,10 @@ function recoveryOf(instant: Instant): RecoveryStep {
       return { do: 'refuse', instant, why: 'a restore of this table has begun' }
     case 'compaction':
     case 'logcompaction':
-      return { do: 'refuse', instant, why: 'a compaction is planned on file groups of this table' }
+      // What is written as logs meanwhile belongs to the slice after it; a base file would hide the compaction's, or be hidden by it.
+      return next === 'commit' || next === 'replacecommit'
+        ? { do: 'refuse', instant, why: 'a compaction is planned on file groups of this table' }
+        : { do: 'leave', instant, why: 'logs may be written beside a compaction' }
     case 'clean':
       return { do: 'leave', instant, why: 'a clean takes away only files that no retained instant needs' }
     case 'indexing':

@@ -15,6 +15,8 @@ export interface Instant {
   readonly claims: Claims
   /** Layout 2, completed: when; null otherwise. */
   readonly completion: string | null
+  /** A pending plan that its planner lets anybody take back. */
+  readonly retractable: boolean
 }
 
 /** The active timeline: instants by time, then action (a savepoint shares the time of its commit). */
@@ -29,6 +31,7 @@ export interface Facts {
   readonly claims?: Claims
   /** Layout 1: whether a pending replacecommit is a clustering. */
   readonly clustering?: boolean
+  readonly retractable?: boolean
 }
 
 export interface StepEvent extends Facts {
@@ -124,7 +127,11 @@ export function step(t: Timeline, e: StepEvent): Step {
   if (outcome.to === 'absent') return { timeline: { layout, instants: others }, writes: deletions(from!, layout, null) }
   const wrong = outcome.to === 'completed' ? completionFault(t, e) : null
   if (wrong !== null) return { refusal: `${e.event} ${e.time} ${e.action}: ${wrong}` }
-  const facts: Facts = { target: e.target ?? from?.target ?? null, claims: e.claims ?? from?.claims ?? 'all' }
+  const facts: Facts = {
+    target: e.target ?? from?.target ?? null,
+    claims: e.claims ?? from?.claims ?? 'all',
+    retractable: e.retractable ?? from?.retractable ?? false,
+  }
   const completion = outcome.to === 'completed' ? (e.completion ?? null) : null
   const next = newInstant({ time: e.time, action: e.action, state: outcome.to, completion }, facts)
   const timeline = { layout, instants: [...others, next].sort(order) }
@@ -208,7 +215,8 @@ function overlap(a: Claims, b: Claims): boolean {
 
 function newInstant(f: InstantFile, facts: Facts): Instant {
   const { time, action, state } = f
-  return { time, action, state, target: facts.target ?? null, claims: facts.claims ?? 'all', completion: f.completion ?? null }
+  const { target = null, claims = 'all', retractable = false } = facts
+  return { time, action, state, target, claims, completion: f.completion ?? null, retractable }
 }
 
 function order(a: Instant, b: Instant): number {

@@ -45,14 +45,14 @@ export class CommitProtocol {
   }
 
   /** Rolls back what dead writers left; called by begin. Returns what was rolled back. */
-  async recover(): Promise<readonly RolledBack[]> {
+  async recover(next: WriteAction | null = null): Promise<readonly RolledBack[]> {
     const ts = this.timeline
     checkWritable(await ts.properties(), ts.table)
     const last = ts.timeline.instants.at(-1)?.time
     const same = this.#known && last !== undefined && (await ts.refreshTail(last))
     this.#known = false
     if (!same) await ts.refresh()
-    const done = await recover(ts)
+    const done = await recover(ts, next)
     if (!this.#swept) await ts.sweepMarkers()
     this.#swept = true
     this.#open = null
@@ -64,7 +64,7 @@ export class CommitProtocol {
    * `claims`: file groups (`partition/fileId`) that it is going to write; none: conflicts are found when it completes.
    */
   async begin(action: WriteAction, operation: Operation, claims: Claims = 'all'): Promise<string> {
-    await this.recover()
+    await this.recover(action)
     const ts = this.timeline
     const after = latestTime(ts.timeline)
     const time = ts.nextTime()

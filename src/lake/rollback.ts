@@ -19,9 +19,10 @@ const HEARTBEAT_MS = 120_000
 /**
  * Takes away whatever dead writers left, before a new instant is taken: on version 6 leftovers become visible once the timeline moves past them.
  * Fails with TRB-LAKE-010 when an instant must first be finished by its owner, TRB-LAKE-012 when a writer is alive. The timeline must be fresh.
+ * `next`: the action that is to begin afterwards; null: none.
  */
-export async function recover(ts: TimelineStore): Promise<readonly RolledBack[]> {
-  const plan = recoveryPlan(ts.timeline)
+export async function recover(ts: TimelineStore, next: Action | null = null): Promise<readonly RolledBack[]> {
+  const plan = recoveryPlan(ts.timeline, next)
   const done: RolledBack[] = []
   for (const s of plan) await refuseOrPass(ts, s)
   for (const s of plan) {

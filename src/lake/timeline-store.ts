@@ -19,7 +19,7 @@ import { assert, Failure, isFailure } from '../failure/failure.ts'
 import type { BaseFileObject } from './layout/file-name.ts'
 import { hoodieKey, type MarkerKind, markedPath, markerKey, markerPrefix } from './layout/paths.ts'
 import { layoutOf, PROPERTIES_BACKUP, PROPERTIES_FILE, parseTableProperties, printTableProperties } from './layout/table-properties.ts'
-import { type ClusteringPlan, parseClusteringPlan } from './metadata/clustering-plan.ts'
+import { type ClusteringPlan, parseClusteringPlan, RETRACTABLE } from './metadata/clustering-plan.ts'
 import { parseCommit, printCommitAvro } from './metadata/commit-avro.ts'
 import { type CommitMetadata, printCommitMetadata } from './metadata/commit-metadata.ts'
 import { type CompactionPlan, parseCompactionPlan } from './metadata/compaction-plan.ts'
@@ -45,8 +45,10 @@ export class TimelineStore {
   latest: readonly BaseFileObject[] | null = null
   /** The same of file slices (read/slices.ts). */
   slices: readonly FileSlice[] | null = null
+  /** Writers share the table: what a pending write of another one touches is found out when one of them completes. */
+  optimistic = false
   /** Where the timeline is; null: the configuration has not been read. */
-  #place: { readonly layout: Layout; readonly dir: string } | null = null
+  #place: Place | null = null
   #timeline: Timeline = EMPTY
   /** Plans by `time.action`: they never change. */
   readonly #compactions = new Map<string, CompactionPlan>()
@@ -138,9 +140,12 @@ export class TimelineStore {
     this.#timeline = { ...this.#timeline, instants: this.#timeline.instants.filter((i) => !off.has(`${i.time}.${i.action}`)) }
   }
 
-  /** A time later than every one that the timeline knows, and not before now. */
+  /** A time later than every one that the timeline knows, and not before now. TRB-LAKE-082 when the newest lies in the future. */
   nextTime(): string {
-    return nextInstant(this.clock.now(), latestTime(this.#timeline))
+    const now = this.clock.now()
+    const latest = latestTime(this.#timeline)
+    checkNotAhead(this.table, latest, now, this.#place?.utc ?? true)
+    return nextInstant(now, latest)
   }
 
   /** Metadata of a completed commit, deltacommit, replacecommit (or compaction, log compaction, clustering). */
@@ -302,7 +307,7 @@ export class TimelineStore {
     return this.layout
   }
 
-  #placed(): { readonly layout: Layout; readonly dir: string } {
+  #placed(): Place {
     assert(this.#place !== null, 'the configuration has been read')
     return this.#place
   }
@@ -352,10 +357,13 @@ export class TimelineStore {
         case 'replacecommit':
         case 'clustering': {
           const plan = await this.clusteringPlan(i.time)
-          if (plan === null) return {}
+          if (plan === null) return this.optimistic ? { claims: [] } : {}
           const claims = plan.groups.flatMap((g) => g.slices.map((s) => `${s.partition}/${s.fileId}`))
-          return { clustering: true, claims: claims.length === 0 ? 'all' : claims }
+          return { clustering: true, claims: claims.length === 0 ? 'all' : claims, retractable: RETRACTABLE in plan.extra }
         }
+        case 'commit':
+        case 'deltacommit':
+          return this.optimistic ? { claims: [] } : {}
         default:
           return {}
       }
@@ -366,9 +374,17 @@ export class TimelineStore {
   }
 }
 
-function placeOf(p: ReadonlyMap<string, string>, table: string): { readonly layout: Layout; readonly dir: string } {
+/** Where the timeline is, and whether its instants are in UTC. */
+interface Place {
+  readonly layout: Layout
+  readonly dir: string
+  readonly utc: boolean
+}
+
+function placeOf(p: ReadonlyMap<string, string>, table: string): Place {
   const layout = layoutOf(p)
-  return { layout, dir: hoodieKey(table, layout === 1 ? '' : `${p.get('hoodie.timeline.path') || 'timeline'}/`) }
+  const utc = p.get('hoodie.table.timeline.timezone')?.toUpperCase() === 'UTC'
+  return { layout, dir: hoodieKey(table, layout === 1 ? '' : `${p.get('hoodie.timeline.path') || 'timeline'}/`), utc }
 }
 
 const EMPTY_BODY = new Uint8Array(0)

@@ -41,7 +41,8 @@ export async function planRollback(ts: TimelineStore, time: string, action: Acti
     requests.push({ partitionPath, fileId: log.fileId, latestBaseInstant: log.baseInstant, filesToBeDeleted: [], logBlocksToBeDeleted })
   }
   for (const partition of found.ownPartitions()) requests.push(deletion(ts, join(partition, PARTITION_METADATA)))
-  return { target: { time, action }, requests }
+  // In layout 1 a clustering is a replacecommit to everybody.
+  return { target: { time, action: ts.layout === 1 && action === 'clustering' ? 'replacecommit' : action }, requests }
 }
 
 /**

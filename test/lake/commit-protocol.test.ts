@@ -2,7 +2,12 @@ import { expect, test } from 'vitest'
 import type { Clock } from '../../src/contract/clock.ts'
 import { CommitProtocol } from '../../src/lake/commit-protocol.ts'
 import { propertiesOf } from '../../src/lake/layout/table-properties.ts'
+import { printClusteringPlan, RETRACTABLE } from '../../src/lake/metadata/clustering-plan.ts'
 import { commitMetadata } from '../../src/lake/metadata/commit-metadata.ts'
+import { printCompactionPlan } from '../../src/lake/metadata/compaction-plan.ts'
+import { createOrOpenTable } from '../../src/lake/open-table.ts'
+import { completeAction, requestAction, startAction } from '../../src/lake/planned-action.ts'
+import { pendingCompactions } from '../../src/lake/read/slices.ts'
 import { LakeTableReader } from '../../src/lake/read/table-reader.ts'
 import { TimelineStore } from '../../src/lake/timeline-store.ts'
 import { MemoryStore } from '../../src/storage/memory/memory-store.ts'
@@ -179,6 +184,56 @@ test('what a failed Spark write left is rolled back to what Spark itself made of
   const done = [...goldenFiles('v6_cow_rollback_done').keys()].filter((k) => k.endsWith('.parquet') && !k.includes('20261121035323588'))
   const mine = [...store.snapshot().keys()].filter((k) => k.endsWith('.parquet')).map((k) => k.slice(2))
   expect(mine.sort()).toEqual(done.sort())
+})
+
+test.each([6, 9] as const)('delta commits go on beside a pending compaction (version %i)', async (tableVersion) => {
+  const clock = fixedClock()
+  const store = new MemoryStore(clock)
+  await createOrOpenTable(store, { ...SPEC, tableVersion, tableType: 'MERGE_ON_READ' }, clock)
+  const protocol = new CommitProtocol(store, SPEC.path, clock)
+  const first = await protocol.begin('deltacommit', 'UPSERT')
+  expect(await protocol.complete(first, empty)).toBe('committed')
+  const ts = protocol.timeline
+  await ts.refresh()
+  const operation = { partition: 'p', fileId: 'x-0', baseInstant: first, baseFile: null, logFiles: [], metrics: {} }
+  const plan = { operations: [operation], extra: new Map<string, string>() }
+  const compaction = await requestAction(ts, 'compaction', () => printCompactionPlan(plan, tableVersion, ts.sync()), { claims: ['p/x-0'] })
+  const second = await protocol.begin('deltacommit', 'UPSERT')
+  expect(await protocol.complete(second, empty)).toBe('committed')
+  await expect(protocol.begin('replacecommit', 'INSERT_OVERWRITE')).rejects.toMatchObject({ code: 'TRB-LAKE-010' })
+  await ts.refresh()
+  expect(ts.timeline.instants.find((i) => i.time === compaction)?.claims).toEqual(['p/x-0'])
+  expect(await pendingCompactions(ts)).toEqual([{ partition: 'p', fileId: 'x-0', by: compaction }])
+  await startAction(ts, 'compaction', compaction)
+  await completeAction(ts, 'compaction', compaction, ts.printCommit({ ...empty, compacted: true, operation: 'COMPACT' }))
+  await ts.refresh()
+  expect(ts.timeline.instants.map((i) => `${i.action} ${i.state}`)).toEqual([
+    'deltacommit completed',
+    'compaction completed',
+    'deltacommit completed',
+  ])
+  expect((await ts.commit(compaction, 'compaction')).operation).toBe('COMPACT')
+})
+
+test.each([6, 9] as const)('a clustering whose plan lets anybody take it back is taken back (version %i)', async (tableVersion) => {
+  const clock = fixedClock()
+  const store = new MemoryStore(clock)
+  await createOrOpenTable(store, { ...SPEC, tableVersion }, clock)
+  const protocol = new CommitProtocol(store, SPEC.path, clock)
+  expect(await protocol.complete(await protocol.begin('commit', 'UPSERT'), empty)).toBe('committed')
+  const ts = protocol.timeline
+  const slice = { partition: 'p', fileId: 'x-0', baseFile: '', logFiles: [] }
+  const group = { slices: [slice], outputGroups: 1, metrics: {} }
+  const plan = (extra: Record<string, string>): ((time: string) => Buffer) => {
+    return () => printClusteringPlan({ groups: [group], strategy: null, extra }, tableVersion, ts.sync())
+  }
+  await ts.refresh()
+  const ours = await requestAction(ts, 'clustering', plan({ [RETRACTABLE]: 'true' }))
+  await startAction(ts, 'clustering', ours)
+  expect(await protocol.recover()).toMatchObject([{ time: ours, action: 'clustering' }])
+  expect([...store.snapshot().keys()].filter((k) => k.includes(ours))).toEqual([])
+  await requestAction(ts, 'clustering', plan({}))
+  await expect(protocol.recover()).rejects.toMatchObject({ code: 'TRB-LAKE-010' })
 })
 
 test('a clustering that another engine has planned stops the writer', async () => {

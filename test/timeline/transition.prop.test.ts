@@ -73,7 +73,7 @@ function eventOf(t: Timeline, c: Choice, now: number): StepEvent {
 }
 
 function factsOf(t: Timeline): Map<string, Facts> {
-  return new Map(t.instants.map((i) => [`${i.time}.${i.action}`, { target: i.target, claims: i.claims }]))
+  return new Map(t.instants.map((i) => [`${i.time}.${i.action}`, { target: i.target, claims: i.claims, retractable: i.retractable }]))
 }
 
 /** Times of instants that a completed or pending one keeps: savepoints share them. */

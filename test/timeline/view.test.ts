@@ -84,13 +84,19 @@ test('what stands in the way comes first in a recovery plan, then rollbacks that
   ])
 })
 
-test('a compaction, a restore and a rollback whose plan is lost stop every writer', () => {
-  for (const action of ['compaction', 'logcompaction', 'restore', 'rollback'] as const) {
-    expect(recoveryPlan(foldTimeline([{ time: T(1), action, state: 'inflight' }]))[0].do).toBe('refuse')
+test('a clustering, a restore and a rollback whose plan is lost stop every writer, a compaction those that write base files', () => {
+  const answers = (action: 'compaction' | 'clustering', retractable = false): string[] => {
+    const file = { time: T(1), action, state: 'inflight' as const }
+    const t = foldTimeline([file], new Map([[`${T(1)}.${action}`, { retractable }]]), 2)
+    return [null, 'deltacommit', 'commit', 'replacecommit'].map((next) => recoveryPlan(t, next as 'commit')[0].do)
   }
-  for (const action of ['savepoint', 'indexing'] as const) {
-    expect(recoveryPlan(foldTimeline([{ time: T(1), action, state: 'inflight' }]))[0].do).toBe('leave')
+  const always = (answer: string): string[] => [answer, answer, answer, answer]
+  for (const action of ['clustering', 'restore', 'rollback']) expect(answers(action as 'clustering')).toEqual(always('refuse'))
+  for (const action of ['savepoint', 'indexing', 'clean']) expect(answers(action as 'clustering')).toEqual(always('leave'))
+  for (const action of ['compaction', 'logcompaction']) {
+    expect(answers(action as 'compaction')).toEqual(['leave', 'leave', 'refuse', 'refuse'])
   }
+  expect(answers('clustering', true)).toEqual(always('roll-back'))
 })
 
 test('refusals name the event, the instant and the reason', () => {

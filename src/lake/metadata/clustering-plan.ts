@@ -12,6 +12,12 @@ export interface ClusteringSlice {
   readonly logFiles: readonly string[]
 }
 
+/**
+ * Entry of a plan's `extra` by which its planner lets any writer of ours take the clustering back when it is found pending: nothing is lost,
+ * as the rows are where they were. Other engines' plans are theirs to finish.
+ */
+export const RETRACTABLE = 'tributary.retractable'
+
 /** Slices that are rewritten together. */
 export interface ClusteringGroup {
   readonly slices: readonly ClusteringSlice[]
