@@ -1,20 +1,20 @@
 import { effectiveTime } from '../../../timeline/timeline.ts'
-import { completedWrites, historyStart, newestWrite } from '../../../timeline/view.ts'
+import { completedWrites } from '../../../timeline/view.ts'
 import type { Clock } from '../../contract/clock.ts'
 import type { LakeColumn } from '../../contract/columns.ts'
 import type { ObjectStore } from '../../contract/object-store.ts'
 import type { FileSlice, MergeRules, RowChunk } from '../../contract/slice.ts'
-import { Failure } from '../../failure/failure.ts'
+import type { View } from '../../contract/table.ts'
 import { ParquetFile } from '../../format/parquet/file.ts'
-import { checkReadable, specOf } from '../layout/table-properties.ts'
-import { META_COLUMNS } from '../metadata/avro-schema.ts'
-import { columnsAt } from '../open-table.ts'
+import { archivedCompletions } from '../archived-timeline.ts'
+import { checkReadable, storedColumns } from '../layout/table-properties.ts'
 import { TimelineStore } from '../timeline-store.ts'
 import { baseRows } from './base-rows.ts'
 import { type DeltaRequest, mergedRows } from './delta.ts'
 import { type CommitRange, rowsOfCommits, sliceInRange } from './incremental.ts'
+import { META } from './log-columns.ts'
 import { mergeRulesOf } from './merge-rules.ts'
-import { blockVisibility, listDataFiles, slicesOf } from './slices.ts'
+import { LakeTableReader } from './table-reader.ts'
 
 /** What to read. Instants are inclusive; null: now. `incremental`: rows of the commits after `from`, in their state as of `to`. */
 export type ScanRequest = (
@@ -39,12 +39,9 @@ export interface TableScan {
 const NO_RULES: MergeRules = { mode: 'commit-time', ordering: [], deleteMarker: null, unavailable: null }
 const NOTHING_HIDDEN = new Int32Array(0)
 
-/** The meta columns as a reader sees them. */
-export const META: readonly LakeColumn[] = META_COLUMNS.map((name) => ({ name, type: { kind: 'string' } }))
-
 /**
  * Plans a read of the table at `table` ('' = the root of the store), whoever wrote it. Fails with TRB-LAKE-018 for an instant before the
- * first one on the timeline.
+ * first one that is whole.
  */
 export async function scanTable(store: ObjectStore, table: string, clock: Clock, request: ScanRequest): Promise<TableScan> {
   const ts = new TimelineStore(store, table, clock)
@@ -52,26 +49,22 @@ export async function scanTable(store: ObjectStore, table: string, clock: Clock,
   checkReadable(properties, table)
   await ts.refresh()
   const asOf = request.kind === 'incremental' ? asOfRange(ts, request) : request.asOf
-  const at = asOf === '' ? null : newestWrite(ts.timeline, asOf)
-  const first = historyStart(ts.timeline)
-  if (at === null && asOf !== null && first !== null && request.kind !== 'incremental') {
-    throw new Failure('TRB-LAKE-018', { table, instant: asOf, first })
-  }
-  const schema = (await columnsAt(ts, asOf)) ?? specOf(properties, table, null).columns
+  const view: View = asOf === null ? { kind: 'latest' } : { kind: 'asOf', instant: asOf }
+  const kind = request.kind === 'read-optimized' ? request.kind : 'snapshot'
+  const plan = await new LakeTableReader(store, table, clock).plan(view, kind)
+  const schema = storedColumns({ ...plan.spec, columns: plan.columns })
   const wanted = request.columns === undefined ? schema : schema.filter((c) => request.columns!.includes(c.name))
   const columns = [...META, ...wanted]
-  const all = at === null ? [] : await slicesOf(ts, await listDataFiles(store, table), asOf)
-  const counts = request.kind === 'incremental' ? commitsOf(ts, request, properties.get('hoodie.table.type')) : null
-  const rules = all.some((s) => s.logs.length > 0) && request.kind !== 'read-optimized' ? mergeRulesOf(properties, table) : NO_RULES
-  const committed = blockVisibility(ts, asOf)
+  const counts = request.kind === 'incremental' ? await commitsOf(ts, request, properties.get('hoodie.table.type')) : null
+  const rules = plan.slices.some((s) => s.logs.length > 0) ? mergeRulesOf(properties, table) : NO_RULES
   // A placeholder for a value that was not in the source's log is only resolved with the stored row.
-  const whole = counts === null || rules.unavailable !== null
-  const visible = whole ? committed : (instant: string): boolean => committed(instant) && counts(instant)
-  const slices = all.flatMap((s) => sliceFor(s, request, whole ? () => true : counts) ?? []).sort(byPlace)
+  const part = counts === null || rules.unavailable !== null ? null : counts
+  const visible = part === null ? plan.counts : (instant: string): boolean => plan.counts(instant) && part(instant)
+  const slices = part === null ? plan.slices : plan.slices.flatMap((s) => sliceInRange(s, part) ?? [])
   const merge = { store, table, schema, columns: wanted.map((c) => c.name), rules, visible }
   return {
     columns,
-    instant: at?.time ?? null,
+    instant: plan.instant,
     slices,
     async *rows() {
       for (const slice of slices) {
@@ -84,36 +77,26 @@ export async function scanTable(store: ObjectStore, table: string, clock: Clock,
   }
 }
 
-/** The slice as the request reads it; null when it has nothing for it. */
-function sliceFor(s: FileSlice, request: ScanRequest, inRange: (instant: string) => boolean): FileSlice | null {
-  if (request.kind === 'incremental') return sliceInRange(s, inRange)
-  if (request.kind === 'snapshot') return s
-  return s.base === null ? null : { ...s, logs: [] }
-}
-
-/** The newest instant that had taken effect by the end of a range: '' when none had. */
+/** The newest instant that had taken effect by the end of a range. */
 function asOfRange(ts: TimelineStore, { to }: CommitRange): string | null {
   if (to === null || ts.timeline.layout === 1) return to
-  return completedWrites(ts.timeline, null).findLast((i) => effectiveTime(i) <= to)?.time ?? ''
+  return completedWrites(ts.timeline, null).findLast((i) => effectiveTime(i) <= to)?.time ?? to
 }
 
 /**
- * Which commits an incremental read is about: by their own time on layout 1, by the time at which they completed on layout 2. A commit that
- * has been archived completed before the ones on the timeline; of a copy-on-write table of layout 1 its rows are left out, as Spark does.
+ * Which commits an incremental read is about: by their own time on layout 1, by the time at which they completed on layout 2. Of a
+ * copy-on-write table of layout 1 the rows of archived commits are left out, as Spark does.
  */
-function commitsOf(ts: TimelineStore, range: CommitRange, tableType: string | undefined): (commit: string) => boolean {
+async function commitsOf(ts: TimelineStore, range: CommitRange, tableType: string | undefined): Promise<(commit: string) => boolean> {
   const effective = new Map(completedWrites(ts.timeline, null).map((i) => [i.time, effectiveTime(i)]))
   const activeOnly = ts.timeline.layout === 1 && tableType === 'COPY_ON_WRITE'
+  const first = [...effective.values()].reduce((a, b) => (a < b ? a : b), '9')
+  if (ts.timeline.layout !== 1 && range.from < first) for (const [time, at] of await archivedCompletions(ts, '')) effective.set(time, at)
   return (commit) => {
     const time = effective.get(commit) ?? commit
     if (activeOnly && !effective.has(commit)) return false
     return time > range.from && (range.to === null || time <= range.to)
   }
-}
-
-function byPlace(a: FileSlice, b: FileSlice): number {
-  if (a.partition !== b.partition) return a.partition < b.partition ? -1 : 1
-  return a.fileId < b.fileId ? -1 : a.fileId > b.fileId ? 1 : 0
 }
 
 async function* sliceRows(request: DeltaRequest, columns: readonly LakeColumn[]): AsyncGenerator<RowChunk> {
