@@ -22,6 +22,11 @@ export interface TopicBatch {
   /** Headers that every record of this batch carries after its own: same header grammar, count first. Null: none. */
   readonly headers: Uint8Array | null
   readonly runs: readonly RecordRun[]
+  /**
+   * Bytes that end every non-null value of this batch, left out of its records: a value is its blob and then these. Absent: none.
+   * The rows of a snapshot share most of their envelope.
+   */
+  readonly valueTail?: Uint8Array
 }
 
 /** Consecutive records of a TopicBatch that belong to one source transaction. */

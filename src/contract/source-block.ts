@@ -5,7 +5,10 @@ import type { ConnectSchema } from './connect-schema.ts'
 export interface SourceBlock {
   /** Connect schema of `source` (name `io.debezium.connector.postgresql.Source` …). */
   readonly schema: ConnectSchema
-  /** Writes the Avro binary of the source struct of change i. `run` is the transaction run that contains i. Called in order. */
+  /**
+   * Writes the Avro binary of the source struct of change i. `run` is the transaction run that contains i. Called in order. The rows of
+   * a snapshot (marks 1–5) of one run, table, mark and place all have the same.
+   */
   write(batch: ChangeBatch, i: number, run: TransactionRun, out: ByteSink): void
   /** All changes of the batch were written; called once per batch, also when none of it was. */
   finish?(batch: ChangeBatch): void

@@ -1,4 +1,4 @@
-import type { ChangeBatch, OpCode, TableId, TableSchema, TransactionRun } from '../contract/change.ts'
+import type { ByteSink, ChangeBatch, OpCode, TableId, TableSchema, TransactionRun } from '../contract/change.ts'
 import type { ConnectSchema } from '../contract/connect-schema.ts'
 import type { TopicBatch } from '../contract/log.ts'
 import { assert } from '../failure/failure.ts'
@@ -36,6 +36,10 @@ export function createEnvelopeEncoder(options: EnvelopeOptions): EnvelopeEncoder
 }
 
 const POOL_BYTES = 16 << 20
+/** Mark of rows that are read between changes of the stream. */
+const INCREMENTAL = 6
+/** Different tails of the rows of one batch; from then on they are written out. A snapshot has four marks. */
+const MOST_TAILS = 8
 
 const OP_C = 99
 const OP_D = 100
@@ -56,6 +60,7 @@ class Encoder implements EnvelopeEncoder {
   readonly #oldKey = new GrowableSink(256)
   readonly #newKey = new GrowableSink(256)
   readonly #small = new GrowableSink(64)
+  readonly #tailSink = new GrowableSink(512)
   /** Op and the three times that end an envelope, by op; made once per batch, because a batch has one processing time. */
   readonly #tails: Uint8Array[] = []
   #timestamp: Uint8Array = new Uint8Array(0)
@@ -160,8 +165,8 @@ class Encoder implements EnvelopeEncoder {
   }
 
   #change(batch: ChangeBatch, i: number, run: TransactionRun): void {
-    const w = this.#writers[batch.table[i]] ?? this.#openTable(batch, batch.table[i])
     const op = batch.op[i] as OpCode
+    const w = this.#writer(batch, i, run, op)
     const before = batch.before[i]
     const after = batch.after[i]
     w.prepared.codec.sideCount = 0
@@ -244,19 +249,24 @@ class Encoder implements EnvelopeEncoder {
     out.reserve(1)
     out.buf[out.pos++] = after < 0 ? 0 : 2
     if (after >= 0) codec.writeRow(arena, after, batch.beforeKind[i] === 2 ? batch.before[i] : -1, snapshot, out)
-    this.#options.source.write(batch, i, run, out)
-    out.reserve(1)
-    if (!this.#options.transactions || snapshot) out.buf[out.pos++] = 0
-    else {
-      out.buf[out.pos++] = 2
-      this.#tracker.writeBlock(this.#options.source.transactionId(batch, i, run), prepared.collection, out)
-    }
-    writeAll(out, this.#tails[op])
+    if (w.tail === null) this.#writeTail(prepared, batch, i, run, op, out)
     closeBlob(out, mark, 2)
     if (codec.sideCount === 0) writeNullBlob(out)
     else this.#side(w)
     writeRecordHeader(w, header)
     writer.add(run)
+  }
+
+  /** Source, transaction, op and times: what stands behind `after`. */
+  #writeTail(prepared: PreparedTable, batch: ChangeBatch, i: number, run: TransactionRun, op: number, out: ByteSink): void {
+    this.#options.source.write(batch, i, run, out)
+    out.reserve(1)
+    if (!this.#options.transactions || batch.mark[i] !== 0) out.buf[out.pos++] = 0
+    else {
+      out.buf[out.pos++] = 2
+      this.#tracker.writeBlock(this.#options.source.transactionId(batch, i, run), prepared.collection, out)
+    }
+    writeAll(out, this.#tails[op])
   }
 
   #tombstone(w: TableWriter, batch: ChangeBatch, i: number, run: TransactionRun, keyAt: number, header: Header | null): void {
@@ -324,12 +334,35 @@ class Encoder implements EnvelopeEncoder {
     this.#transactionTopic.add(run)
   }
 
-  #openTable(batch: ChangeBatch, index: number): TableWriter {
+  /** The writer of the table of change i; of a snapshot row one whose values end as this one's does. */
+  #writer(batch: ChangeBatch, i: number, run: TransactionRun, op: OpCode): TableWriter {
+    const index = batch.table[i]
+    const open = this.#writers[index]
+    const mark = batch.mark[i]
+    if (mark === 0 || mark === INCREMENTAL || this.#options.sharesTails !== true) {
+      return open !== undefined && open.tail === null ? open : this.#openTable(batch, index, null)
+    }
+    if (open === undefined) return this.#openTable(batch, index, { at: i, run, op, changes: 0 })
+    const t = open.tail
+    // after rows with too many different tails, or between changes of the stream
+    if (t === null) return open
+    const same = t.run === run && t.op === op && batch.mark[t.at] === mark
+    if (same && batch.placeHi[t.at] === batch.placeHi[i] && batch.placeLo[t.at] === batch.placeLo[i]) return open
+    return this.#openTable(batch, index, t.changes < MOST_TAILS ? { at: i, run, op, changes: t.changes + 1 } : null)
+  }
+
+  #openTable(batch: ChangeBatch, index: number, tail: Tail | null): TableWriter {
     assert(index >= 0, 'a change names its table')
     const prepared = this.#preparer.of(batch.tables[index])
     const sink = this.#sink()
-    const writer = new TopicWriter(prepared.topic, prepared.keyId, prepared.valueId, this.#headers, sink)
-    const w = { prepared, writer }
+    let bytes: Uint8Array | null = null
+    if (tail !== null) {
+      this.#tailSink.pos = 0
+      this.#writeTail(prepared, batch, tail.at, tail.run, tail.op, this.#tailSink)
+      bytes = this.#tailSink.copy()
+    }
+    const writer = new TopicWriter(prepared.topic, prepared.keyId, prepared.valueId, this.#headers, sink, bytes)
+    const w = { prepared, writer, tail }
     this.#writers[index] = w
     this.#open.push({ writer, sink })
     return w
@@ -349,6 +382,16 @@ interface Header {
 interface TableWriter {
   readonly prepared: PreparedTable
   readonly writer: TopicWriter
+  /** The change whose tail all values share; null: each value has its own. */
+  readonly tail: Tail | null
+}
+
+interface Tail {
+  readonly at: number
+  readonly run: TransactionRun
+  readonly op: OpCode
+  /** Tails of this table that came before it in the batch. */
+  readonly changes: number
 }
 
 function writeRecordHeader(w: TableWriter, header: Header | null): void {

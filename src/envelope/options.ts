@@ -50,6 +50,8 @@ export interface EnvelopeOptions extends EnvelopeSettings {
   readonly headerFormat: 'simple' | 'json'
   /** Records are handed out without a copy and belong to the caller until it calls `recycle`; otherwise they are its own for good. */
   readonly lends?: boolean
+  /** What the values of snapshot rows have in common may be left out of them: TopicBatch.valueTail. */
+  readonly sharesTails?: boolean
 }
 
 /** Reads the settings above from a Debezium configuration. Fails with TRB-ENV-002 on a value that is none. */

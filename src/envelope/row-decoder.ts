@@ -125,12 +125,13 @@ class Decoder implements RowDecoder {
   *feed(batch: StoredBatch, from = 0, stop?: (run: RecordRun) => boolean): Generator<RowChanges, boolean, void> {
     const reader = this.#reader
     reader.open(batch.records, batch.count)
+    const tail = batch.valueTail === undefined ? null : this.#openTail(batch.valueTail)
     for (const run of batch.runs) {
       if (stop?.(run) === true) return false
       for (let n = 0; n < run.count; n++) {
         assert(reader.next(), 'the runs of a batch count its records')
         if (reader.valueStart < 0 || batch.baseOffset + reader.index < from) continue
-        this.#record(batch)
+        this.#record(batch, tail)
         if (this.#used >= this.#maxBytes) yield* this.flush()
       }
     }
@@ -141,8 +142,18 @@ class Decoder implements RowDecoder {
     if (this.#count > 0) yield this.#take()
   }
 
-  /** Envelope: before, after, source, transaction, op; the rest is not needed. */
-  #record(batch: StoredBatch): void {
+  /** Source, transaction and op of all values of a batch; the cursor is left at the op. */
+  #openTail(bytes: Uint8Array): ByteCursor {
+    const buf = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    const c = new ByteCursor(buf)
+    this.#source(c, this.#fields)
+    this.#skipTransaction(c)
+    c.zigzag32()
+    return c
+  }
+
+  /** Envelope: before, after, source, transaction, op; the rest is not needed. `tail`: what comes behind `after`, already read. */
+  #record(batch: StoredBatch, tail: ByteCursor | null): void {
     const r = this.#reader
     const c = this.#cursor
     c.reset(r.buf, r.valueStart, r.valueEnd)
@@ -165,10 +176,12 @@ class Decoder implements RowDecoder {
       if (before >= 0) this.#rowAt(c, before, this.#beforeRow)
       else for (const b of this.#beforeBuilders) b.appendNull()
     }
-    this.#source(c, this.#fields)
-    this.#skipTransaction(c)
-    c.zigzag32()
-    this.#finish(c.buf, c.pos)
+    if (tail === null) {
+      this.#source(c, this.#fields)
+      this.#skipTransaction(c)
+      c.zigzag32()
+      this.#finish(c.buf, c.pos)
+    } else this.#finish(tail.buf, tail.pos)
     if (r.sideStart >= 0) this.#marks.add(this.#count - 1, r.buf, r.sideStart, r.sideEnd)
     this.#used += r.valueEnd - r.valueStart + 32
   }

@@ -16,17 +16,27 @@ export class TopicWriter {
   readonly out: ByteSink
   readonly #sink: GrowableSink
   readonly #headers: Uint8Array | null
+  /** What every value of the batch ends with, beyond what is in `out`. */
+  readonly #tail: Uint8Array | null
   #count = 0
   #runs: Run[] = []
   #run: Run | null = null
   #transaction: TransactionRun | null = null
 
-  constructor(topic: string, keySchema: number, valueSchema: number, headers: Uint8Array | null, sink: GrowableSink) {
+  constructor(
+    topic: string,
+    keySchema: number,
+    valueSchema: number,
+    headers: Uint8Array | null,
+    sink: GrowableSink,
+    tail: Uint8Array | null = null,
+  ) {
     this.topic = topic
     this.keySchema = keySchema
     this.valueSchema = valueSchema
     this.#headers = headers
     this.#sink = sink
+    this.#tail = tail
     this.out = sink
   }
 
@@ -49,6 +59,7 @@ export class TopicWriter {
       records: lend ? this.#sink.buf.subarray(0, this.#sink.pos) : this.#sink.copy(),
       headers: this.#headers,
       runs: this.#runs satisfies readonly RecordRun[],
+      ...(this.#tail === null ? {} : { valueTail: this.#tail }),
     }
   }
 

@@ -191,6 +191,32 @@ function largeTests(under: LogUnderTest): void {
     log.close()
   })
 
+  test('what all values of a batch end with comes back with every piece, small or large, compressed or not', async () => {
+    let log = await under.open()
+    const tails = [Buffer.alloc(0), Buffer.from('tail'), Buffer.alloc(70_000, 7)]
+    let offset = 0
+    const want: { first: number; tail: Buffer | undefined }[] = []
+    for (const [count, size] of [
+      [1, 5],
+      [900, 40],
+      [60, 60_000],
+    ]) {
+      for (const valueTail of [undefined, ...tails]) {
+        const batch = makeBatch('a', offset, count, size)
+        await log.append([valueTail === undefined ? batch : { ...batch, valueTail }], makeCursor(String(offset + 1)))
+        want.push({ first: offset, tail: valueTail })
+        offset += count
+      }
+    }
+    log = await under.reopen(log)
+    for (const b of log.read('a', 0, 0, 99)) {
+      const { tail } = want.findLast((w) => w.first <= b.baseOffset)!
+      expect(b.valueTail === undefined ? undefined : Buffer.from(b.valueTail)).toEqual(tail)
+      expect(b.runs.reduce((n, r) => n + r.count, 0)).toBe(b.count)
+    }
+    log.close()
+  })
+
   test('one record larger than a piece stays whole', async () => {
     const log = await under.open()
     const batch = makeBatch('a', 0, 3, 3 << 20)

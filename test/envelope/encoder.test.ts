@@ -18,7 +18,7 @@ const clock = {
   random: () => 0,
 }
 
-function setup(settings: Partial<EnvelopeSettings> & { readonly lends?: boolean } = {}): {
+function setup(settings: Partial<EnvelopeSettings> & { readonly lends?: boolean; readonly sharesTails?: boolean } = {}): {
   encoder: EnvelopeEncoder
   registry: MemoryRegistry
 } {
@@ -87,6 +87,18 @@ function decodeAll(batches: readonly TopicBatch[], registry: MemoryRegistry): De
   return out
 }
 
+/** Key and whole value of every record, in hex. */
+function valuesOf(batches: readonly TopicBatch[]): string[] {
+  const out: string[] = []
+  const r = new RecordReader()
+  for (const b of batches) {
+    const tail = Buffer.from(b.valueTail ?? []).toString('hex')
+    r.open(b.records, b.count)
+    while (r.next()) out.push(`${r.buf.toString('hex', r.keyStart, r.keyEnd)} ${r.buf.toString('hex', r.valueStart, r.valueEnd)}${tail}`)
+  }
+  return out
+}
+
 const columns = [
   column('id', 'int8', { notNull: true, isKey: true }),
   column('name', 'text'),
@@ -145,6 +157,35 @@ describe('envelope encoder', () => {
     const again = lending.encoder.encode(batchOf(3))[0].records
     expect([a.got.buffer, b.got.buffer]).toContain(again.buffer)
     expect(Buffer.compare(again, own.encoder.encode(batchOf(3))[0].records)).toBe(0)
+  })
+
+  it('leaves out of snapshot rows what all of them end with, and nothing of other changes', async () => {
+    const one = tableOf(columns, [0])
+    const row = (mark: SnapshotMark, id: number, lsn = 9n): FakeChange => ({
+      op: 'r',
+      mark,
+      lsn,
+      after: [String(id), 'x'.repeat(id), null],
+    })
+    const marks: SnapshotMark[] = [2, 1, 1, 1, 5]
+    const rows = marks.map((m, i) => row(m, i))
+    const truncate: FakeChange = { op: 't', mark: 1, lsn: 9n }
+    const stream: FakeChange = { op: 'c', lsn: 12n, after: ['7', 'y', null] }
+    const wild = Array.from({ length: 40 }, (_, i) => row(1, i, BigInt(i)))
+    for (const changes of [rows, [truncate, ...rows], [stream, ...rows], [...rows, stream, ...rows], [row(6, 1), ...rows], wild]) {
+      const batch = fakeBatch([one], [changes])
+      const whole = setup({ skipped: [] })
+      const sharing = setup({ skipped: [], sharesTails: true })
+      await whole.encoder.prepare([one])
+      await sharing.encoder.prepare([one])
+      const got = sharing.encoder.encode(batch)
+      expect(valuesOf(got)).toEqual(valuesOf(whole.encoder.encode(batch)))
+      expect(got.length).toBeLessThan(12)
+    }
+    const { encoder } = setup({ sharesTails: true })
+    await encoder.prepare([one])
+    expect(encoder.encode(fakeBatch([one], [rows])).map((b) => b.count)).toEqual([1, 3, 1])
+    expect(encoder.encode(fakeBatch([one], [[stream, row(6, 1)]])).map((b) => b.valueTail)).toEqual([undefined])
   })
 
   it('writes the source of snapshot rows by mark, table and place, whichever came before', async () => {

@@ -1,10 +1,19 @@
 import { describe, expect, it } from 'vitest'
+import { postgresSourceBlock } from '../../src/capture/postgres/origin.ts'
+import type { SnapshotMark } from '../../src/contract/change.ts'
 import type { LakeType } from '../../src/contract/columns.ts'
+import { createEnvelopeEncoder } from '../../src/envelope/encoder.ts'
 import { lakeColumns } from '../../src/envelope/lake-columns.ts'
+import { DEFAULT_ENVELOPE_SETTINGS } from '../../src/envelope/options.ts'
 import { createRowDecoder, decodeRows } from '../../src/envelope/row-decoder.ts'
 import { isFailure } from '../../src/failure/failure.ts'
+import { MemoryRegistry } from '../../src/registry/memory/memory-registry.ts'
+import { column } from './catalog.ts'
+import { type FakeChange, fakeBatch, tableOf } from './fake-batch.ts'
 import { goldenBatches, goldenEvents, goldenSchemas, SCENARIOS } from './golden.ts'
 import { decimalText, rows, values } from './vector-values.ts'
+
+const clock = { now: () => 1795231940000, sleep: () => Promise.resolve(), uuid: () => 'u', random: () => 0 }
 
 interface FieldSchema {
   readonly type: string
@@ -110,6 +119,30 @@ describe('row decoder on records of the real Debezium', () => {
     expect(values({ kind: 'string' }, chunk.before![1], 4)).toEqual([null, null, 'i', 'u'])
     expect(values({ kind: 'string' }, chunk.vectors[1], 4)).toEqual(['s', 'i', 'u', 'u'])
     expect(chunk.before!.length).toBe(chunk.columns.length)
+  })
+
+  it('gives the same rows when the values of a batch share their tail, before and after others', async () => {
+    const table = tableOf([column('id', 'int8', { notNull: true, isKey: true }), column('name', 'text')], [0])
+    const row = (mark: SnapshotMark, id: number): FakeChange => ({ op: 'r', mark, lsn: 9n, after: [String(id), id % 2 === 0 ? null : 'x'] })
+    const changes: FakeChange[] = [row(2, 1), row(1, 2), row(1, 3), row(5, 4), { op: 'c', lsn: 12n, after: ['5', 'y'] }]
+    const results = []
+    for (const sharesTails of [false, true]) {
+      const registry = new MemoryRegistry()
+      const source = postgresSourceBlock({ name: 'p', database: 'db' })
+      const names = { prefix: 'p', connector: 'postgresql', runId: 'r', headerFormat: 'json' as const }
+      const encoder = createEnvelopeEncoder({ ...DEFAULT_ENVELOPE_SETTINGS, ...names, source, registry, clock, sharesTails })
+      await encoder.prepare([table])
+      const batches = encoder.encode(fakeBatch([table], [changes]))
+      expect(batches.some((b) => b.valueTail !== undefined)).toBe(sharesTails)
+      let baseOffset = 0
+      const stored = batches.map((b) => {
+        baseOffset += b.count
+        return { ...b, baseOffset: baseOffset - b.count, appendId: 1 }
+      })
+      results.push(rows(decodeRows(stored, { schema: (id) => registry.schemaText(id) })))
+    }
+    expect(results[1]).toEqual(results[0])
+    expect(results[1].map((r) => `${r.op} ${r.row['id']} ${r.row['_event_lsn']}`)).toEqual(['r 1 9', 'r 2 9', 'r 3 9', 'r 4 9', 'c 5 12'])
   })
 
   it('starts at an offset, stops before a run, and cuts chunks by size', () => {

@@ -74,6 +74,7 @@ async function capturing(context: RunContext, state: State, lake: LakeHalf | nul
     runId: clock.uuid(),
     headerFormat: 'simple',
     lends: true,
+    sharesTails: true,
   })
   show.log(`source    ${describePostgres(connection)} · log ${state.dir}${lake === null ? '' : ` · lake ${flags.lake}`}`)
   const options: CaptureOptions = {

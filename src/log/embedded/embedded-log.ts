@@ -10,6 +10,9 @@ import { pruneLog, type Retention, storedBytes } from './retention.ts'
 import { writeRuns } from './run-list.ts'
 import { splitBatch } from './split-batch.ts'
 
+/** Bits of the column `codec`. */
+const CODEC_ZSTD = 1
+const CODEC_TAIL = 2
 /** Records below this size are stored raw: a zstd context costs more than it saves. */
 const COMPRESS_FROM_BYTES = 1024
 /** Appends between two calls of the retention, each of which deletes up to 256 batches. */
@@ -20,7 +23,10 @@ const ZSTD = { [constants.ZSTD_c_compressionLevel]: 1, [constants.ZSTD_c_windowL
 /** Output buffer of a compression: mostly one piece, at least what zlib takes by itself. */
 const packedGuess = (raw: number): number => Math.max(16 << 10, raw >> 2)
 
-/** Output buffer of a decompression: the whole at once, rather than 16 KB pieces to be joined (a full one would be followed by another); a damaged length asks for no more than this. */
+/**
+ * Output buffer of a decompression: the whole at once, rather than 16 KB pieces to be joined, and a little more, because a full buffer is
+ * followed by another; a damaged length asks for no more than this.
+ */
 const inOnePiece = (raw: number): number => Math.min(raw + 64, 4 << 20)
 
 export interface EmbeddedLogOptions {
@@ -157,7 +163,7 @@ class EmbeddedLog implements Log {
     const crc = checksum(row.records, row.headers, row.runs)
     if (crc !== row.crc) throw this.damaged(`checksum of ${topic} offset ${row.base} differs`)
     let records: Buffer = row.records
-    if (row.codec === 1) {
+    if ((row.codec & CODEC_ZSTD) !== 0) {
       try {
         records = zstdDecompressSync(row.records, { chunkSize: inOnePiece(row.raw) })
       } catch (e) {
@@ -166,8 +172,12 @@ class EmbeddedLog implements Log {
     }
     if (records.length !== row.raw) throw this.damaged(`${topic} offset ${row.base} has ${records.length} bytes instead of ${row.raw}`)
     const { base, append, count, headers } = row
-    const schemas = { keySchema: row.key_schema, valueSchema: row.value_schema }
-    return { topic, partition, count, ...schemas, records, headers, runs: this.rows.runs(row.runs), baseOffset: base, appendId: append }
+    const batch = { topic, partition, count, keySchema: row.key_schema, valueSchema: row.value_schema, records, headers }
+    if ((row.codec & CODEC_TAIL) === 0) return { ...batch, runs: this.rows.runs(row.runs), baseOffset: base, appendId: append }
+    const end = row.runs.length - 4
+    const start = end - row.runs.readUInt32LE(end)
+    const runs = this.rows.runs(row.runs.subarray(0, start))
+    return { ...batch, runs, valueTail: row.runs.subarray(start, end), baseOffset: base, appendId: append }
   }
 
   private damaged(detail: string, cause?: unknown): Failure {
@@ -255,9 +265,9 @@ class Writer {
       const packed = raw.length < COMPRESS_FROM_BYTES ? raw : zstdCompressSync(raw, { chunkSize: packedGuess(raw.length), params: ZSTD })
       const smaller = packed.length < raw.length
       const records = smaller ? packed : raw
-      const runs = writeRuns(piece.runs)
+      const runs = piece.valueTail === undefined ? writeRuns(piece.runs) : withTail(writeRuns(piece.runs), piece.valueTail)
       const crc = checksum(records, headers, runs)
-      const codec = smaller ? 1 : 0
+      const codec = (smaller ? CODEC_ZSTD : 0) | (piece.valueTail === undefined ? 0 : CODEC_TAIL)
       const { count, keySchema, valueSchema } = piece
       this.insertBatch.run(topic.id, topic.next, count, append, keySchema, valueSchema, codec, crc, raw.length, runs, headers, records)
       topic.next += piece.count
@@ -277,6 +287,13 @@ class Writer {
     }
     return topic
   }
+}
+
+/** Runs of a batch with CODEC_TAIL: runs tail length:u32le, the length that of the tail. */
+function withTail(runs: Buffer, tail: Uint8Array): Buffer {
+  const length = Buffer.alloc(4)
+  length.writeUInt32LE(tail.length)
+  return Buffer.concat([runs, tail, length])
 }
 
 function checksum(records: Buffer, headers: Buffer | null, runs: Buffer): number {
