@@ -10,7 +10,7 @@ import { completeAction, requestAction, startAction } from '../../src/lake/plann
 import { pendingCompactions } from '../../src/lake/read/slices.ts'
 import { LakeTableReader } from '../../src/lake/read/table-reader.ts'
 import { TimelineStore } from '../../src/lake/timeline-store.ts'
-import { MemoryStore } from '../../src/storage/memory/memory-store.ts'
+import { MemoryStore, SimulatedCrash } from '../../src/storage/memory/memory-store.ts'
 import { fixedClock } from '../support/fixed-clock.ts'
 import { goldenFiles, goldenStore } from '../support/golden-table.ts'
 import { checkpointOf, readAll, SPEC, TrivialWriter, type Writes } from './trivial-writer.ts'
@@ -39,7 +39,7 @@ test('another writer that completes in between is a conflict, and abandoning lea
   const { store, clock, protocol } = await table()
   const time = await protocol.begin('commit', 'UPSERT')
   // Spark would have rolled ours back; a writer that doesn't is a conflict all the same.
-  const other = `${Number(time.slice(0, 8))}235959000`
+  const other = `${Number(time.slice(0, 8))}005959000`
   await store.putIfAbsent(`${HOODIE}/${other}.commit`, Buffer.from('{"partitionToWriteStats":{},"extraMetadata":{}}'))
   expect(await protocol.complete(time, empty)).toBe('conflict')
   await protocol.abandon(time)
@@ -103,7 +103,7 @@ test('only the open instant can be marked or completed', async () => {
 
 test('a writer whose heartbeat is young is not rolled back; an old heartbeat is no protection', async () => {
   const { store, clock, protocol } = await table()
-  const time = '20261121120000000'
+  const time = '20261121004000000'
   await store.putIfAbsent(`${HOODIE}/${time}.commit.requested`, Buffer.alloc(0))
   await store.putIfAbsent(`${HOODIE}/.heartbeat/${time}`, Buffer.alloc(0))
   clock.advance(60_000)
@@ -118,7 +118,7 @@ test.each([
   ['restore', 'TRB-LAKE-010'],
 ])('a pending %s stops the writer before anything is changed', async (action, code) => {
   const { store, protocol } = await table()
-  await store.putIfAbsent(`${HOODIE}/20261121120000000.${action}.inflight`, Buffer.alloc(0))
+  await store.putIfAbsent(`${HOODIE}/20261121004000000.${action}.inflight`, Buffer.alloc(0))
   await store.putIfAbsent(`${HOODIE}/20261121130000000.inflight`, Buffer.alloc(0))
   const before = store.snapshot()
   await expect(protocol.begin('commit', 'UPSERT')).rejects.toMatchObject({ code })
@@ -127,10 +127,10 @@ test.each([
 
 test('a rollback whose plan is torn is taken off while nothing has been deleted, and stops the writer when it had begun', async () => {
   const { store, protocol } = await table()
-  await store.putIfAbsent(`${HOODIE}/20261121120000000.rollback.requested`, Buffer.from('torn'))
+  await store.putIfAbsent(`${HOODIE}/20261121004000000.rollback.requested`, Buffer.from('torn'))
   await protocol.recover()
   expect(protocol.timeline.timeline.instants.map((i) => i.action)).toEqual(['commit'])
-  await store.putIfAbsent(`${HOODIE}/20261121120000000.rollback.inflight`, Buffer.alloc(0))
+  await store.putIfAbsent(`${HOODIE}/20261121004000000.rollback.inflight`, Buffer.alloc(0))
   await expect(protocol.recover()).rejects.toMatchObject({ code: 'TRB-LAKE-010' })
 })
 
@@ -144,7 +144,7 @@ test('what another engine took back between two commits of a writer is not carri
   const gone = [...store.snapshot().keys()].filter((k) => k.includes(second))
   await store.delete(gone)
   for (const state of ['.requested', '.inflight', ''])
-    await store.putIfAbsent(`${HOODIE}/20261121230000000.restore${state}`, Buffer.alloc(0))
+    await store.putIfAbsent(`${HOODIE}/20261121005000000.restore${state}`, Buffer.alloc(0))
   expect(await writer.write(new Map([['p', new Map([[0, 'b']])]]), checkpointOf(3))).toBe('committed')
   expect(writer.protocol.timeline.timeline.instants.map((i) => i.action)).toEqual(['commit', 'restore', 'commit'])
   expect(await readAll(store, clock)).toEqual(new Map([['p/0', 'b']]))
@@ -164,14 +164,50 @@ test('a writer that is alone lists neither its data nor its whole timeline for a
   expect(await listed()).toBe(4)
 })
 
-test('a table that another engine has upgraded, or given a metadata table, is not written any more', async () => {
+test('a table that another engine has upgraded, or given an index, is not written any more', async () => {
   const { protocol } = await table()
-  await protocol.timeline.updateProperties((p) => p.set('hoodie.table.metadata.partitions', 'files'))
+  await protocol.timeline.updateProperties((p) => p.set('hoodie.table.metadata.partitions', 'files,expr_index_day'))
   await expect(protocol.begin('commit', 'UPSERT')).rejects.toMatchObject({ code: 'TRB-LAKE-009' })
   await protocol.timeline.updateProperties((p) => p.delete('hoodie.table.metadata.partitions'))
   await protocol.timeline.updateProperties((p) => p.set('hoodie.table.version', '9'))
   await expect(protocol.begin('commit', 'UPSERT')).rejects.toMatchObject({ code: 'TRB-LAKE-002' })
 })
+
+test.each(['v6_cow_mdt', 'v6_mor_mdt', 'v9_cow_mdt'])(
+  'the metadata table of %s is taken away by the first write, once, and it is said',
+  async (name) => {
+    const clock = fixedClock(Date.UTC(2026, 10, 22))
+    const golden = await goldenStore(name, 't')
+    const inMetadata = (s: MemoryStore): string[] => [...s.snapshot().keys()].filter((k) => k.startsWith('t/.hoodie/metadata/'))
+    expect(inMetadata(golden).length).toBeGreaterThan(5)
+    for (let n = 0; ; n++) {
+      // A crash at each store call on the way leaves a table that readers list, or one that still has the whole metadata table.
+      const first = await goldenStore(name, 't')
+      const files = inMetadata(first).length
+      const store = first.reopen()
+      let met = false
+      store.faults = (call) => {
+        met ||= call === n
+        return call === n ? 'crash-before' : null
+      }
+      await new CommitProtocol(store, 't', clock).recover().catch((e: unknown) => expect(e).toBeInstanceOf(SimulatedCrash))
+      const after = store.reopen()
+      const partitions = (await new TimelineStore(after, 't', clock).properties()).get('hoodie.table.metadata.partitions')
+      if (partitions !== '') expect(inMetadata(after)).toHaveLength(files)
+      const protocol = new CommitProtocol(after, 't', clock)
+      const notices: string[] = []
+      protocol.timeline.onNotice = (text) => notices.push(text)
+      await protocol.recover()
+      await protocol.recover()
+      expect(inMetadata(after)).toEqual([])
+      expect(notices).toHaveLength(partitions === '' ? 0 : 1)
+      const properties = await protocol.timeline.properties()
+      expect(properties.get('hoodie.table.metadata.partitions')).toBe('')
+      expect(properties.get('hoodie.table.version')).toBe(name.slice(1, 2))
+      if (!met) break
+    }
+  },
+)
 
 test('what a failed Spark write left is rolled back to what Spark itself made of it', async () => {
   const store = await goldenStore('v6_cow_rollback_pending', 't')
@@ -257,7 +293,7 @@ test('a rollback that Spark had begun is carried through, wherever the table lie
 
 test('names on the timeline that nobody knows are an error, not ignored', async () => {
   const { store, protocol } = await table()
-  await store.putIfAbsent(`${HOODIE}/20261121120000000_20261121120000001.commit`, Buffer.alloc(0))
+  await store.putIfAbsent(`${HOODIE}/20261121004000000_20261121004000001.commit`, Buffer.alloc(0))
   await expect(protocol.begin('commit', 'UPSERT')).rejects.toMatchObject({ code: 'TRB-LAKE-004' })
 })
 

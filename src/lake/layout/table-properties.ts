@@ -196,13 +196,25 @@ export function checkReadable(p: ReadonlyMap<string, string>, table: string): vo
   if (READABLE.get(version) !== layout) throw new Failure('TRB-LAKE-002', { table, version, layout })
 }
 
-/** Refuses what a writer cannot keep right: versions other than 6 and 9, a metadata table (TRB-LAKE-009), no meta columns. */
+/** Partitions of the metadata table; empty or absent: there is none. */
+export const METADATA_PARTITIONS = 'hoodie.table.metadata.partitions'
+/** Those that are being built. */
+export const INDEXES_IN_USE = 'hoodie.table.metadata.partitions.inflight'
+
+/** Partitions of a metadata table that an engine makes on its own, and can make again. Others are indexes that somebody has asked for. */
+const OWN_PARTITIONS: ReadonlySet<string> = new Set(['files', 'column_stats', 'partition_stats', 'bloom_filters', 'record_index'])
+
+/**
+ * Refuses what a writer cannot keep right: versions other than 6 and 9, no meta columns, indexes that somebody has created or is building
+ * in a metadata table (TRB-LAKE-009; another metadata table is taken away, see open-for-writing.ts).
+ */
 export function checkWritable(p: ReadonlyMap<string, string>, table: string): void {
   checkReadable(p, table)
   const version = p.get('hoodie.table.version') ?? 'none'
   if (version === '8') throw new Failure('TRB-LAKE-002', { table, version, layout: '2, read only' })
-  const partitions = [p.get('hoodie.table.metadata.partitions'), p.get('hoodie.table.metadata.partitions.inflight')].filter((v) => v)
-  if (partitions.length > 0) throw new Failure('TRB-LAKE-009', { table, partitions: partitions.join(',') })
+  const asked = fields(p.get(METADATA_PARTITIONS)).filter((name) => !OWN_PARTITIONS.has(name))
+  const indexes = [...asked, ...fields(p.get(INDEXES_IN_USE))]
+  if (indexes.length > 0) throw new Failure('TRB-LAKE-009', { table, partitions: indexes.join(',') })
   const unfit =
     p.get('hoodie.populate.meta.fields') === 'false'
       ? 'hoodie.populate.meta.fields is false'

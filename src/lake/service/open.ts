@@ -1,4 +1,4 @@
-import { checkWritable } from '../layout/table-properties.ts'
+import { openForWriting } from '../open-for-writing.ts'
 import type { TimelineStore } from '../timeline-store.ts'
 import { refuseDuringRestore } from './step.ts'
 
@@ -7,7 +7,7 @@ import { refuseDuringRestore } from './step.ts'
  * (see checkWritable), and those of which a restore has begun (TRB-LAKE-010).
  */
 export async function openForService(ts: TimelineStore): Promise<void> {
-  checkWritable(await ts.properties(), ts.table)
+  await openForWriting(ts)
   await ts.refresh()
   refuseDuringRestore(ts)
 }

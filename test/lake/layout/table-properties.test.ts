@@ -99,7 +99,7 @@ test('a torn configuration is told from a whole one', () => {
 test.each([
   [{ 'hoodie.table.version': '9' }, 'TRB-LAKE-002'],
   [{ 'hoodie.timeline.layout.version': '2' }, 'TRB-LAKE-002'],
-  [{ 'hoodie.table.metadata.partitions': 'files' }, 'TRB-LAKE-009'],
+  [{ 'hoodie.table.metadata.partitions': 'files,secondary_index_name' }, 'TRB-LAKE-009'],
   [{ 'hoodie.table.metadata.partitions.inflight': 'files' }, 'TRB-LAKE-009'],
   [{ 'hoodie.table.version': '8', 'hoodie.timeline.layout.version': '2' }, 'TRB-LAKE-002'],
   [{ 'hoodie.table.version': '7' }, 'TRB-LAKE-002'],
