@@ -7,10 +7,13 @@ import type { Checkpoint } from '../contract/table.ts'
 import { assert, Failure } from '../failure/failure.ts'
 import { type BaseFileObject, parseBaseFileName, parseLogFileName } from './layout/file-name.ts'
 import { join, type MarkerKind } from './layout/paths.ts'
-import { checkWritable } from './layout/table-properties.ts'
+import { cameSince, crosses, lostGround, overlap, type Seen, seenNow, touchedBy } from './lock/conflicts.ts'
+import type { TableConcurrency } from './lock/table-concurrency.ts'
+import type { HeldLock } from './lock/table-lock.ts'
 import { readCheckpoint } from './metadata/checkpoint.ts'
 import { printClusteringPlan } from './metadata/clustering-plan.ts'
 import type { CommitMetadata, Operation } from './metadata/commit-metadata.ts'
+import { openForWriting, sweepMetadataTable } from './open-for-writing.ts'
 import { writesBefore } from './recorded-writes.ts'
 import { type RolledBack, recover, rollBack } from './rollback.ts'
 import { TimelineStore } from './timeline-store.ts'
@@ -23,37 +26,51 @@ interface Open {
   readonly action: WriteAction
   /** Newest time on the timeline when it began: whatever completed later is somebody else's. */
   readonly after: string | null
+  /** What was there when it began; of writers that share the table only. */
+  readonly seen: Seen | null
   /** What `complete` wrote, or tried to write: in layout 2 the bytes are not the same twice. */
   tried: { readonly metadata: CommitMetadata; readonly body: Buffer } | null
 }
 
 /**
  * How a writer takes part in a table: begin → (mark, write files)* → complete, or abandon. One instant at a time.
- * A new process rolls back what an earlier one left before its first instant (`begin` does it).
+ * A new process rolls back what an earlier one left before its first instant (`begin` does it). With `sharing` several writers may have an
+ * instant open at the same time: each begins and completes under the table's lock, and of two that wrote the same file groups the one that
+ * completes later is in conflict.
  */
 export class CommitProtocol {
   readonly timeline: TimelineStore
   readonly #store: ObjectStore
+  readonly #sharing: TableConcurrency | null
   #open: Open | null = null
   #swept = false
   /** What this writer knows of the timeline is what it left: only the end needs to be looked at. */
   #known = false
 
-  constructor(store: ObjectStore, table: string, clock: Clock) {
+  constructor(store: ObjectStore, table: string, clock: Clock, sharing: TableConcurrency | null = null) {
     this.#store = store
+    this.#sharing = sharing
     this.timeline = new TimelineStore(store, table, clock)
+    this.timeline.optimistic = sharing !== null
   }
 
   /** Rolls back what dead writers left; called by begin. Returns what was rolled back. */
   async recover(next: WriteAction | null = null): Promise<readonly RolledBack[]> {
+    return await this.#alone(() => this.#recover(next))
+  }
+
+  async #recover(next: WriteAction | null): Promise<readonly RolledBack[]> {
     const ts = this.timeline
-    checkWritable(await ts.properties(), ts.table)
+    await openForWriting(ts)
     const last = ts.timeline.instants.at(-1)?.time
     const same = this.#known && last !== undefined && (await ts.refreshTail(last))
     this.#known = false
     if (!same) await ts.refresh()
     const done = await recover(ts, next)
-    if (!this.#swept) await ts.sweepMarkers()
+    if (!this.#swept) {
+      await ts.sweepMarkers()
+      await sweepMetadataTable(ts)
+    }
     this.#swept = true
     this.#open = null
     return done
@@ -64,17 +81,26 @@ export class CommitProtocol {
    * `claims`: file groups (`partition/fileId`) that it is going to write; none: conflicts are found when it completes.
    */
   async begin(action: WriteAction, operation: Operation, claims: Claims = 'all'): Promise<string> {
-    await this.recover(action)
+    return await this.#alone((held) => this.#begin(action, operation, held === null ? claims : [], held))
+  }
+
+  async #begin(action: WriteAction, operation: Operation, claims: Claims, held: HeldLock | null): Promise<string> {
+    await this.#recover(action)
     const ts = this.timeline
     const after = latestTime(ts.timeline)
     const time = ts.nextTime()
+    const seen = held === null ? null : seenNow(ts.timeline)
+    await this.#sharing?.begin(time)
+    await held?.check()
     const plan = action === 'replacecommit' ? printClusteringPlan(null, ts.layout === 1 ? 6 : 9, ts.sync()) : undefined
     const requested = await ts.perform({ event: 'request', action, time, claims }, plan)
     const profile = { stats: new Map(), compacted: false, extra: new Map(), operation, replaced: null }
     const started = requested === 'done' ? await ts.perform({ event: 'start', action, time }, ts.printCommit(profile)) : 'exists'
-    if (started === 'exists')
+    if (started === 'exists') {
+      await this.#sharing?.end(time)
       throw new Failure('TRB-LAKE-011', { table: ts.table, refusal: `${time}.${action} was taken by somebody else` })
-    this.#open = { time, action, after, tried: null }
+    }
+    this.#open = { time, action, after, seen, tried: null }
     return time
   }
 
@@ -89,36 +115,69 @@ export class CommitProtocol {
    * May be repeated after an error: a commit that had been made is recognised by its bytes.
    */
   async complete(time: string, metadata: CommitMetadata): Promise<'committed' | 'conflict'> {
+    const done = await this.#alone((held) => this.#complete(time, metadata, held))
+    if (done === 'committed') await this.#sharing?.end(time)
+    return done
+  }
+
+  async #complete(time: string, metadata: CommitMetadata, held: HeldLock | null): Promise<'committed' | 'conflict'> {
     const open = this.#open
     assert(open?.time === time, `instant ${time} is open`)
     const ts = this.timeline
     const body = open.tried?.metadata === metadata ? open.tried.body : ts.printCommit(metadata)
     open.tried = { metadata, body }
     this.#known = false
-    await ts.refreshTail(open.after ?? '')
+    if (open.seen === null) await ts.refreshTail(open.after ?? '')
+    else await ts.refresh()
     const found = ts.timeline.instants.find((i) => i.time === time && i.action === open.action)
     if (found?.state !== 'completed') {
-      const rival = completedWrites(ts.timeline, null).some((i) => i.time !== time && i.time > (open.after ?? ''))
-      if (found?.state !== 'inflight' || rival) return 'conflict'
+      if (found?.state !== 'inflight' || (await this.#hasRival(open, metadata))) return 'conflict'
       await this.#dropStrays(time, metadata)
+      await held?.check()
       if ((await ts.perform({ event: 'complete', action: open.action, time }, body)) === 'exists') return 'conflict'
     } else if (!(await this.#store.get(ts.keyOf(found))).equals(body)) return 'conflict'
     this.#open = null
     ts.latest = replaceFiles(ts, metadata, time)
     ts.slices = nextSlices(ts, metadata)
     await ts.clearMarkers(time)
-    this.#known = true
+    this.#known = held === null
     return 'committed'
+  }
+
+  /** Whether somebody else has completed something since this instant began that its files do not know of. */
+  async #hasRival(open: Open, metadata: CommitMetadata): Promise<boolean> {
+    const ts = this.timeline
+    const { seen, time } = open
+    if (seen === null) return completedWrites(ts.timeline, null).some((i) => i.time !== time && i.time > (open.after ?? ''))
+    if (lostGround(ts.timeline, seen)) return true
+    const buckets = hasBuckets(await ts.properties())
+    const touched = touchedBy(metadata, buckets)
+    const { completed, planned } = cameSince(ts.timeline, seen, time)
+    if (planned.some((i) => crosses(i, touched, buckets))) return true
+    for (const i of completed) if (overlap(touched, touchedBy(await ts.commit(i.time, i.action), buckets))) return true
+    return false
+  }
+
+  /** Under the table's lock when it is shared. */
+  async #alone<R>(work: (held: HeldLock | null) => Promise<R>): Promise<R> {
+    return this.#sharing === null ? await work(null) : await this.#sharing.exclusively(work)
   }
 
   /** Takes the instant and its files away. No error when somebody else had rolled it back. */
   async abandon(time: string): Promise<void> {
     const ts = this.timeline
     this.#known = false
-    await ts.refresh()
     this.#open = null
-    const found = ts.timeline.instants.find((i) => i.time === time && i.state !== 'completed' && i.action !== 'savepoint')
-    if (found !== undefined) await rollBack(ts, time, found.action)
+    try {
+      await this.#alone(async () => {
+        await ts.refresh()
+        const found = ts.timeline.instants.find((i) => i.time === time && i.state !== 'completed' && i.action !== 'savepoint')
+        if (found !== undefined) await rollBack(ts, time, found.action)
+      })
+    } finally {
+      // Whatever is left of it is a dead instant: others may take it away.
+      await this.#sharing?.end(time)
+    }
   }
 
   /** Newest completed write; null: none. Reads the timeline when that has not been done. */
@@ -139,6 +198,11 @@ export class CommitProtocol {
     const strays = (await this.timeline.markers(time)).flatMap((m) => (m.path === null || kept.has(m.path) ? [] : [m.path]))
     await this.#store.delete(strays.map((path) => join(this.timeline.table, path)))
   }
+}
+
+/** Whether the number at the front of a file id is the bucket of its keys. */
+function hasBuckets(p: ReadonlyMap<string, string>): boolean {
+  return Number(p.get('tributary.buckets') ?? '0') > 0 || p.get('hoodie.index.type') === 'BUCKET'
 }
 
 /** The newest base files after a commit: those that it wrote, in place of those of the same file groups. Null: not known before. */

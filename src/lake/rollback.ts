@@ -1,3 +1,4 @@
+import { instantToMs } from '../../timeline/instant.ts'
 import type { Action } from '../../timeline/name.ts'
 import { type RecoveryStep, recoveryPlan } from '../../timeline/rollback-plan.ts'
 import { Failure } from '../failure/failure.ts'
@@ -15,14 +16,18 @@ export interface RolledBack {
 
 /** A heartbeat younger than this belongs to a writer that is alive (Hudi: twice the interval of 60 s). */
 const HEARTBEAT_MS = 120_000
+/** A rollback that another writer began less than this ago is its own to finish: Spark does it without holding the lock. */
+const ROLLBACK_MS = 600_000
 
 /**
  * Takes away whatever dead writers left, before a new instant is taken: on version 6 leftovers become visible once the timeline moves past them.
- * Fails with TRB-LAKE-010 when an instant must first be finished by its owner, TRB-LAKE-012 when a writer is alive. The timeline must be fresh.
+ * Fails with TRB-LAKE-010 when an instant must first be finished by its owner, TRB-LAKE-012 when a writer is alive (where writers share the
+ * table, what a living one does is left alone). The timeline must be fresh.
  * `next`: the action that is to begin afterwards; null: none.
  */
 export async function recover(ts: TimelineStore, next: Action | null = null): Promise<readonly RolledBack[]> {
-  const plan = recoveryPlan(ts.timeline, next)
+  const all = recoveryPlan(ts.timeline, next)
+  const plan = ts.optimistic ? await withoutLive(ts, all) : all
   const done: RolledBack[] = []
   for (const s of plan) await refuseOrPass(ts, s)
   for (const s of plan) {
@@ -31,6 +36,18 @@ export async function recover(ts: TimelineStore, next: Action | null = null): Pr
     else if (s.do === 'roll-back') done.push(await rollBack(ts, s.instant.time, s.instant.action))
   }
   return done
+}
+
+/** Without the writes of living writers, and the rollbacks that one of them may be at work on. */
+async function withoutLive(ts: TimelineStore, plan: readonly RecoveryStep[]): Promise<readonly RecoveryStep[]> {
+  const out: RecoveryStep[] = []
+  for (const s of plan) {
+    const age = s.do === 'roll-back' ? await ts.heartbeatAge(s.instant.time) : null
+    const begun = s.do === 'finish' || s.do === 'discard' ? instantToMs(s.instant.time) : null
+    const alive = (age !== null && age < HEARTBEAT_MS) || (begun !== null && ts.clock.now() - begun < ROLLBACK_MS)
+    if (!alive) out.push(s)
+  }
+  return out
 }
 
 /** Carries rollbacks through that had begun, and leaves everything else as it is. The timeline must be fresh. */

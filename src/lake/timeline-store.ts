@@ -19,6 +19,7 @@ import { assert, Failure, isFailure } from '../failure/failure.ts'
 import type { BaseFileObject } from './layout/file-name.ts'
 import { hoodieKey, type MarkerKind, markedPath, markerKey, markerPrefix } from './layout/paths.ts'
 import { layoutOf, PROPERTIES_BACKUP, PROPERTIES_FILE, parseTableProperties, printTableProperties } from './layout/table-properties.ts'
+import { checkNotAhead } from './lock/future-instant.ts'
 import { type ClusteringPlan, parseClusteringPlan, RETRACTABLE } from './metadata/clustering-plan.ts'
 import { parseCommit, printCommitAvro } from './metadata/commit-avro.ts'
 import { type CommitMetadata, printCommitMetadata } from './metadata/commit-metadata.ts'
@@ -41,6 +42,8 @@ export class TimelineStore {
   /** Store path of the table. */
   readonly table: string
   readonly clock: Clock
+  /** Told of what was changed besides what was asked for; null: nobody listens. */
+  onNotice: ((text: string) => void) | null = null
   /** Newest base files of all file groups as of now (read/slices.ts), while nobody else has changed the table; null: not known. */
   latest: readonly BaseFileObject[] | null = null
   /** The same of file slices (read/slices.ts). */

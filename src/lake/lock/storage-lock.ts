@@ -1,0 +1,151 @@
+import type { Clock } from '../../contract/clock.ts'
+import type { ObjectStore } from '../../contract/object-store.ts'
+import { Failure, isFailure } from '../../failure/failure.ts'
+import { hoodieKey } from '../layout/paths.ts'
+import { isFree, type Lease, parseLease, printLease } from './lease.ts'
+import type { HeldLock, LockTimes, TableLock } from './table-lock.ts'
+
+/** Its place in `.hoodie/`. */
+export const STORAGE_LOCK = '.locks/table_lock.json'
+
+/**
+ * Hudi's storage-based lock: a lease in an object that only conditional writes change, so it needs no service besides the store and is shared
+ * with Spark (hoodie.write.lock.provider = org.apache.hudi.client.transaction.lock.StorageBasedLockProvider). The owner renews the lease;
+ * one that is not renewed any more is free when it has run out and the two clocks cannot be that far apart.
+ */
+export class StorageLock implements TableLock {
+  readonly #store: ObjectStore
+  readonly #table: string
+  readonly #clock: Clock
+  readonly #times: LockTimes
+
+  constructor(store: ObjectStore, table: string, clock: Clock, times: LockTimes) {
+    this.#store = store
+    this.#table = table
+    this.#clock = clock
+    this.#times = times
+  }
+
+  async acquire(): Promise<HeldLock> {
+    const [store, clock, times] = [this.#store, this.#clock, this.#times]
+    const key = hoodieKey(this.#table, STORAGE_LOCK)
+    const owner = clock.uuid()
+    const started = clock.now()
+    for (;;) {
+      const found = await readLease(store, key)
+      const now = clock.now()
+      if (found === null || isFree(found.lease, now, times.driftMs)) {
+        const lease = { expired: false, validUntil: now + times.validityMs, owner }
+        const tag = await writeLease(store, key, lease, found?.tag ?? null)
+        if (tag !== null) return new HeldLease(store, key, clock, times, lease, tag)
+      } else if (now - started >= times.waitMs) {
+        const { owner: by, validUntil } = found.lease
+        const until = new Date(validUntil).toISOString()
+        throw new Failure('TRB-LAKE-080', { table: this.#table, owner: by, until, seconds: Math.round((now - started) / 1000), file: key })
+      }
+      await clock.sleep(Math.ceil(times.retryMs * (0.5 + clock.random())))
+    }
+  }
+}
+
+class HeldLease implements HeldLock {
+  readonly #store: ObjectStore
+  readonly #key: string
+  readonly #clock: Clock
+  readonly #times: LockTimes
+  readonly #stop = new AbortController()
+  #lease: Lease
+  #tag: string
+  #lost = false
+  /** Latest time seen: a clock that shows less has gone back. */
+  #latest: number
+  #renewing: Promise<void>
+
+  constructor(store: ObjectStore, key: string, clock: Clock, times: LockTimes, lease: Lease, tag: string) {
+    this.#store = store
+    this.#key = key
+    this.#clock = clock
+    this.#times = times
+    this.#lease = lease
+    this.#tag = tag
+    this.#latest = lease.validUntil - times.validityMs
+    this.#renewing = this.#keepRenewing()
+  }
+
+  async check(): Promise<void> {
+    const now = this.#clock.now()
+    const { driftMs, validityMs } = this.#times
+    if (now < this.#latest - driftMs) {
+      throw new Failure('TRB-LAKE-083', { now: new Date(now).toISOString(), before: new Date(this.#latest).toISOString(), file: this.#key })
+    }
+    this.#latest = Math.max(this.#latest, now)
+    const left = this.#lease.validUntil - now
+    if (this.#lost || left < validityMs / 3) {
+      throw new Failure('TRB-LAKE-081', { file: this.#key, left: this.#lost ? 0 : Math.max(0, Math.round(left / 1000)) })
+    }
+  }
+
+  async release(): Promise<void> {
+    this.#stop.abort(RELEASED)
+    await this.#renewing
+    if (this.#lost) return
+    await this.#store.replaceIfTag(this.#key, printLease({ ...this.#lease, expired: true }), this.#tag)
+  }
+
+  async #keepRenewing(): Promise<void> {
+    const { signal } = this.#stop
+    for (;;) {
+      try {
+        await this.#clock.sleep(this.#times.renewMs, signal)
+      } catch (e) {
+        if (e === RELEASED || signal.aborted) return
+        throw e
+      }
+      if (signal.aborted || this.#lost) return
+      await this.#renew()
+    }
+  }
+
+  /** A store that is out of order for a while is asked again next time; `check` sees that the lease runs out. */
+  async #renew(): Promise<void> {
+    const lease = { ...this.#lease, validUntil: this.#clock.now() + this.#times.validityMs }
+    try {
+      const tag = await writeLease(this.#store, this.#key, lease, this.#tag)
+      if (tag === null) this.#lost = true
+      else [this.#lease, this.#tag] = [lease, tag]
+    } catch (e) {
+      if (!isFailure(e)) throw e
+      const found = await readLease(this.#store, this.#key).catch((second: unknown) => {
+        if (!isFailure(second)) throw second
+        return undefined
+      })
+      if (found === undefined) return
+      if (found?.lease.owner !== this.#lease.owner) this.#lost = true
+      else [this.#lease, this.#tag] = [found.lease, found.tag]
+    }
+  }
+}
+
+const RELEASED = new Error('the lock was given free')
+
+/** Null: there is no lock, or it changed while it was read twice: then the next look tells. */
+async function readLease(store: ObjectStore, key: string): Promise<{ readonly lease: Lease; readonly tag: string } | null> {
+  const at = await store.head(key)
+  if (at === null) return null
+  try {
+    return { lease: parseLease(await store.get(key), key), tag: at.tag }
+  } catch (e) {
+    if (isFailure(e, 'TRB-STORE-001')) return null
+    throw e
+  }
+}
+
+/** Writes a lease where there was none (tag null) or that version; returns the new version. Null: somebody else was first. */
+async function writeLease(store: ObjectStore, key: string, lease: Lease, tag: string | null): Promise<string | null> {
+  const body = printLease(lease)
+  const done = tag === null ? await store.putIfAbsent(key, body) : await store.replaceIfTag(key, body, tag)
+  if (done === 'exists' || done === 'stale') return null
+  // Ours: nobody else changes it while it is valid.
+  const found = await readLease(store, key)
+  return found?.lease.owner === lease.owner ? found.tag : null
+}
