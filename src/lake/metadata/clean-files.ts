@@ -148,3 +148,8 @@ export function parseCleanMetadata(bytes: Buffer, file: string): CleanDone {
     files: new Map(partitions.map(([p, m]) => [p, m.successDeleteFiles])),
   }
 }
+
+/** From when on a clean has left every state whole. One that keeps versions promises that only of the newest. */
+export function wholeFrom(d: CleanDone): string {
+  return d.policy === CLEAN_POLICIES.versions || d.earliest === '' ? d.newest : d.earliest
+}

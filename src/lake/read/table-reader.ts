@@ -7,7 +7,7 @@ import { Failure } from '../../failure/failure.ts'
 import { archivedInstants } from '../archived-timeline.ts'
 import { checkpointAt } from '../commit-protocol.ts'
 import { checkReadable, specOf } from '../layout/table-properties.ts'
-import { parseCleanMetadata } from '../metadata/clean-files.ts'
+import { parseCleanMetadata, wholeFrom } from '../metadata/clean-files.ts'
 import { columnsAt } from '../open-table.ts'
 import { TimelineStore } from '../timeline-store.ts'
 import { blockVisibility, listDataFiles, slicesOf } from './slices.ts'
@@ -67,7 +67,7 @@ export class LakeTableReader implements TableReader {
     const none = (first: string): Failure => new Failure('TRB-LAKE-018', { table: ts.table, instant: asOf, first })
     const active = newestWrite(ts.timeline, asOf)?.time ?? null
     const clean = ts.timeline.instants.findLast((i) => i.action === 'clean' && i.state === 'completed')
-    const retained = clean === undefined ? '' : parseCleanMetadata(await ts.store.get(ts.keyOf(clean)), ts.keyOf(clean)).earliest
+    const retained = clean === undefined ? '' : wholeFrom(parseCleanMetadata(await ts.store.get(ts.keyOf(clean)), ts.keyOf(clean)))
     // Every file of the last write before the retained ones has been kept as well: it is what they began from.
     const next = retained === '' ? undefined : writes.find((i) => i.time > asOf && i.time < retained)
     if (next !== undefined) throw none(writes.findLast((i) => i.time < retained)?.time ?? retained)

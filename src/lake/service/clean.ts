@@ -11,6 +11,7 @@ import {
   parseCleanPlan,
   printCleanMetadata,
   printCleanPlan,
+  wholeFrom,
 } from '../metadata/clean-files.ts'
 import { planOf } from '../planned-action.ts'
 import { replacedGroups } from '../read/slices.ts'
@@ -77,11 +78,11 @@ export async function finishCleans(ts: TimelineStore): Promise<readonly CleanRep
   return done
 }
 
-/** The newest completed clean of the active timeline, and from when on it left every state readable ('' : unknown); null: none. */
+/** The newest completed clean of the active timeline, and from when on it left every state whole; null: none. */
 export async function lastClean(ts: TimelineStore): Promise<{ readonly time: string; readonly from: string } | null> {
   const last = ts.timeline.instants.findLast((i) => i.action === 'clean' && i.state === 'completed')
   if (last === undefined) return null
-  return { time: last.time, from: parseCleanMetadata(await ts.store.get(ts.keyOf(last)), ts.keyOf(last)).earliest }
+  return { time: last.time, from: wholeFrom(parseCleanMetadata(await ts.store.get(ts.keyOf(last)), ts.keyOf(last))) }
 }
 
 async function readablePlan(ts: TimelineStore, i: Instant): Promise<Buffer | null> {

@@ -12,7 +12,8 @@ import { finishCleans } from './clean.ts'
 import { savepoints } from './needed.ts'
 
 export interface RestoreReport {
-  readonly instant: string
+  /** Of the restore; null: there was no later write, so nothing was done. */
+  readonly instant: string | null
   readonly savepoint: string
   /** What was taken away, newest first. */
   readonly instants: readonly InstantInfo[]
@@ -39,6 +40,7 @@ export async function restore(ts: TimelineStore, savepoint: string): Promise<Res
   await finishCleans(ts)
   await finishRollbacks(ts)
   const instants = await restorable(ts, savepoint)
+  if (instants.length === 0) return { instant: null, savepoint, instants: [], files: 0 }
   const plan = { instants: instants.map((i) => ({ time: i.time, action: nameOf(i) })), savepoint }
   const time = await requestAction(ts, 'restore', () => printRestorePlan(plan, ts.sync()))
   return carryThrough(ts, time)

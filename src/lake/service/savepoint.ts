@@ -44,10 +44,8 @@ export async function savepointable(ts: TimelineStore, at: string | null): Promi
   const commit = at === null ? writes.at(-1) : writes.find((i) => i.time === at)
   if (commit === undefined) throw new Failure('TRB-LAKE-070', { table: ts.table, instant: at ?? '(none)' })
   const clean = await lastClean(ts)
-  // A clean that keeps versions says of no moment that its state is whole, but the newest one always is.
-  const from = clean === null ? '' : clean.from === '' ? writes[writes.length - 1].time : clean.from
-  if (clean !== null && commit.time < from && !savepoints(ts).some((s) => s.time === commit.time)) {
-    throw new Failure('TRB-LAKE-071', { table: ts.table, instant: commit.time, clean: clean.time, from })
+  if (clean !== null && commit.time < clean.from && !savepoints(ts).some((s) => s.time === commit.time)) {
+    throw new Failure('TRB-LAKE-071', { table: ts.table, instant: commit.time, clean: clean.time, from: clean.from })
   }
   return commit
 }
