@@ -1,7 +1,15 @@
 import type { BytesVector, FixedVector, LakeType, Vector } from '../../contract/columns.ts'
 import { assert } from '../../failure/failure.ts'
 import { decimalWidth } from '../../format/columns/decimal-width.ts'
-import { type Column, constantColumn, copyBytes, type DictionaryVector, type PlainVector, plainEntry } from '../../format/parquet/column.ts'
+import {
+  type Column,
+  constantColumn,
+  copyBytes,
+  type DictionaryVector,
+  type PlainVector,
+  plainStarts,
+  putBytes,
+} from '../../format/parquet/column.ts'
 import { type Allocate, int32s, ownMemory } from '../../format/parquet/scratch.ts'
 import { IntList } from './int-list.ts'
 
@@ -141,11 +149,7 @@ function putStarts(v: Column, r: number, n: number, starts: Int32Array, to: numb
     }
   } else {
     assert(v.kind === 'bytes', 'columns of one type have one layout')
-    const { offsets, valid } = v
-    for (let i = 0; i < n; i++) {
-      if (valid === null || valid[r + i] === 1) end += 4 + offsets[r + i + 1] - offsets[r + i]
-      starts[to + i + 1] = end
-    }
+    plainStarts(v, r, n, starts, to)
   }
 }
 
@@ -154,19 +158,15 @@ function putPlain(v: Column, r: number, n: number, starts: Int32Array, to: numbe
     copyBytes(v.data, v.starts[r], v.starts[r + n] - v.starts[r], data, starts[to])
     return
   }
+  if (v.kind === 'bytes') {
+    putBytes(v, r, n, starts, to, data)
+    return
+  }
+  assert(v.kind === 'dictionary', 'columns of one type have one layout')
   for (let i = 0; i < n; i++) {
     const at = starts[to + i]
     const size = starts[to + i + 1] - at
-    if (size === 0) continue
-    if (v.kind === 'dictionary') copyBytes(v.values.data, v.values.starts[v.indexes[r + i]], size, data, at)
-    else {
-      const b = v as BytesVector
-      data[at] = size - 4
-      data[at + 1] = (size - 4) >>> 8
-      data[at + 2] = (size - 4) >>> 16
-      data[at + 3] = (size - 4) >>> 24
-      copyBytes(b.data, b.offsets[r + i], size - 4, data, at + 4)
-    }
+    if (size > 0) copyBytes(v.values.data, v.values.starts[v.indexes[r + i]], size, data, at)
   }
 }
 
@@ -206,9 +206,8 @@ function gatherDictionary(sources: readonly (Column | null)[], { source, row, co
   return { kind: 'dictionary', values: out.build(), indexes, used: true }
 }
 
-/** Where the bytes of row `r` are; from −1: it is null. */
-export function bytesAt(v: Column, r: number): [data: Buffer, from: number, to: number] {
-  if (v.kind === 'plain') return [v.data, ...plainEntry(v, r)]
+function bytesAt(v: Column, r: number): [data: Buffer, from: number, to: number] {
+  if (v.kind === 'plain') return v.starts[r + 1] === v.starts[r] ? [v.data, -1, -1] : [v.data, v.starts[r] + 4, v.starts[r + 1]]
   assert(v.kind === 'bytes', 'columns of one type have one layout')
   return v.valid !== null && v.valid[r] === 0 ? [v.data, -1, -1] : [v.data, v.offsets[r], v.offsets[r + 1]]
 }

@@ -2,9 +2,9 @@ import { Failure } from '../../failure/failure.ts'
 import type { DeleteKeys } from '../../format/hudi-log/delete-content.ts'
 import { type Column, toVector } from '../../format/parquet/column.ts'
 import { hashKeys, type Keys } from '../index/keys.ts'
-import { bytesAt } from '../merge/gather.ts'
 import type { LogColumns } from './log-columns.ts'
 import type { Ordering } from './ordering.ts'
+import { TextColumn } from './text-column.ts'
 
 /** Rows, or deletes, of one log block, or of a part of it. */
 export interface LogChunk {
@@ -71,9 +71,9 @@ function missingOf(column: Column | null, count: number, partial: boolean, unava
 /** 1 for rows with exactly these bytes; null: none has. */
 function equalTo(column: Column, count: number, value: Buffer): Uint8Array | null {
   let out: Uint8Array | null = null
+  const text = new TextColumn(column)
   for (let i = 0; i < count; i++) {
-    const [data, from, to] = bytesAt(column, i)
-    if (from < 0 || to - from !== value.length || data.compare(value, 0, value.length, from, to) !== 0) continue
+    if (!text.at(i) || text.length !== value.length || text.data.compare(value, 0, value.length, text.from, text.to) !== 0) continue
     out ??= new Uint8Array(count)
     out[i] = 1
   }

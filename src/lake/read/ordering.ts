@@ -3,7 +3,8 @@ import { Failure } from '../../failure/failure.ts'
 import { decimalWidth } from '../../format/columns/decimal-width.ts'
 import type { OrderingValue } from '../../format/hudi-log/delete-content.ts'
 import { type Column, int32View } from '../../format/parquet/column.ts'
-import { bytesAt, fixedWidth } from '../merge/gather.ts'
+import { fixedWidth } from '../merge/gather.ts'
+import { TextColumn } from './text-column.ts'
 
 /** A delete that removes whatever was stored; a row without a value; a row or delete with one. */
 export const UNCONDITIONAL = 0
@@ -59,7 +60,10 @@ export class OrderingFields {
   ofRows(columns: readonly (Column | null)[], count: number): Ordering {
     const out = constantOrdering(count, NONE)
     if (this.columns.length === 0) return out
-    if (!this.#words) return this.#texts(out, count, (i, f, sink) => this.#rowText(columns[f], i, f, sink))
+    if (!this.#words) {
+      const texts = columns.map((c) => (c === null || c.kind === 'fixed' ? null : new TextColumn(c)))
+      return this.#texts(out, count, (i, f, sink) => this.#rowText(columns[f], texts[f], i, f, sink))
+    }
     const v = columns[0]
     if (v === null) return out
     if (v.kind !== 'fixed') this.#sequences(v, count, out)
@@ -110,7 +114,7 @@ export class OrderingFields {
     return { ...out, text: { data: sink.bytes(), offsets } }
   }
 
-  #rowText(v: Column | null, i: number, f: number, sink: Sink): boolean {
+  #rowText(v: Column | null, text: TextColumn | null, i: number, f: number, sink: Sink): boolean {
     if (v === null) return false
     const { type } = this.columns[f]
     if (v.kind === 'fixed') {
@@ -119,9 +123,8 @@ export class OrderingFields {
       else sink.long(numberAt(type.kind, v.data, i))
       return true
     }
-    const [data, from, to] = bytesAt(v, i)
-    if (from < 0) return false
-    sink.escaped(data, from, to)
+    if (text === null || !text.at(i)) return false
+    sink.escaped(text.data, text.from, text.to)
     return true
   }
 
@@ -163,11 +166,11 @@ export class OrderingFields {
   }
 
   #sequences(v: Column, count: number, out: Ordering): void {
+    const text = new TextColumn(v)
     for (let i = 0; i < count; i++) {
-      const [data, from, to] = bytesAt(v, i)
-      if (from < 0) continue
+      if (!text.at(i)) continue
       out.state[i] = VALUE
-      putLong(out, i, this.#sequence(data.toString('latin1', from, to)))
+      putLong(out, i, this.#sequence(text.data.toString('latin1', text.from, text.to)))
     }
   }
 

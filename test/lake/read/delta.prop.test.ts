@@ -1,0 +1,87 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import type { RowChunk } from '../../../src/contract/slice.ts'
+import { mergedRows, readDelta } from '../../../src/lake/read/delta.ts'
+import { META } from '../../../src/lake/read/log-columns.ts'
+import { valuesOf } from '../../format/parquet/values.ts'
+import { buildSlice, expectedRows, type ModelBlock, type ModelRow, newStore, RULES, SCHEMA, UNAVAILABLE } from './slice-model.ts'
+
+const id = fc.integer({ min: 0, max: 7 }).map((n) => `key-${n}`)
+const ts = fc.option(fc.integer({ min: -2, max: 5 }), { freq: 6 })
+const text = fc.option(fc.constantFrom('a', 'b', 'c', 'd', ''), { freq: 5 })
+const row: fc.Arbitrary<ModelRow> = fc.record({
+  id,
+  ts,
+  op: fc.constantFrom('c', 'u', 'u', 'd'),
+  name: text,
+  note: fc.oneof({ weight: 2, arbitrary: text }, { weight: 1, arbitrary: fc.constant(UNAVAILABLE) }),
+})
+const baseRow = fc.record({ id, ts, op: fc.constant('c'), name: text, note: text })
+const block: fc.Arbitrary<ModelBlock> = fc.oneof(
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constantFrom('avro' as const, 'parquet' as const),
+      partial: fc.boolean(),
+      rows: fc.array(row, { minLength: 1, maxLength: 8 }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('delete' as const), keys: fc.array(fc.record({ id, ts }), { minLength: 1, maxLength: 4 }) }),
+  },
+)
+const table = fc.record({
+  base: fc.option(fc.uniqueArray(baseRow, { selector: (r) => r.id, minLength: 1, maxLength: 8 }), { freq: 6 }),
+  blocks: fc.array(block, { minLength: 1, maxLength: 7 }),
+  perLog: fc.integer({ min: 1, max: 3 }),
+  rowsPerGroup: fc.integer({ min: 1, max: 4 }),
+  mode: fc.constantFrom('commit-time' as const, 'event-time' as const),
+})
+
+function rowsOf(chunk: RowChunk): ModelRow[] {
+  const columns = Object.fromEntries(chunk.columns.map((c, i) => [c.name, valuesOf(c.type, chunk.vectors[i], chunk.count)]))
+  return Array.from({ length: chunk.count }, (_, i) => {
+    const ts = columns['ts'][i] as bigint | null
+    const of = (c: string): string | null => columns[c][i] as string | null
+    return { id: of('id')!, ts: ts === null ? null : Number(ts), op: of('op')!, name: of('name'), note: of('note') }
+  })
+}
+
+function sorted(rows: readonly ModelRow[]): string[] {
+  return rows.map((r) => JSON.stringify([r.id, r.ts, r.op, r.name, r.note])).sort()
+}
+
+test('any sequence of blocks over any base file comes to what the rules in words say', async () => {
+  await fc.assert(
+    fc.asyncProperty(table, async ({ base, blocks, perLog, rowsPerGroup, mode }) => {
+      const store = newStore()
+      const slice = await buildSlice(store, base, blocks, perLog, rowsPerGroup)
+      const found: ModelRow[] = []
+      const request = { store, table: 't', slice, schema: SCHEMA, rules: RULES[mode], visible: () => true }
+      for await (const chunk of mergedRows(request)) found.push(...rowsOf(chunk))
+      expect(sorted(found)).toEqual(sorted(expectedRows(base, blocks, mode)))
+    }),
+    { numRuns: 400 },
+  )
+}, 60_000)
+
+test('hidden ordinals are ascending, and base rows less hidden plus new rows are the whole', async () => {
+  await fc.assert(
+    fc.asyncProperty(table, async ({ base, blocks, perLog, rowsPerGroup, mode }) => {
+      const store = newStore()
+      const slice = await buildSlice(store, base, blocks, perLog, rowsPerGroup)
+      const delta = await readDelta({ store, table: 't', slice, schema: SCHEMA, columns: [], rules: RULES[mode], visible: () => true })
+      expect([...delta.hidden]).toEqual([...new Set(delta.hidden)].sort((a, b) => a - b))
+      let rows = 0
+      for await (const chunk of delta.rows()) {
+        expect(chunk.columns).toEqual(META)
+        rows += chunk.count
+      }
+      expect(rows).toBe(delta.count)
+      expect((base?.length ?? 0) - delta.hidden.length + rows).toBe(expectedRows(base, blocks, mode).length)
+      await delta.close()
+    }),
+    { numRuns: 100 },
+  )
+}, 60_000)
