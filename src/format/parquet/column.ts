@@ -63,26 +63,41 @@ export function plainEntry(v: PlainVector, r: number): readonly [from: number, t
 /** Rows [from, to) of a bytes vector in plain form. */
 export function plainOfBytes(v: BytesVector, from: number, to: number): PlainVector {
   const n = to - from
-  const { offsets, valid, data } = v
   const starts = new Int32Array(n + 1)
-  let total = 0
+  plainStarts(v, from, n, starts, 0)
+  const data = Buffer.allocUnsafeSlow(starts[n])
+  putBytes(v, from, n, starts, 0, data)
+  return { kind: 'plain', data, starts }
+}
+
+/** Ends of rows [from, from + n) of `v` in plain form, behind entry `at` of `starts`. */
+export function plainStarts({ offsets, valid }: BytesVector, from: number, n: number, starts: Int32Array, at: number): void {
+  let end = starts[at]
   for (let i = 0; i < n; i++) {
-    if (valid === null || valid[from + i] === 1) total += 4 + offsets[from + i + 1] - offsets[from + i]
-    starts[i + 1] = total
+    if (valid === null || valid[from + i] === 1) end += 4 + offsets[from + i + 1] - offsets[from + i]
+    starts[at + i + 1] = end
   }
-  const out = Buffer.allocUnsafeSlow(total)
-  for (let i = 0, p = 0; i < n; i++) {
-    if (starts[i + 1] === p) continue
+}
+
+/** Writes these rows to the places that `plainStarts` gave them. */
+export function putBytes(v: BytesVector, from: number, n: number, starts: Int32Array, at: number, out: Buffer): void {
+  const { data, offsets } = v
+  const source = new DataView(data.buffer, data.byteOffset, data.length)
+  const target = new DataView(out.buffer, out.byteOffset, out.length)
+  for (let i = 0; i < n; i++) {
+    const p = starts[at + i]
+    if (starts[at + i + 1] === p) continue
+    const length = starts[at + i + 1] - p - 4
     const o = offsets[from + i]
-    const length = offsets[from + i + 1] - o
-    out[p] = length
-    out[p + 1] = length >>> 8
-    out[p + 2] = length >>> 16
-    out[p + 3] = length >>> 24
-    copyBytes(data, o, length, out, p + 4)
-    p += 4 + length
+    target.setInt32(p, length, true)
+    if (length > 512) {
+      out.set(data.subarray(o, o + length), p + 4)
+      continue
+    }
+    let k = 0
+    for (; k + 4 <= length; k += 4) target.setInt32(p + 4 + k, source.getInt32(o + k, true), true)
+    for (; k < length; k++) out[p + 4 + k] = data[o + k]
   }
-  return { kind: 'plain', data: out, starts }
 }
 
 export function plainOfDictionary(v: DictionaryVector): PlainVector {

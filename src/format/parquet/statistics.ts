@@ -4,6 +4,7 @@ import { PHYSICAL, type SchemaElement, type Statistics } from './metadata.ts'
 
 /** Longer minima and maxima are left out: a cut one would have to be marked as inexact, which older readers ignore. */
 const LONGEST = 256
+const FIRST_BIT = 0x80000000
 
 /** Unsigned byte order, the order of strings and bytes. */
 export function compareBytes(a: Uint8Array, aFrom: number, aTo: number, b: Uint8Array, bFrom: number, bTo: number): number {
@@ -15,31 +16,39 @@ export function compareBytes(a: Uint8Array, aFrom: number, aTo: number, b: Uint8
   return aTo - aFrom - (bTo - bFrom)
 }
 
-/** Walks each value once along minimum and maximum together: keys often share a long prefix. */
+/** Walks each value once along minimum and maximum together, four bytes at a time: keys often share a long prefix. */
 export function plainStatistics(v: PlainVector): Statistics {
   const { data, starts } = v
   const n = starts.length - 1
   if (n === 0) return { nullCount: 0, min: null, max: null }
+  const words = new DataView(data.buffer, data.byteOffset, data.length)
   let min = 0
   let max = 0
-  let minAt = starts[0] + 4
-  let minEnd = starts[1]
-  let maxAt = minAt
-  let maxEnd = minEnd
   for (let i = 1; i < n; i++) {
     const s = starts[i] + 4
     const e = starts[i + 1]
+    const minAt = starts[min] + 4
+    const maxAt = starts[max] + 4
+    const shared = Math.min(e - s, starts[min + 1] - minAt, starts[max + 1] - maxAt) - 4
     let k = 0
-    while (s + k < e && minAt + k < minEnd && maxAt + k < maxEnd && data[s + k] === data[minAt + k] && data[s + k] === data[maxAt + k]) k++
-    if (compareBytes(data, s + k, e, data, minAt + k, minEnd) < 0) {
-      min = i
-      minAt = s
-      minEnd = e
-    } else if (compareBytes(data, s + k, e, data, maxAt + k, maxEnd) > 0) {
-      max = i
-      maxAt = s
-      maxEnd = e
+    let aboveMin = false
+    let belowMax = false
+    for (; k <= shared; k += 4) {
+      // signed words with the first bit turned over: they compare as the bytes do, and stay small integers for the compiler
+      const w = words.getInt32(s + k) ^ FIRST_BIT
+      const low = words.getInt32(minAt + k) ^ FIRST_BIT
+      const high = words.getInt32(maxAt + k) ^ FIRST_BIT
+      if (w === low && w === high) continue
+      // the rest is compared with the one of the two that it still ties with
+      aboveMin = w > low
+      belowMax = w < high
+      if (w < low) min = i
+      else if (w > high) max = i
+      break
     }
+    if (min === i || max === i || (aboveMin && belowMax)) continue
+    if (!aboveMin && compareBytes(data, s + k, e, data, minAt + k, starts[min + 1]) < 0) min = i
+    else if (!belowMax && compareBytes(data, s + k, e, data, maxAt + k, starts[max + 1]) > 0) max = i
   }
   return bytesStatistics(v, min, max)
 }

@@ -54,9 +54,10 @@ export class BloomFilter {
   }
 
   add(data: Uint8Array, from: number, to: number): void {
+    const words = premixed(data, from, to)
     let h = 0
     for (let i = 0; i < this.hashes; i++) {
-      h = murmur2(data, from, to, h)
+      h = murmur2Of(words, to - from, h)
       const bit = Math.abs(h % this.bits)
       this.bytes[bit >> 3] |= 1 << (bit & 7)
     }
@@ -65,9 +66,10 @@ export class BloomFilter {
 
   /** False: the key is certainly not in the file. */
   mayHold(data: Uint8Array, from: number, to: number): boolean {
+    const words = premixed(data, from, to)
     let h = 0
     for (let i = 0; i < this.hashes; i++) {
-      h = murmur2(data, from, to, h)
+      h = murmur2Of(words, to - from, h)
       const bit = Math.abs(h % this.bits)
       if ((this.bytes[bit >> 3] & (1 << (bit & 7))) === 0) return false
     }
@@ -93,26 +95,40 @@ export class BloomFilter {
   }
 }
 
-/** Bytes of the tail are taken from the end and signed, as Hadoop's code has it. */
-export function murmur2(data: Uint8Array, from: number, to: number, seed: number): number {
-  const length = to - from
-  let h = seed ^ length
+/** What murmur2 makes of each four bytes before the seed comes in, then the tail: the same for all hashes of a key. */
+let mixed = new Int32Array(64)
+
+/** Valid until the next call. Bytes of the tail are taken from the end and signed, as Hadoop's code has it. */
+function premixed(data: Uint8Array, from: number, to: number): Int32Array {
+  const words = (to - from) >> 2
+  if (words >= mixed.length) mixed = new Int32Array(words * 2)
   let p = from
-  for (const end = from + (length & ~3); p < end; p += 4) {
+  for (let i = 0; i < words; i++, p += 4) {
     let k = data[p] | (data[p + 1] << 8) | (data[p + 2] << 16) | (data[p + 3] << 24)
     k = Math.imul(k, 0x5bd1e995)
     k ^= k >>> 24
-    k = Math.imul(k, 0x5bd1e995)
-    h = Math.imul(h, 0x5bd1e995) ^ k
+    mixed[i] = Math.imul(k, 0x5bd1e995)
   }
   const left = to - p
-  if (left > 0) {
-    if (left >= 3) h ^= ((data[to - 3] << 24) >> 24) << 16
-    if (left >= 2) h ^= ((data[to - 2] << 24) >> 24) << 8
-    h ^= (data[to - 1] << 24) >> 24
-    h = Math.imul(h, 0x5bd1e995)
-  }
+  let tail = 0
+  if (left >= 3) tail ^= ((data[to - 3] << 24) >> 24) << 16
+  if (left >= 2) tail ^= ((data[to - 2] << 24) >> 24) << 8
+  if (left >= 1) tail ^= (data[to - 1] << 24) >> 24
+  mixed[words] = tail
+  return mixed
+}
+
+function murmur2Of(words: Int32Array, length: number, seed: number): number {
+  const n = length >> 2
+  let h = seed ^ length
+  for (let i = 0; i < n; i++) h = Math.imul(h, 0x5bd1e995) ^ words[i]
+  if ((length & 3) > 0) h = Math.imul(h ^ words[n], 0x5bd1e995)
   h ^= h >>> 13
   h = Math.imul(h, 0x5bd1e995)
   return h ^ (h >>> 15)
+}
+
+/** Hadoop's MurmurHash, version 2. */
+export function murmur2(data: Uint8Array, from: number, to: number, seed: number): number {
+  return murmur2Of(premixed(data, from, to), to - from, seed)
 }

@@ -108,21 +108,26 @@ export class UnitRows implements ChangedRows {
 
 function entryKeys({ unit }: Outcomes, entry: Int32Array, ordinal: Int32Array | null): PlainVector {
   const count = entry.length
-  const starts = new Int32Array(count + 1)
-  const suffix = ordinal === null ? null : Array.from(ordinal, (o) => Buffer.from(`-${o}`, 'latin1'))
-  for (let i = 0; i < count; i++) {
-    const j = entry[i]
-    const { offsets } = unit.chunks[unit.chunk[j]].keys
-    const length = suffix === null ? offsets[unit.entry[j] + 1] - offsets[unit.entry[j]] : DIGEST_LENGTH + suffix[i].length
-    starts[i + 1] = starts[i] + 4 + length
+  if (ordinal === null) {
+    const source = new Int32Array(count)
+    const row = new Int32Array(count)
+    for (let i = 0; i < count; i++) {
+      source[i] = unit.chunk[entry[i]]
+      row[i] = unit.entry[entry[i]]
+    }
+    const keys = unit.chunks.map(({ keys: { data, offsets } }) => ({ kind: 'bytes' as const, data, offsets, valid: null }))
+    return gather({ kind: 'string' }, keys, { source, row, count }) as PlainVector
   }
+  const starts = new Int32Array(count + 1)
+  const suffix = Array.from(ordinal, (o) => Buffer.from(`-${o}`, 'latin1'))
+  for (let i = 0; i < count; i++) starts[i + 1] = starts[i] + 4 + DIGEST_LENGTH + suffix[i].length
   const data = Buffer.allocUnsafeSlow(starts[count])
   for (let i = 0; i < count; i++) {
-    const j = entry[i]
-    const keys = unit.chunks[unit.chunk[j]].keys
+    const keys = unit.chunks[unit.chunk[entry[i]]].keys
+    const from = keys.offsets[unit.entry[entry[i]]]
     data.writeInt32LE(starts[i + 1] - starts[i] - 4, starts[i])
-    keys.data.copy(data, starts[i] + 4, keys.offsets[unit.entry[j]], keys.offsets[unit.entry[j] + 1])
-    if (suffix !== null) suffix[i].copy(data, starts[i] + 4 + DIGEST_LENGTH)
+    keys.data.copy(data, starts[i] + 4, from, from + DIGEST_LENGTH)
+    suffix[i].copy(data, starts[i] + 4 + DIGEST_LENGTH)
   }
   return { kind: 'plain', data, starts }
 }

@@ -4,6 +4,7 @@ import { hashInto } from '../index/keys.ts'
 import { join as joinPath } from '../layout/paths.ts'
 import { UnitRows } from '../merge/changed-rows.ts'
 import type { Chunk } from '../merge/changes.ts'
+import { IntList } from '../merge/int-list.ts'
 import { type BaseGroup, Edits, recordKeys } from '../merge/join.ts'
 import { Outcomes } from '../merge/outcomes.ts'
 import type { GroupFiles, OpenGroup, WriteContext } from './group-files.ts'
@@ -62,21 +63,23 @@ export class Appender {
     const unit = wholeUnit(chunks)
     const h0 = new Int32Array(unit.count)
     const h1 = new Int32Array(unit.count)
-    const byHome = new Map<string, number[]>()
-    for (let j = 0; j < unit.count; j++) {
-      const c = chunks[unit.chunk[j]]
-      const e = unit.entry[j]
-      h0[j] = c.keys.h0[e]
-      h1[j] = c.keys.h1[e]
-      const home = `${c.partition?.[e] ?? 0}/${c.bucket[e]}`
-      const list = byHome.get(home)
-      if (list === undefined) byHome.set(home, [j])
-      else list.push(j)
+    const byHome = new Map<string, IntList>()
+    let j = 0
+    for (const c of chunks) {
+      h0.set(c.keys.h0, j)
+      h1.set(c.keys.h1, j)
+      let list: IntList | null = null
+      for (let e = 0; e < c.count; e++, j++) {
+        const same = e > 0 && c.bucket[e] === c.bucket[e - 1] && c.partition?.[e] === c.partition?.[e - 1]
+        if (list === null || !same) list = listOf(byHome, `${c.partition?.[e] ?? 0}/${c.bucket[e]}`)
+        list.push(j)
+      }
     }
     this.#hashes.push(await (await this.#scratch()).append({ h0, h1 }, unit.count, unit.count * 8))
     this.#rows += unit.count
     const outcomes = Outcomes.ofNewRows(unit)
-    for (const [id, entries] of byHome) {
+    for (const [id, list] of byHome) {
+      const entries = list.view()
       const c = chunks[unit.chunk[entries[0]]]
       const first = unit.entry[entries[0]]
       // how many more will come isn't known: the filter of keys is made for four times as many
@@ -84,7 +87,7 @@ export class Appender {
       const bytes = chunks.reduce((sum, x) => sum + x.bytes, 0) / unit.count
       const perGroup = file.writer.rowsPerGroup(bytes, entries.length)
       for (let i = 0; i < entries.length; i += perGroup) {
-        const part = Int32Array.from(entries.slice(i, i + perGroup))
+        const part = entries.subarray(i, i + perGroup)
         await file.writer.insertRows(new UnitRows(outcomes, this.#context.spec.columns, part, 0, null, null))
       }
     }
@@ -176,6 +179,15 @@ export class Appender {
     await this.#output.close(file)
     return this.#reopen({ file, partition: group.partition, bucket: group.bucket })
   }
+}
+
+function listOf(lists: Map<string, IntList>, id: string): IntList {
+  let list = lists.get(id)
+  if (list === undefined) {
+    list = new IntList(1024)
+    lists.set(id, list)
+  }
+  return list
 }
 
 /** A set of pairs of 32-bit hashes. */

@@ -1,6 +1,5 @@
 import type { LakeColumn } from '../../contract/columns.ts'
 import type { ObjectStore } from '../../contract/object-store.ts'
-import { GrowableSink } from '../../format/bytes/growable-sink.ts'
 import type { WriteCodec } from '../../format/parquet/codec.ts'
 import { type Column, constantColumn, type PlainVector } from '../../format/parquet/column.ts'
 import type { RawChunk } from '../../format/parquet/file.ts'
@@ -9,7 +8,6 @@ import { RowGroupBytes } from '../../format/parquet/row-group-bytes.ts'
 import { Scratch } from '../../format/parquet/scratch.ts'
 import { ParquetWriter } from '../../format/parquet/writer.ts'
 import { BloomFilter, MAX_KEY, MIN_KEY } from '../index/bloom.ts'
-import { integer } from '../index/java-text.ts'
 import { NULL_PARTITION } from '../layout/paths.ts'
 import { PARTITION_COLUMN } from '../layout/table-properties.ts'
 import type { ChangedRows } from '../merge/changed-rows.ts'
@@ -19,6 +17,7 @@ import { MergePlan } from '../merge/merge-plan.ts'
 import { mergedColumn } from '../merge/merged-column.ts'
 import { sameValues } from '../merge/same-values.ts'
 import { avroSchemaText, META_COLUMNS, sanitizeName } from '../metadata/avro-schema.ts'
+import { SequenceNumbers } from './sequence-numbers.ts'
 
 /** What all base files of one commit have in common. */
 export interface CommitTarget {
@@ -59,13 +58,12 @@ export class BaseFileWriter {
   readonly #parquet: ParquetWriter
   readonly #fileName: string
   readonly #partition: string
-  readonly #ordinal: number
+  readonly #numbers: SequenceNumbers
   readonly #bloom: BloomFilter
   readonly #bloomIsWhole: boolean
   readonly #scratch = new Scratch()
   /** Stored bytes of the base's row group at hand. */
   readonly #stored: RowGroupBytes | null
-  #seqno = 0
   #min: Uint8Array | null = null
   #max: Uint8Array | null = null
   #rangeKnown = true
@@ -87,7 +85,7 @@ export class BaseFileWriter {
     this.#parquet = parquet
     this.#fileName = name
     this.#partition = partition
-    this.#ordinal = ordinal
+    this.#numbers = new SequenceNumbers(target.instant, ordinal)
     const carried = base === null ? null : BloomFilter.carriedOn(base.file.meta.keyValues, expected)
     this.#bloom = carried ?? BloomFilter.sized(expected + (base?.file.meta.rows ?? 0))
     this.#bloomIsWhole = carried !== null
@@ -127,7 +125,8 @@ export class BaseFileWriter {
     if (rows.count === 0) return
     await this.#parquet.beginRowGroup(rows.count)
     await this.#parquet.writeColumn(constantColumn(Buffer.from(this.#target.instant), rows.count))
-    await this.#parquet.writeColumn(this.#sequenceNumbers(rows.count))
+    this.#scratch.reset()
+    await this.#parquet.writeColumn(this.#numbers.take(rows.count, this.#scratch.take))
     await this.#parquet.writeColumn(rows.keys)
     await this.#parquet.writeColumn(constantColumn(Buffer.from(this.#partition), rows.count))
     await this.#parquet.writeColumn(constantColumn(Buffer.from(this.#fileName), rows.count))
@@ -226,7 +225,7 @@ export class BaseFileWriter {
         ? (rows?.keys ?? null)
         : column.name === '_hoodie_commit_time'
           ? constantColumn(Buffer.from(this.#target.instant), changed)
-          : this.#sequenceNumbers(changed)
+          : this.#numbers.take(changed, this.#scratch.take)
     await this.#parquet.writeColumn(mergedColumn(column.type, base, own, plan, plan.own, this.#scratch.take))
   }
 
@@ -259,23 +258,6 @@ export class BaseFileWriter {
   #isKey(c: number): boolean {
     const { columns, keyColumn } = this.#target
     return keyColumn === columns[c].name && ['string', 'int', 'long'].includes(columns[c].type.kind)
-  }
-
-  /** `<instant>_<file ordinal>_<row>` for the next `count` rows. */
-  #sequenceNumbers(count: number): PlainVector {
-    const prefix = Buffer.from(`${this.#target.instant}_${this.#ordinal}_`, 'latin1')
-    const starts = new Int32Array(count + 1)
-    const out = new GrowableSink(Math.max(64, count * (prefix.length + 12)))
-    for (let i = 0; i < count; i++) {
-      const at = out.pos
-      out.reserve(4 + prefix.length + 16)
-      out.pos += 4
-      for (let b = 0; b < prefix.length; b++) out.buf[out.pos++] = prefix[b]
-      integer(this.#seqno++, out)
-      out.buf.writeInt32LE(out.pos - at - 4, at)
-      starts[i + 1] = out.pos
-    }
-    return { kind: 'plain', data: out.buf.subarray(0, out.pos), starts }
   }
 
   /** Keys that the footer's filter must cover. */
