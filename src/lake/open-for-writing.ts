@@ -1,5 +1,6 @@
 import { hoodieKey } from './layout/paths.ts'
 import { checkWritable, INDEXES_IN_USE, METADATA_PARTITIONS } from './layout/table-properties.ts'
+import { refuseLiveWriter } from './rollback.ts'
 import type { TimelineStore } from './timeline-store.ts'
 
 /**
@@ -9,12 +10,16 @@ import type { TimelineStore } from './timeline-store.ts'
  * The metadata table holds a copy of the table's list of files and statistics, for readers that trust it. Nothing here keeps it up to date,
  * so it would hide what is written from them. As Hudi's own writers do with hoodie.metadata.enable=false, it is taken away: first the
  * configuration stops naming it, so that readers list files, then its directory goes. An engine that wants one builds it anew.
+ * TRB-LAKE-012 while there is one and another writer is at work.
  */
 export async function openForWriting(ts: TimelineStore): Promise<ReadonlyMap<string, string>> {
   const properties = await ts.properties()
   checkWritable(properties, ts.table)
   const partitions = properties.get(METADATA_PARTITIONS) ?? ''
   if (partitions === '') return properties
+  // A live writer that keeps the metadata table up to date would fail, or bring half of it back.
+  for await (const o of ts.store.list(hoodieKey(ts.table, '.heartbeat/')))
+    await refuseLiveWriter(ts, o.key.slice(o.key.lastIndexOf('/') + 1))
   await ts.updateProperties((p) => {
     p.set(METADATA_PARTITIONS, '')
     p.set(INDEXES_IN_USE, '')

@@ -7,6 +7,16 @@ import { parseExact, type Row } from './spark.ts'
 
 const runFile = promisify(execFile)
 
+/** File slices of tables, as hudi-rs finds them; paths inside the table. */
+export async function slicesWithHudiRs(
+  tables: readonly string[],
+  flags: readonly string[] = [],
+): Promise<readonly (readonly { readonly base: string | null; readonly logs: readonly string[] }[])[]> {
+  const script = join(root, 'test/services/readers.sh')
+  const { stdout } = await runFile('bash', [script, 'slices', ...tables, ...flags], { maxBuffer: 1 << 30, encoding: 'utf8' })
+  return JSON.parse(stdout)
+}
+
 /** Rows as hudi-rs (a table) or pyarrow and DuckDB (Parquet files) read them; see test/services/readers.py. */
 export async function readWith(
   reader: 'hudi-rs' | 'pyarrow' | 'duckdb',

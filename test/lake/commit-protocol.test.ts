@@ -209,6 +209,15 @@ test.each(['v6_cow_mdt', 'v6_mor_mdt', 'v9_cow_mdt'])(
   },
 )
 
+test('a metadata table stays while another writer is at work', async () => {
+  const clock = fixedClock(Date.UTC(2026, 10, 22))
+  const store = await goldenStore('v6_cow_mdt', 't')
+  await store.putIfAbsent('t/.hoodie/.heartbeat/20261121235959000', Buffer.alloc(0))
+  const before = store.snapshot()
+  await expect(new CommitProtocol(store, 't', clock).recover()).rejects.toMatchObject({ code: 'TRB-LAKE-012' })
+  expect(store.snapshot()).toEqual(before)
+})
+
 test('what a failed Spark write left is rolled back to what Spark itself made of it', async () => {
   const store = await goldenStore('v6_cow_rollback_pending', 't')
   const failed = '20261121035313556'

@@ -2,6 +2,7 @@
 
   hudi-rs TABLE [--at INSTANT] [--begin T [--end T]] [--meta]
   pyarrow FILE...            duckdb FILE...
+  slices TABLE...            file slices as hudi-rs finds them, one list per table: {base, logs}, paths inside the table
   schema FILE                the Parquet columns as pyarrow sees them: {name: {physical, logical, repetition...}}
 """
 import argparse
@@ -49,6 +50,15 @@ def hudi_rs(o):
     return [r for batch in table.read(options) for r in listed(batch.to_pylist(), o.meta)]
 
 
+def slices(o):
+    from hudi import HudiReadOptions, HudiTableBuilder
+    options = HudiReadOptions()
+    if o.at:
+        options = options.with_as_of_timestamp(o.at)
+    tables = [HudiTableBuilder.from_base_uri(p).build().get_file_slices(options) for p in o.paths]
+    return [[{'base': s.base_file_relative_path(), 'logs': s.log_files_relative_paths()} for s in table] for table in tables]
+
+
 def pyarrow_rows(o):
     import pyarrow.parquet as pq
     return [r for p in o.paths for r in listed(pq.ParquetFile(p).read().to_pylist(), o.meta)]
@@ -72,7 +82,7 @@ def schema(o):
 
 
 def main():
-    commands = {'hudi-rs': hudi_rs, 'pyarrow': pyarrow_rows, 'duckdb': duckdb_rows, 'schema': schema}
+    commands = {'hudi-rs': hudi_rs, 'pyarrow': pyarrow_rows, 'duckdb': duckdb_rows, 'schema': schema, 'slices': slices}
     p = argparse.ArgumentParser()
     p.add_argument('command', choices=list(commands))
     p.add_argument('paths', nargs='+')
