@@ -3,7 +3,8 @@ import type { LakeType } from '../contract/columns.ts'
 import { isFailure } from '../failure/failure.ts'
 import { type Canonical, normalise } from './canonical.ts'
 import { sqlFailure } from './sql-error.ts'
-import { identifier, literal, storedType } from './sql-text.ts'
+import { identifier, literal } from './sql-text.ts'
+import { type TableFiles, tableSource } from './table-source.ts'
 
 /** A column that both sides have. */
 export interface ComparedColumn {
@@ -17,8 +18,7 @@ export interface TableComparison {
   readonly columns: readonly ComparedColumn[]
   /** CSV of the database's rows: one canonical text per column, every value quoted, null unquoted and empty. */
   readonly sourceCsv: string
-  /** Absolute paths of the lake's files. */
-  readonly files: readonly string[]
+  readonly files: TableFiles
 }
 
 export interface ComparisonResult {
@@ -95,12 +95,8 @@ function sourceSql(t: TableComparison): string {
 }
 
 function lakeSql(t: TableComparison): string {
-  const typed = t.columns.map((c) => `CAST(NULL AS ${storedType(c.type)}) AS ${identifier(c.name)}`).join(', ')
   const rows = t.columns.map((c) => `${c.canonical.lake(identifier(c.name))} AS ${identifier(c.name)}`).join(', ')
-  const empty = `SELECT ${typed} WHERE false`
-  if (t.files.length === 0) return `SELECT ${rows} FROM (${empty})`
-  const read = `SELECT * FROM read_parquet([${t.files.map(literal).join(', ')}], union_by_name = true, hive_partitioning = false)`
-  return `SELECT ${rows} FROM (${empty} UNION ALL BY NAME ${read})`
+  return `SELECT ${rows} FROM ${tableSource(t.columns, t.files)}`
 }
 
 async function countAndDigest(

@@ -2,7 +2,8 @@ import { type DuckDBConnection, DuckDBInstance, type DuckDBType, type DuckDBValu
 import type { LakeColumn } from '../contract/columns.ts'
 import { sqlFailure } from './sql-error.ts'
 import { inspectSql, type QueryShape } from './sql-guard.ts'
-import { fromStored, identifier, literal, storedType } from './sql-text.ts'
+import { fromStored, identifier, literal } from './sql-text.ts'
+import { pathsOf, type TableFiles, tableSource } from './table-source.ts'
 
 /** A table of the lake at one state, as SQL sees it. */
 export interface SqlTable {
@@ -10,8 +11,7 @@ export interface SqlTable {
   readonly table: string
   /** Columns to show, in order; those a file lacks are null. */
   readonly columns: readonly LakeColumn[]
-  /** Absolute paths of the Parquet files; none: the table is empty. */
-  readonly files: readonly string[]
+  readonly files: TableFiles
 }
 
 export interface SqlOptions {
@@ -94,7 +94,7 @@ export class SqlSession {
     const connection = await instance.connect()
     try {
       await createViews(connection, tables)
-      const allowed = [...tables.flatMap((t) => t.files), ...options.outputs]
+      const allowed = [...tables.flatMap((t) => pathsOf(t.files)), ...options.outputs]
       await connection.run("SET TimeZone = 'UTC'")
       await connection.run(`SET allowed_paths = [${allowed.map(literal).join(', ')}]`)
       await connection.run('SET enable_external_access = false')
@@ -175,18 +175,10 @@ async function createViews(connection: DuckDBConnection, tables: readonly SqlTab
   }
 }
 
-/**
- * Columns by name and type of the table's schema, whatever the files hold: an older file may lack a column or hold a narrower type.
- * A row-less SELECT gives every column its type; hive_partitioning is off because a partition directory must not shadow a column.
- */
+/** The table's columns, shown as the source has them. */
 function viewSql(t: SqlTable): string {
-  const typed = t.columns.map((c) => `CAST(NULL AS ${storedType(c.type)}) AS ${identifier(c.name)}`).join(', ')
-  const empty = `SELECT ${typed} WHERE false`
   const names = t.columns.map((c) => `${shown(c)} AS ${identifier(c.name)}`).join(', ')
-  if (t.files.length === 0) return `SELECT ${names} FROM (${empty})`
-  const files = t.files.map(literal).join(', ')
-  const read = `SELECT * FROM read_parquet([${files}], union_by_name = true, hive_partitioning = false, filename = false)`
-  return `SELECT ${names} FROM (${empty} UNION ALL BY NAME ${read})`
+  return `SELECT ${names} FROM ${tableSource(t.columns, t.files)}`
 }
 
 /** Source `timestamp` columns are stored as UTC instants; SQL sees them without a zone, as the source does. */

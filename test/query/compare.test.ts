@@ -30,7 +30,10 @@ async function compare(lakeSql: string, csv: string, columns: readonly ComparedC
   const writer = await (await DuckDBInstance.create(':memory:')).connect()
   await writer.run(`COPY (${lakeSql}) TO '${file}'`)
   writeFileSync(sourceCsv, csv)
-  return await compareTable({ columns, sourceCsv, files: [file] }, { memoryBytes: 512 << 20, threads: 1, spill: root })
+  return await compareTable(
+    { columns, sourceCsv, files: { whole: [file], merged: [] } },
+    { memoryBytes: 512 << 20, threads: 1, spill: root },
+  )
 }
 
 const row = (id: string, name: string, ratio: string, price: string): string =>

@@ -37,7 +37,7 @@ beforeAll(async () => {
     { name: 'id', type: { kind: 'long' as const } },
     { name: 'name', type: { kind: 'string' as const } },
   ]
-  const table: SqlTable = { schema: 'shop', table: 'orders', columns, files: [chosen] }
+  const table: SqlTable = { schema: 'shop', table: 'orders', columns, files: { whole: [chosen], merged: [] } }
   session = await SqlSession.open([table], { memoryBytes: 256 << 20, threads: 1, spill, outputs: [join(root, 'out.parquet')], hint: '' })
 })
 

@@ -63,7 +63,7 @@ describe('tables as views', () => {
       schema: 'shop',
       table: 't',
       columns: [long('id'), string('name'), long('extra')],
-      files: ['v1', 'v2'].map((f) => `${root}/${f}.parquet`),
+      files: { whole: ['v1', 'v2'].map((f) => `${root}/${f}.parquet`), merged: [] },
     }
     expect(await rows([t], 'SELECT * FROM shop.t ORDER BY id')).toEqual([
       { id: 1, name: 'old', extra: null },
@@ -76,7 +76,7 @@ describe('tables as views', () => {
       schema: 'shop',
       table: 't',
       columns: [long('id'), { name: 'p', type: { kind: 'decimal', precision: 9, scale: 2 } }],
-      files: [],
+      files: { whole: [], merged: [] },
     }
     expect(await rows([t], 'SELECT * FROM t')).toEqual([])
     expect(await rows([t], 'SELECT column_name, column_type FROM (DESCRIBE t)')).toEqual([
@@ -85,13 +85,41 @@ describe('tables as views', () => {
     ])
   })
 
+  test('of a file with logs the hidden rows are left out and the others put in, whatever is asked', async () => {
+    const instance = await DuckDBInstance.create(':memory:')
+    const c = await instance.connect()
+    await c.run(`COPY (SELECT range AS id, 'base' AS name FROM range(1000)) TO '${root}/base.parquet' (ROW_GROUP_SIZE 128)`)
+    await c.run(`COPY (SELECT range * 7 AS "row" FROM range(100)) TO '${root}/hidden.parquet'`)
+    await c.run(`COPY (SELECT range * 7 AS id, 'log' AS name FROM range(60)) TO '${root}/rows.parquet'`)
+    const merged = [{ base: `${root}/base.parquet`, hidden: `${root}/hidden.parquet`, rows: `${root}/rows.parquet` }]
+    const t: SqlTable = { schema: 'shop', table: 't', columns: [long('id'), string('name')], files: { whole: [], merged } }
+    expect(await rows([t], 'SELECT name, count(*) n, sum(id) s FROM t GROUP BY 1 ORDER BY 1')).toEqual([
+      { name: 'base', n: 900, s: 999 * 500 - 7 * 99 * 50 },
+      { name: 'log', n: 60, s: 7 * 59 * 30 },
+    ])
+    expect(await rows([t], "SELECT * FROM t WHERE id IN (7, 8, 693) AND name <> 'x' ORDER BY 1")).toEqual([
+      { id: 7, name: 'log' },
+      { id: 8, name: 'base' },
+    ])
+    const bare: SqlTable = {
+      ...t,
+      files: { whole: [`${root}/rows.parquet`], merged: [{ base: `${root}/base.parquet`, hidden: null, rows: null }] },
+    }
+    expect(await rows([bare], 'SELECT count(*) n FROM t')).toEqual([{ n: 1060 }])
+  })
+
   test('a directory named like a partition does not shadow the column', async () => {
-    const t: SqlTable = { schema: 'shop', table: 't', columns: [long('id'), string('region')], files: [`${root}/region=eu/p.parquet`] }
+    const t: SqlTable = {
+      schema: 'shop',
+      table: 't',
+      columns: [long('id'), string('region')],
+      files: { whole: [`${root}/region=eu/p.parquet`], merged: [] },
+    }
     expect(await rows([t], 'SELECT region FROM t')).toEqual([{ region: 'asia' }])
   })
 
   test('a bare name works only where it is unique; names of any spelling are quoted', async () => {
-    const t = (schema: string, table: string): SqlTable => ({ schema, table, columns: [string('a"b')], files: [] })
+    const t = (schema: string, table: string): SqlTable => ({ schema, table, columns: [string('a"b')], files: { whole: [], merged: [] } })
     expect(await rows([t('shop', 'orders'), t('x.y "z"', 'odd table')], 'SELECT count("a""b") n FROM "odd table"')).toEqual([{ n: 0 }])
     const e = await failure(rows([t('a', 'orders'), t('b', 'Orders')], 'SELECT * FROM orders'))
     expect(e.code).toBe('TRB-QUERY-006')
@@ -104,12 +132,12 @@ describe('tables as views', () => {
       { name: 'tz', type: { kind: 'timestamp-micros' } },
       { name: 'local', type: { kind: 'timestamp-micros' }, doc },
     ]
-    const t: SqlTable = { schema: 'shop', table: 't', columns, files: [`${root}/ts.parquet`] }
+    const t: SqlTable = { schema: 'shop', table: 't', columns, files: { whole: [`${root}/ts.parquet`], merged: [] } }
     expect(await rows([t], 'SELECT * FROM t')).toEqual([{ tz: '2026-11-21T10:00:00.000001Z', local: '2026-11-21T10:00:00.000000' }])
   })
 
   test('a file that has vanished or is damaged is named', async () => {
-    const gone: SqlTable = { schema: 'shop', table: 't', columns: [long('id')], files: [`${root}/gone.parquet`] }
+    const gone: SqlTable = { schema: 'shop', table: 't', columns: [long('id')], files: { whole: [`${root}/gone.parquet`], merged: [] } }
     expect((await failure(rows([gone], 'SELECT * FROM t'))).code).toBe('TRB-QUERY-013')
   })
 
@@ -136,7 +164,7 @@ describe('errors of SQL', () => {
   })
 
   test('an unknown column points at it', async () => {
-    const t: SqlTable = { schema: 'shop', table: 't', columns: [long('id')], files: [] }
+    const t: SqlTable = { schema: 'shop', table: 't', columns: [long('id')], files: { whole: [], merged: [] } }
     const e = await failure(rows([t], 'SELECT id,\n  idd FROM t'))
     expect(e.explain().what).toContain('"idd" not found')
     expect(e.explain().why).toBe('Line 2:\n  idd FROM t\n  ^')

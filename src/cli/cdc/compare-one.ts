@@ -4,6 +4,7 @@ import pg from 'pg'
 import type { ScanPlan } from '../../contract/table.ts'
 import { canonical } from '../../query/canonical.ts'
 import { type ComparedColumn, type CompareLimits, type ComparisonResult, compareTable } from '../../query/compare.ts'
+import type { TableFiles } from '../../query/table-source.ts'
 import { isAddedColumn } from '../lake/lake-state.ts'
 import type { SourceColumn, SourceSnapshot } from './source-snapshot.ts'
 
@@ -22,7 +23,7 @@ export interface LakeTable {
   readonly schema: string
   readonly table: string
   readonly plan: ScanPlan
-  readonly filePaths: readonly string[]
+  readonly files: TableFiles
 }
 
 /** Compares one table: every column that both sides have. */
@@ -40,7 +41,7 @@ export async function compareOne(
   try {
     const expressions = compared.map((c) => c.canonical.source(`t.${pg.escapeIdentifier(c.name)}`))
     await snapshot.copy(schema, table, expressions.length === 0 ? ['NULL'] : expressions, sourceCsv, signal)
-    const comparison = await compareTable({ columns: compared, sourceCsv, files: lake.filePaths }, limits)
+    const comparison = await compareTable({ columns: compared, sourceCsv, files: lake.files }, limits)
     const equal = comparison.missing === 0n && comparison.extra === 0n && columnsMissing.length === 0
     return { schema, table, verdict: equal ? 'equal' : 'different', comparison, notCompared, columnsMissing }
   } finally {

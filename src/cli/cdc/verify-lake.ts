@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { type TableMatcher, tableMatcher } from '../../capture/postgres/select-tables.ts'
 import type { ScanPlan } from '../../contract/table.ts'
 import { Failure, isFailure } from '../../failure/failure.ts'
+import { pathsOf } from '../../query/table-source.ts'
 import { type LakeState, planTable, type StateTable, stateAt } from '../lake/lake-state.ts'
 import { type OpenLake, openLake } from '../lake/open-lake.ts'
 import { type ReachedState, reach } from '../lake/reach.ts'
@@ -136,12 +137,12 @@ async function compareAll(work: Work, reached: ReachedState): Promise<TableRepor
   const { memory: memoryBytes, threads, tables } = context.flags
   const limits = { memoryBytes, threads, spill: scratch }
   const reports: TableReport[] = []
-  for (const { table, plan, filePaths } of reached.plans) {
+  for (const { table, plan, files } of reached.plans) {
     context.signal.throwIfAborted()
-    await work.lake.files.fetch(filePaths)
+    await work.lake.files.fetch(pathsOf(files))
     const name = `${table.schema}.${table.table}`
     if (context.stderr.isTerminal) await context.stderr.write(`comparing ${name}\n`)
-    reports.push(await compareOne(snapshot, { schema: table.schema, table: table.table, plan, filePaths }, limits, context.signal))
+    reports.push(await compareOne(snapshot, { schema: table.schema, table: table.table, plan, files }, limits, context.signal))
   }
   // Only patterns that name tables promise that each is in the lake.
   if (tables.length === 1 && tables[0] === '*') return reports

@@ -64,9 +64,9 @@ export const HUDI_COLUMNS = [
 export async function planTable(lake: OpenLake, t: StateTable): Promise<ScanPlan | null> {
   const reader = lake.reader(t.path)
   if (t.newest) return await planNewest(reader, t.view)
-  if (t.view === null) return { ...(await reader.plan({ kind: 'latest' })), files: [], instant: null }
+  if (t.view === null) return emptied(await reader.plan({ kind: 'latest' }, 'snapshot'))
   try {
-    return await reader.plan(t.view)
+    return await reader.plan(t.view, 'snapshot')
   } catch (e) {
     // Asked for an instant before this table's first: at that time there was no such table.
     if (isFailure(e, 'TRB-LAKE-018') && t.topic === null) return null
@@ -79,12 +79,16 @@ export async function planTable(lake: OpenLake, t: StateTable): Promise<ScanPlan
  * newest checkpoint is still that of `view` is read with all its commits. Our own later ones wait for their watermark.
  */
 async function planNewest(reader: TableReader, view: View | null): Promise<ScanPlan> {
-  const latest = await reader.plan({ kind: 'latest' })
+  const latest = await reader.plan({ kind: 'latest' }, 'snapshot')
   if (latest.instant === null || (view?.kind === 'asOf' && view.instant === latest.instant)) return latest
   const newest = await reader.checkpointAt({ kind: 'asOf', instant: latest.instant })
   const known = view === null ? null : await reader.checkpointAt(view)
   if (newest?.topic === known?.topic && newest?.nextOffset === known?.nextOffset) return latest
-  return view === null ? { ...latest, files: [], instant: null } : await reader.plan(view)
+  return view === null ? emptied(latest) : await reader.plan(view, 'snapshot')
+}
+
+function emptied(plan: ScanPlan): ScanPlan {
+  return { ...plan, files: [], slices: [], instant: null }
 }
 
 /** Finds a table by `schema.table`, by its path or by a bare name that is unique. */

@@ -28,8 +28,8 @@ export async function listTables(
     table: table.table,
     path: table.path,
     rows: rowCount(plan),
-    files: plan.files.length,
-    bytes: plan.files.reduce((n, f) => n + f.bytes, 0),
+    files: dataFiles(plan).length,
+    bytes: dataFiles(plan).reduce((n, f) => n + f.bytes, 0),
     instant: plan.instant,
     key: plan.spec.key,
     columns: plan.columns.length,
@@ -52,9 +52,16 @@ export async function listTables(
   return { summary, result: { lake: lake.store.root, watermark, tables }, text: `${text}\n${summary}` }
 }
 
-/** Rows by the commits' own counts; null: a file's commit has been archived, so nobody counted. */
+/** Base files and logs. */
+function dataFiles(plan: ScanPlan): readonly { readonly bytes: number }[] {
+  return [...plan.files, ...plan.slices.flatMap((s) => s.logs)]
+}
+
+/** Rows by the commits' own counts; null: there are logs to be merged, or a file's commit has been archived, so nobody counted. */
 function rowCount(plan: ScanPlan): number | null {
-  return plan.files.some((f) => f.rows < 0) ? null : plan.files.reduce((n, f) => n + f.rows, 0)
+  return plan.files.some((f) => f.rows < 0) || plan.slices.some((s) => s.logs.length > 0)
+    ? null
+    : plan.files.reduce((n, f) => n + f.rows, 0)
 }
 
 function watermarkOf(state: LakeState): { commit: string; commitTime: string; seq: number; source: string } | null {

@@ -1,17 +1,20 @@
 import { join, resolve } from 'node:path'
+import type { Clock } from '../../contract/clock.ts'
 import type { ScanPlan } from '../../contract/table.ts'
 import { Failure, isFailure } from '../../failure/failure.ts'
 import { formatMicros } from '../../query/as-of.ts'
 import { describeTarget, planReplay, type Reached } from '../../query/replay.ts'
 import { describeState } from '../../query/resolve.ts'
+import type { TableFiles } from '../../query/table-source.ts'
 import type { ContextWith } from '../verb.ts'
 import type { LakeState, StateTable } from './lake-state.ts'
 import type { OpenLake } from './open-lake.ts'
 import { type LogHandle, openLog } from './replay-tables.ts'
+import { tableFiles } from './table-files.ts'
 
 /** The state that is read in the end. */
 export interface ReachedState {
-  readonly plans: readonly { readonly table: StateTable; readonly plan: ScanPlan; readonly filePaths: readonly string[] }[]
+  readonly plans: readonly { readonly table: StateTable; readonly plan: ScanPlan; readonly files: TableFiles }[]
   readonly exact: boolean
   /** Why it is not: the log ends before the target, or cannot be used at all. */
   readonly lack: 'none' | 'log ends' | 'no log'
@@ -41,11 +44,11 @@ export async function reach(
   scratch: string,
 ): Promise<ReachedState> {
   const { base } = state
-  if (base.watermark === null) return withoutWatermark(lake, state, plans)
+  const untouched = (): Promise<ReachedState['plans']> => untouchedTables(lake, plans, scratch, context.clock)
+  if (base.watermark === null) return withoutWatermark(await untouched(), state)
   const { watermark, target } = base
   const at = { commit: watermark.commit, commitUs: watermark.commitUs }
-  if (target === null)
-    return { plans: untouched(lake, plans), exact: true, lack: 'none', ...at, text: stateText(at), pending: [], note: null }
+  if (target === null) return { plans: await untouched(), exact: true, lack: 'none', ...at, text: stateText(at), pending: [], note: null }
   const handle = openState(context)
   try {
     const wanted = new Set([...plans.keys()].flatMap((t) => (t.topic === null ? [] : [t.topic])))
@@ -57,9 +60,9 @@ export async function reach(
     }
     if (typeof replay === 'string' || typeof handle === 'string') {
       const note = `${describeTarget(target)} is not reached exactly: ${doubt}. The answer is the newest commit of the lake before it`
-      return { plans: untouched(lake, plans), exact: false, lack: 'no log', ...at, text: stateText(at), pending: [], note }
+      return { plans: await untouched(), exact: false, lack: 'no log', ...at, text: stateText(at), pending: [], note }
     }
-    return await replayed(lake, handle, replay, plans, at, scratch)
+    return await replayed(lake, handle, replay, plans, at, scratch, context.clock)
   } finally {
     if (typeof handle !== 'string') handle.close()
   }
@@ -72,11 +75,12 @@ async function replayed(
   plans: ReadonlyMap<StateTable, ScanPlan>,
   base: { readonly commit: string; readonly commitUs: bigint },
   scratch: string,
+  clock: Clock,
 ): Promise<ReachedState> {
   const out: ReachedState['plans'][number][] = []
   for (const [table, plan] of plans) {
     const records = table.topic === null ? undefined : replay.topics.get(table.topic)
-    if (records === undefined) out.push(untouchedOne(lake, table, plan))
+    if (records === undefined) out.push({ table, plan, files: await tableFiles(lake, plan, scratch, clock) })
     else out.push({ table, ...(await handle.apply(lake, plan, records, join(scratch, `${out.length}`))) })
   }
   const pending = replay.unknown.flatMap((topic) => handle.tableOf(topic) ?? [])
@@ -99,20 +103,23 @@ function openState(context: ReachContext): LogHandle | string {
   }
 }
 
-function withoutWatermark(lake: OpenLake, state: LakeState, plans: ReadonlyMap<StateTable, ScanPlan>): ReachedState {
+function withoutWatermark(plans: ReachedState['plans'], state: LakeState): ReachedState {
   const { instant } = state.base
   const text = instant === null ? 'the newest commit of each table' : `instant ${instant}, table by table`
   const note =
     instant === null ? 'the lake has no common position yet (its first snapshot is not complete): tables may be at different ones' : null
-  return { plans: untouched(lake, plans), exact: instant !== null, lack: 'no log', commit: null, commitUs: null, text, pending: [], note }
+  return { plans, exact: instant !== null, lack: 'no log', commit: null, commitUs: null, text, pending: [], note }
 }
 
-function untouched(lake: OpenLake, plans: ReadonlyMap<StateTable, ScanPlan>): ReachedState['plans'] {
-  return [...plans].map(([table, plan]) => untouchedOne(lake, table, plan))
-}
-
-function untouchedOne(lake: OpenLake, table: StateTable, plan: ScanPlan): ReachedState['plans'][number] {
-  return { table, plan, filePaths: plan.files.map((f) => lake.files.path(f.key)) }
+async function untouchedTables(
+  lake: OpenLake,
+  plans: ReadonlyMap<StateTable, ScanPlan>,
+  scratch: string,
+  clock: Clock,
+): Promise<ReachedState['plans']> {
+  const out: ReachedState['plans'][number][] = []
+  for (const [table, plan] of plans) out.push({ table, plan, files: await tableFiles(lake, plan, scratch, clock) })
+  return out
 }
 
 function stateText(at: { readonly commit: string; readonly commitUs: bigint }): string {

@@ -7,8 +7,12 @@ import type { ScanPlan } from '../../contract/table.ts'
 import { createRowDecoder, decodeRows } from '../../envelope/row-decoder.ts'
 import { assert, isFailure } from '../../failure/failure.ts'
 import { evolvedColumns } from '../../lake/merge/fit.ts'
+import { mergeRulesOf } from '../../lake/read/merge-rules.ts'
+import { sliceChanges } from '../../lake/read/slice-changes.ts'
+import { TimelineStore } from '../../lake/timeline-store.ts'
 import { materialise } from '../../lake/write/materialise.ts'
 import { type ReplayLog, replayBatches, type TopicReplay } from '../../query/replay.ts'
+import type { TableFiles } from '../../query/table-source.ts'
 import { DiskStore } from '../../storage/disk/disk-store.ts'
 import { openStateForReading } from '../state.ts'
 import { isAddedColumn } from './lake-state.ts'
@@ -31,8 +35,8 @@ export interface LogHandle {
 
 export interface AppliedPlan {
   readonly plan: ScanPlan
-  /** Absolute paths: files of the lake that no record touches, and merged ones in the scratch directory. */
-  readonly filePaths: readonly string[]
+  /** Files of the lake that no record touches, and merged ones in the scratch directory. */
+  readonly files: TableFiles
 }
 
 /** Fails with TRB-LOG-007 when `directory` holds no log. A writer may be running. */
@@ -77,8 +81,12 @@ async function applyRecords(
   const evolved = (now: readonly LakeColumn[], shape: { readonly columns: readonly LakeColumn[] }): readonly LakeColumn[] =>
     evolvedColumns(plan.spec.path, now, shape.columns, isAddedColumn)
   const columns = shapes.reduce(evolved, plan.columns)
+  const rules = mergeRulesOf(await new TimelineStore(lake.store, plan.spec.path, clock).properties(), plan.spec.path)
   const merge = (memoryBudget: number): ReturnType<typeof materialise> => {
-    const changes = decodeRows(replayBatches(state.log, records), { schema, from: records.from })
+    const changes = (async function* () {
+      yield* sliceChanges(lake.store, plan, rules)
+      yield* decodeRows(replayBatches(state.log, records), { schema, from: records.from })
+    })()
     return materialise(lake.store, plan, columns, changes, out, instant, {
       clock,
       scratchDir,
@@ -91,6 +99,7 @@ async function applyRecords(
     return merge(WHOLE_REPLAY_BYTES)
   })
   const files = [...result.kept, ...result.written]
-  const filePaths = [...result.kept.map((f) => lake.files.path(f.key)), ...result.written.map((f) => resolve(merged, f.key))]
-  return { plan: { ...plan, columns: result.columns, files }, filePaths }
+  const whole = [...result.kept.map((f) => lake.files.path(f.key)), ...result.written.map((f) => resolve(merged, f.key))]
+  const slices = files.map((f) => ({ partition: f.partition, fileId: f.fileId, baseInstant: f.instant, base: f, logs: [] }))
+  return { plan: { ...plan, columns: result.columns, files, slices }, files: { whole, merged: [] } }
 }

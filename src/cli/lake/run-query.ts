@@ -7,6 +7,7 @@ import { formatMicros } from '../../query/as-of.ts'
 import { rowToJson, type Write, writeRows } from '../../query/format.ts'
 import { SqlParser, SqlSession, type SqlTable } from '../../query/sql.ts'
 import type { QueryShape } from '../../query/sql-guard.ts'
+import { pathsOf } from '../../query/table-source.ts'
 import type { CacheFlagValues, S3FlagValues } from '../s3-flags.ts'
 import { sizeText } from '../terminal/units.ts'
 import type { ContextWith, Outcome } from '../verb.ts'
@@ -51,7 +52,7 @@ export async function runQuery(context: QueryContext): Promise<Outcome> {
   try {
     const plans = await planNamed(lake, state, shape)
     const reached = await reach(context, lake, state, plans, scratch)
-    await lake.files.fetch(reached.plans.flatMap((p) => p.filePaths))
+    await lake.files.fetch(reached.plans.flatMap((p) => pathsOf(p.files)))
     const reading = describeReading(reached.plans, flags.meta)
     signal.throwIfAborted()
     const session = await SqlSession.open(reading.tables, {
@@ -90,7 +91,7 @@ async function planNamed(lake: OpenLake, state: LakeState, shape: QueryShape): P
   for (const t of state.tables.filter(named)) {
     const plan = await planTable(lake, t)
     if (plan !== null) plans.set(t, plan)
-    else if (!shape.usesCatalog) await lake.reader(t.path).plan(t.view!) // refuses, with the table's first instant
+    else if (!shape.usesCatalog) await lake.reader(t.path).plan(t.view!, 'snapshot') // refuses, with the table's first instant
   }
   return plans
 }
@@ -100,13 +101,14 @@ function describeReading(plans: ReachedState['plans'], meta: boolean): Reading {
   let files = 0
   let totalFiles = 0
   let bytes = 0
-  for (const { table, plan, filePaths } of plans) {
+  for (const { table, plan, files: sources } of plans) {
     const own = plan.columns.filter((c) => meta || !isAddedColumn(c.name))
     const hudi = meta ? HUDI_COLUMNS.map((name) => ({ name, type: { kind: 'string' as const } })) : []
-    tables.push({ schema: table.schema, table: table.table, columns: [...hudi, ...own], files: filePaths })
-    files += plan.files.length
+    tables.push({ schema: table.schema, table: table.table, columns: [...hudi, ...own], files: sources })
+    const logs = plan.slices.flatMap((s) => s.logs)
+    files += plan.files.length + logs.length
     totalFiles += plan.totalFiles
-    for (const f of plan.files) bytes += f.bytes
+    for (const f of [...plan.files, ...logs]) bytes += f.bytes
   }
   return { tables, files, totalFiles, bytes }
 }
