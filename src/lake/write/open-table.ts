@@ -1,6 +1,7 @@
 import type { Clock } from '../../contract/clock.ts'
 import type { ObjectStore } from '../../contract/object-store.ts'
 import type { TableSpec } from '../../contract/table.ts'
+import { type ConcurrencySettings, DEFAULT_CONCURRENCY, tableConcurrency } from '../lock/table-concurrency.ts'
 import type { Operation } from '../metadata/commit-metadata.ts'
 import { createOrOpenTable } from '../open-table.ts'
 import { CowTableWriter, type LakeTableWriter, MorTableWriter } from './table-writer.ts'
@@ -15,6 +16,8 @@ export interface OpenTableDeps {
   readonly rowGroupBytes?: number
   /** What commits say that they did; default UPSERT. */
   readonly operation?: Operation
+  /** Whether other writers share the table; default: as the table shows (lock/table-concurrency.ts). */
+  readonly concurrency?: ConcurrencySettings
 }
 
 const DEFAULT_BUDGET = 128 << 20
@@ -26,9 +29,11 @@ const DEFAULT_ROW_GROUP = 32 << 20
  */
 export async function openTableWriter(store: ObjectStore, spec: TableSpec, deps: OpenTableDeps): Promise<LakeTableWriter> {
   const found = await createOrOpenTable(store, spec, deps.clock)
+  const sharing = await tableConcurrency(store, found.path, deps.clock, deps.concurrency ?? DEFAULT_CONCURRENCY)
   const Writer = found.tableType === 'MERGE_ON_READ' ? MorTableWriter : CowTableWriter
   return new Writer(store, found, {
     ...deps,
+    sharing,
     memoryBudget: deps.memoryBudget ?? DEFAULT_BUDGET,
     rowGroupBytes: deps.rowGroupBytes ?? DEFAULT_ROW_GROUP,
   })

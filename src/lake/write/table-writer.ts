@@ -9,6 +9,7 @@ import { parseBaseFileName } from '../layout/file-name.ts'
 import { ensurePartition } from '../layout/partition-metadata.ts'
 import type { MarkerKind } from '../layout/paths.ts'
 import { specOf } from '../layout/table-properties.ts'
+import type { TableConcurrency } from '../lock/table-concurrency.ts'
 import { evolvedColumns } from '../merge/fit.ts'
 import { checkpointExtra } from '../metadata/checkpoint.ts'
 import { commitMetadata, type Operation, type WriteStat } from '../metadata/commit-metadata.ts'
@@ -30,6 +31,8 @@ export interface WriterDeps {
   readonly rowGroupBytes: number
   /** What commits say that they did; default UPSERT. */
   readonly operation?: Operation
+  /** How the table is shared with other writers; null or absent: it is not. */
+  readonly sharing?: TableConcurrency | null
 }
 
 interface OpenStage {
@@ -62,7 +65,7 @@ abstract class HudiTableWriter implements LakeTableWriter {
     this.#store = store
     this.#spec = spec
     this.#deps = deps
-    this.#protocol = new CommitProtocol(store, spec.path, deps.clock)
+    this.#protocol = new CommitProtocol(store, spec.path, deps.clock, deps.sharing ?? null)
   }
 
   /** Writes the changes into data files that nobody sees yet. */
