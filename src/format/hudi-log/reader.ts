@@ -58,6 +58,11 @@ export class LogReader {
     return bytes.subarray(0, wanted)
   }
 
+  /** Gives up what was fetched; it is fetched again when it is needed. */
+  release(): void {
+    this.#windows = []
+  }
+
   async content(block: LogBlock): Promise<Buffer> {
     return this.bytes(block.contentAt, block.contentLength)
   }

@@ -47,7 +47,7 @@ export async function* matchKeys(file: ParquetFile, reduced: Reduced): AsyncGene
   const filter = new KeyFilter(reduced)
   for (let group = 0; group < file.meta.rowGroups.length; group++) {
     if (range === null || outside(file, group, range)) continue
-    yield matchGroup(await groupKeys(file, group), reduced, filter, group)
+    yield matchRows(await groupKeys(file, group), null, reduced, filter, group)
   }
 }
 
@@ -119,7 +119,17 @@ class KeyFilter {
   }
 }
 
-function matchGroup({ data, starts }: PlainVector, reduced: Reduced, filter: KeyFilter, group: number): KeyMatches {
+/** The same for keys of some rows only, as they were put aside. */
+export async function* matchParts(
+  parts: AsyncIterable<{ readonly group: number; readonly rows: Int32Array; readonly keys: PlainVector }>,
+  reduced: Reduced,
+): AsyncGenerator<KeyMatches> {
+  const filter = new KeyFilter(reduced)
+  for await (const { group, rows, keys } of parts) yield matchRows(keys, rows, reduced, filter, group)
+}
+
+/** `rows`: numbers of the rows that have these keys; null: all, in order. */
+function matchRows({ data, starts }: PlainVector, rows: Int32Array | null, reduced: Reduced, filter: KeyFilter, group: number): KeyMatches {
   const row = new IntList()
   const key = new IntList()
   const h0 = new Int32Array(1)
@@ -133,7 +143,7 @@ function matchGroup({ data, starts }: PlainVector, reduced: Reduced, filter: Key
     hashInto(data, from, to, KEY_SEED, h0, h1, 0)
     const k = reduced.keys.find(h0[0], h1[0], data, from, to)
     if (k < 0) continue
-    row.push(i)
+    row.push(rows === null ? i : rows[i])
     key.push(k)
   }
   return { group, row: row.view(), key: key.view() }

@@ -2,14 +2,18 @@ import type { LakeColumn } from '../../contract/columns.ts'
 import type { ObjectStore } from '../../contract/object-store.ts'
 import type { FileSlice, MergeRules, RowChunk, SliceDelta } from '../../contract/slice.ts'
 import { ParquetFile } from '../../format/parquet/file.ts'
+import { IntList } from '../merge/int-list.ts'
+import { ScratchFile } from '../write/scratch-file.ts'
 import { baseRows } from './base-rows.ts'
-import { matchKeys, meet, nothingMet } from './delta-base.ts'
+import { matchKeys, matchParts, meet, nothingMet } from './delta-base.ts'
 import { Reduced } from './delta-reduce.ts'
 import { DeltaRows } from './delta-rows.ts'
+import { DeltaSpill } from './delta-spill.ts'
 import type { LogChunk } from './log-chunk.ts'
 import { LogColumns } from './log-columns.ts'
 import { blockRows } from './log-rows.ts'
-import { countingBlocks } from './log-scan.ts'
+import { type CountingBlock, countingBlocks } from './log-scan.ts'
+import { selectWanted } from './log-select.ts'
 
 /** What to merge, and how. */
 export interface DeltaRequest {
@@ -24,22 +28,95 @@ export interface DeltaRequest {
   readonly rules: MergeRules
   /** Whether blocks of an instant count: it is completed (or older than the timeline), and not after the moment that is read. */
   readonly visible: (instant: string) => boolean
+  /** Record keys that interest, by their bytes; what the logs have of others is passed over. Absent: all. */
+  readonly only?: (data: Buffer, from: number, to: number) => boolean
+  /** Where logs that don't fit into `bytes` of memory are put; absent: they are held in memory whatever their size. `name` is unique in the directory. */
+  readonly limit?: { readonly bytes: number; readonly directory: string; readonly name: string }
 }
+
+/** Log bytes as they lie in the file → in memory, about. */
+const EXPANSION = 4
+const MOST_PARTS = 256
 
 /**
  * What the log files of a slice make of its base file. The records of the logs are reduced among themselves first, and what survives is then compared
  * with the stored row (spec hudi, correction to 4.5). Of the base file only the keys are read, and the ordering fields where the log has a key;
- * rows that no log touches never become anything. Failures: TRB-LAKE-020 … 024 (log files), 401 and 402 (Parquet).
+ * rows that no log touches never become anything. Failures: TRB-LAKE-020 … 024 (log files), 401 and 402 (Parquet), TRB-STORE-003 (scratch).
  */
 export async function readDelta(request: DeltaRequest): Promise<SliceDelta> {
-  const { store, slice, rules } = request
-  const of = new LogColumns(request.table, request.schema, request.columns ?? null, rules)
-  const chunks: LogChunk[] = []
-  for (const block of await countingBlocks(store, slice.logs, request.visible)) {
-    for await (const chunk of blockRows(block, of)) if (chunk.count > 0) chunks.push(chunk)
+  const of = new LogColumns(request.table, request.schema, request.columns ?? null, request.rules)
+  const blocks = await countingBlocks(request.store, request.slice.logs, request.visible)
+  const { chunks, spill } = await collect(request, blocks, of)
+  try {
+    if (spill === null) return await merged(request, chunks, of)
+    return await mergedByParts(request, spill, of)
+  } catch (e) {
+    await spill?.close()
+    throw e
   }
-  const reduced = new Reduced(chunks, rules)
-  const file = slice.base === null || chunks.length === 0 ? null : await ParquetFile.open(store, slice.base.key, slice.base.bytes)
+}
+
+/** The rows of a slice, base and logs merged, meta columns first: base rows that stay in their order, then the log's. */
+export async function* mergedRows(request: DeltaRequest): AsyncGenerator<RowChunk> {
+  const { store, slice } = request
+  const columns = new LogColumns(request.table, request.schema, request.columns ?? null, request.rules).wanted
+  const delta = await readDelta(request)
+  try {
+    if (slice.base !== null) yield* baseRows(await ParquetFile.open(store, slice.base.key, slice.base.bytes), columns, delta.hidden)
+    yield* delta.rows()
+  } finally {
+    await delta.close()
+  }
+}
+
+/** Reads the blocks; what exceeds the limit goes to disk, and then everything. */
+async function collect(
+  request: DeltaRequest,
+  blocks: readonly CountingBlock[],
+  of: LogColumns,
+): Promise<{ readonly chunks: LogChunk[]; readonly spill: DeltaSpill | null }> {
+  const { limit, only } = request
+  let chunks: LogChunk[] = []
+  let bytes = 0
+  let spill: DeltaSpill | null = null
+  try {
+    for (const [i, block] of blocks.entries()) {
+      for await (const chunk of blockRows(block, of)) {
+        const part = only === undefined ? chunk : selectWanted(chunk, only, of.wanted)
+        if (part.count === 0) continue
+        chunks.push(part)
+        bytes += part.bytes
+        if (limit === undefined || bytes <= limit.bytes / 2) continue
+        spill ??= new DeltaSpill(await ScratchFile.create(limit.directory, limit.name), partsFor(blocks, limit.bytes), of.wanted)
+        await spill.add(chunks)
+        chunks = []
+        bytes = 0
+      }
+      if (blocks[i + 1]?.reader !== block.reader) block.reader.release()
+    }
+    if (spill !== null) await spill.add(chunks)
+    return { chunks, spill }
+  } catch (e) {
+    await spill?.close()
+    throw e
+  }
+}
+
+/** So many that one part takes about an eighth of the limit. */
+function partsFor(blocks: readonly CountingBlock[], limit: number): number {
+  const bytes = blocks.reduce((n, b) => n + b.block.contentLength, 0) * EXPANSION
+  let parts = 8
+  while (parts < MOST_PARTS && bytes / parts > limit / 8) parts *= 2
+  return parts
+}
+
+async function openBase({ store, slice }: DeltaRequest): Promise<ParquetFile | null> {
+  return slice.base === null ? null : await ParquetFile.open(store, slice.base.key, slice.base.bytes)
+}
+
+async function merged(request: DeltaRequest, chunks: readonly LogChunk[], of: LogColumns): Promise<SliceDelta> {
+  const reduced = new Reduced(chunks, of.rules)
+  const file = chunks.length === 0 ? null : await openBase(request)
   const met = file === null ? nothingMet(reduced.keys.size) : await meet(file, matchKeys(file, reduced), reduced, of)
   const rows = new DeltaRows(reduced, met, of.wanted)
   await rows.load(file)
@@ -55,15 +132,21 @@ export async function readDelta(request: DeltaRequest): Promise<SliceDelta> {
   }
 }
 
-/** The rows of a slice, base and logs merged, meta columns first: base rows that stay in their order, then the log's. */
-export async function* mergedRows(request: DeltaRequest): AsyncGenerator<RowChunk> {
-  const { store, slice } = request
-  const columns = new LogColumns(request.table, request.schema, request.columns ?? null, request.rules).wanted
-  const delta = await readDelta(request)
-  try {
-    if (slice.base !== null) yield* baseRows(await ParquetFile.open(store, slice.base.key, slice.base.bytes), columns, delta.hidden)
-    yield* delta.rows()
-  } finally {
-    await delta.close()
+async function mergedByParts(request: DeltaRequest, spill: DeltaSpill, of: LogColumns): Promise<SliceDelta> {
+  const file = await openBase(request)
+  if (file !== null) await spill.addBase(file)
+  const hidden = new IntList()
+  let count = 0
+  for (let p = 0; p < spill.parts; p++) {
+    const chunks = await spill.entries(p)
+    if (chunks.length === 0) continue
+    const reduced = new Reduced(chunks, of.rules)
+    const met = file === null ? nothingMet(reduced.keys.size) : await meet(file, matchParts(spill.keys(p), reduced), reduced, of)
+    for (const ordinal of met.hidden.view()) hidden.push(ordinal)
+    const rows = new DeltaRows(reduced, met, of.wanted)
+    await rows.load(file)
+    count += rows.keys.length
+    for (const chunk of rows.rows()) await spill.keep(chunk)
   }
+  return { hidden: hidden.view().slice().sort(), count, rows: () => spill.results(), close: () => spill.close() }
 }

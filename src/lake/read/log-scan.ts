@@ -26,6 +26,8 @@ interface Rollback {
 
 /** Log files that are looked at together. */
 const AT_ONCE = 8
+/** Bytes of log files that stay in memory from the look at their blocks to the reading of their rows, so that a small file is fetched once. */
+const KEEP_BYTES = 32 << 20
 
 /**
  * The data and delete blocks of a slice that count, in the order in which they are merged (spec hudi §4.4):
@@ -41,9 +43,12 @@ export async function countingBlocks(
   const blocks: CountingBlock[] = []
   const rollbacks: Rollback[] = []
   const damages: Damage[] = []
+  let kept = 0
   for (let i = 0; i < logs.length; i += AT_ONCE) {
     const files = await Promise.all(logs.slice(i, i + AT_ONCE).map((log) => scan(store, log)))
     for (const { reader, parts } of files) {
+      kept += Math.min(reader.size, 2 << 20)
+      if (kept > KEEP_BYTES) reader.release()
       for (const part of parts) {
         if (part.kind === 'damaged') damages.push({ reader, bytes: part, after: blocks.length })
         else if (part.type === 'command') rollbacks.push({ target: targetOf(reader, part), after: blocks.length })
