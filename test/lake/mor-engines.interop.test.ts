@@ -139,7 +139,7 @@ describe.each([
   test.each(['none', 'region'] as const)('partitioned by %s: Spark writes on top, we go on, Spark compacts, we go on', async (p) => {
     const { path, model } = made(p, ['id'])
     const before = await spark.read(at(path))
-    const changed = before.filter((r) => r['id'] === 1 || r['id'] === 11).map((r) => ({ ...r, sub: 'by spark', _event_lsn: Number(++lsn) }))
+    const changed: Row[] = before.filter((r) => r['id'] === 1 || r['id'] === 11).map((r) => ({ ...r, sub: 'by spark', _event_lsn: Number(++lsn) }))
     const added = { ...changed[0], id: 77, sub: 'new by spark', _event_lsn: Number(++lsn) }
     await spark.upsert(at(path), [...changed, added])
     await spark.delete(
@@ -156,10 +156,11 @@ describe.each([
     await flush(writer, [next(1, 'ours again'), next(77, 'ours now'), { op: 'd', row: rowOf(11), gone: [] }], model)
     expect(lines(await spark.read(at(path)))).toEqual(expected(model))
     expect(lines(await readWith('hudi-rs', [at(path)]))).toEqual(expected(model))
-    const compacted = { ...before[0], id: 78, sub: 'with compaction', _event_lsn: Number(++lsn) }
+    const like: Row = before.find((r) => r['id'] === 8)!
+    const compacted: Row = { ...like, id: 78, sub: 'with compaction', _event_lsn: Number(++lsn) }
     const inline = { 'hoodie.compact.inline': 'true', 'hoodie.compact.inline.max.delta.commits': '1' }
     await spark.upsert(at(path), [compacted], inline)
-    model.apply({ op: 'c', row: rowOf(Number(before[0]['id'])).with(0, 78n).with(1, 'with compaction'), gone: [] })
+    model.apply({ op: 'c', row: rowOf(8).with(0, 78n).with(1, 'with compaction'), gone: [] })
     expect(lines(await spark.read(at(path), { mode: 'ro' }))).toEqual(expected(model))
     await flush(writer, [next(78, 'after compaction'), next(2 + 1, 'too'), created(row(12, 'new', 'eu'))], model)
     expect(lines(await spark.read(at(path)))).toEqual(expected(model))

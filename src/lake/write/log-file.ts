@@ -113,7 +113,7 @@ export class LogFileWriter {
     const { count } = rows
     await parquet.beginRowGroup(count)
     await parquet.writeColumn(constantColumn(Buffer.from(instant), count))
-    await parquet.writeColumn(this.#sequence.next(count))
+    await parquet.writeColumn(this.#sequence.take(count, this.#scratch.take))
     await parquet.writeColumn(rows.keys)
     await parquet.writeColumn(constantColumn(Buffer.from(this.#partition), count))
     await parquet.writeColumn(constantColumn(Buffer.from(this.#fileId), count))
@@ -126,6 +126,7 @@ export class LogFileWriter {
       } else await parquet.writeColumn(rows.column(c, this.#scratch.take))
     }
     parquet.endRowGroup()
+    this.#scratch.release()
     await parquet.close(
       new Map([
         ['parquet.avro.schema', schema],

@@ -1,6 +1,8 @@
+import { newestWrite } from '../../../timeline/view.ts'
 import type { Clock } from '../../contract/clock.ts'
 import type { LakeColumn, RowChanges } from '../../contract/columns.ts'
 import type { ObjectStore } from '../../contract/object-store.ts'
+import type { MergeRules } from '../../contract/slice.ts'
 import type { Checkpoint, Staged, TableSpec, TableWriter, WriteCounts } from '../../contract/table.ts'
 import { assert } from '../../failure/failure.ts'
 import { CommitProtocol } from '../commit-protocol.ts'
@@ -11,7 +13,7 @@ import type { MarkerKind } from '../layout/paths.ts'
 import { specOf } from '../layout/table-properties.ts'
 import type { TableConcurrency } from '../lock/table-concurrency.ts'
 import { evolvedColumns } from '../merge/fit.ts'
-import { checkpointExtra } from '../metadata/checkpoint.ts'
+import { checkpointExtra, SOURCE_KEY } from '../metadata/checkpoint.ts'
 import { commitMetadata, type Operation, type WriteStat } from '../metadata/commit-metadata.ts'
 import { columnsAt, tableSchemaText } from '../open-table.ts'
 import { mergeRulesOf } from '../read/merge-rules.ts'
@@ -59,6 +61,8 @@ abstract class HudiTableWriter implements LakeTableWriter {
   readonly #action: 'commit' | 'deltacommit'
   #spec: TableSpec
   #open: OpenStage | null = null
+  /** What this writer committed last. */
+  #newest: string | null = null
 
   constructor(store: ObjectStore, spec: TableSpec, deps: WriterDeps, action: 'commit' | 'deltacommit') {
     this.#action = action
@@ -129,10 +133,13 @@ abstract class HudiTableWriter implements LakeTableWriter {
       operation: this.#operation,
       stats: open.stats,
       schema: tableSchemaText(open.spec),
-      extra: checkpoint === null ? [] : checkpointExtra(checkpoint),
+      extra: checkpoint === null ? [[SOURCE_KEY, 'none']] : checkpointExtra(checkpoint),
     })
     const result = await this.#protocol.complete(staged.instant, metadata)
-    if (result === 'committed') this.#open = null
+    if (result === 'committed') {
+      this.#open = null
+      this.#newest = staged.instant
+    }
     return result
   }
 
@@ -147,14 +154,16 @@ abstract class HudiTableWriter implements LakeTableWriter {
     return this.#open
   }
 
-  /** Another engine may have added columns since: its columns come first, ours are added. */
+  /** Another engine may have added columns since, or made the table a newer version: its columns come first, ours are added. */
   async #followOthers(): Promise<void> {
     const ts = this.#protocol.timeline
+    if (this.#newest !== null && newestWrite(ts.timeline, null)?.time === this.#newest) return
     const columns = await columnsAt(ts, null)
     if (columns === null) return
-    const now = specOf(await ts.properties(), this.#spec.path, columns).columns
+    const now = specOf(await ts.properties(), this.#spec.path, columns)
     const isChange = (name: string): boolean => CHANGE_COLUMNS.has(name)
-    this.#spec = { ...this.#spec, columns: evolvedColumns(this.#spec.path, now, this.#spec.columns, isChange) }
+    const grown = evolvedColumns(this.#spec.path, now.columns, this.#spec.columns, isChange)
+    this.#spec = { ...this.#spec, tableVersion: now.tableVersion, columns: grown }
   }
 }
 
@@ -175,6 +184,8 @@ export class CowTableWriter extends HudiTableWriter {
 
 /** Each flush adds a log file to the file groups that its changes touch. */
 export class MorTableWriter extends HudiTableWriter {
+  #rules: MergeRules | null = null
+
   constructor(store: ObjectStore, spec: TableSpec, deps: WriterDeps) {
     super(store, spec, deps, 'deltacommit')
   }
@@ -185,8 +196,11 @@ export class MorTableWriter extends HudiTableWriter {
     changes: Iterable<RowChanges> | AsyncIterable<RowChanges>,
   ): Promise<Flushed> {
     const ts = protocol.timeline
-    const rules = mergeRulesOf(await ts.properties(), ts.table)
+    this.#rules ??= mergeRulesOf(await ts.properties(), ts.table)
+    const rules = this.#rules
     const compacting = new Map((await pendingCompactions(ts)).map((c) => [`${c.partition}/${c.fileId}`, c.by]))
-    return morFlush({ ...context, rules, visible: blockVisibility(ts, null), compacting }, await fileSlices(ts, null), changes)
+    // the table may have been upgraded since it was opened: names of logs follow what it is now
+    const spec: TableSpec = { ...context.spec, tableVersion: ts.layout === 1 ? 6 : 9 }
+    return morFlush({ ...context, spec, rules, visible: blockVisibility(ts, null), compacting }, await fileSlices(ts, null), changes)
   }
 }
