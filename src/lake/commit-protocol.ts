@@ -6,7 +6,7 @@ import type { FileSlice } from '../contract/slice.ts'
 import type { Checkpoint } from '../contract/table.ts'
 import { assert, Failure } from '../failure/failure.ts'
 import { type BaseFileObject, parseBaseFileName, parseLogFileName } from './layout/file-name.ts'
-import { join, type MarkerKind } from './layout/paths.ts'
+import { join, type MarkerKind, markerKey } from './layout/paths.ts'
 import { cameSince, crosses, lostGround, overlap, type Seen, seenNow, touchedBy } from './lock/conflicts.ts'
 import type { TableConcurrency } from './lock/table-concurrency.ts'
 import type { HeldLock } from './lock/table-lock.ts'
@@ -30,6 +30,8 @@ interface Open {
   readonly seen: Seen | null
   /** What `complete` wrote, or tried to write: in layout 2 the bytes are not the same twice. */
   tried: { readonly metadata: CommitMetadata; readonly body: Buffer } | null
+  /** Files that were announced, by path: nobody else announces files of this instant. */
+  readonly marks: Map<string, MarkerKind>
 }
 
 /**
@@ -44,6 +46,7 @@ export class CommitProtocol {
   readonly #sharing: TableConcurrency | null
   #open: Open | null = null
   #swept = false
+  #configuration: ReadonlyMap<string, string> | null = null
   /** What this writer knows of the timeline is what it left: only the end needs to be looked at. */
   #known = false
 
@@ -54,6 +57,12 @@ export class CommitProtocol {
     this.timeline.optimistic = sharing !== null
   }
 
+  /** The table's configuration, as `begin` or `recover` has read it last. */
+  get configuration(): ReadonlyMap<string, string> {
+    assert(this.#configuration !== null, 'the configuration has been read')
+    return this.#configuration
+  }
+
   /** Rolls back what dead writers left; called by begin. Returns what was rolled back. */
   async recover(next: WriteAction | null = null): Promise<readonly RolledBack[]> {
     return await this.#alone(() => this.#recover(next))
@@ -61,7 +70,7 @@ export class CommitProtocol {
 
   async #recover(next: WriteAction | null): Promise<readonly RolledBack[]> {
     const ts = this.timeline
-    await openForWriting(ts)
+    this.#configuration = await openForWriting(ts)
     const last = ts.timeline.instants.at(-1)?.time
     const same = this.#known && last !== undefined && (await ts.refreshTail(last))
     this.#known = false
@@ -100,13 +109,14 @@ export class CommitProtocol {
       await this.#sharing?.end(time)
       throw new Failure('TRB-LAKE-011', { table: ts.table, refusal: `${time}.${action} was taken by somebody else` })
     }
-    this.#open = { time, action, after, seen, tried: null }
+    this.#open = { time, action, after, seen, tried: null, marks: new Map() }
     return time
   }
 
   /** Announces a data file (path relative to the table) of the open instant, before it is written. */
   async mark(time: string, path: string, kind: MarkerKind): Promise<void> {
     assert(this.#open?.time === time, `instant ${time} is open`)
+    this.#open.marks.set(path, kind)
     await this.timeline.mark(time, path, kind)
   }
 
@@ -132,14 +142,14 @@ export class CommitProtocol {
     const found = ts.timeline.instants.find((i) => i.time === time && i.action === open.action)
     if (found?.state !== 'completed') {
       if (found?.state !== 'inflight' || (await this.#hasRival(open, metadata))) return 'conflict'
-      await this.#dropStrays(time, metadata)
+      await this.#dropStrays(open, metadata)
       await held?.check()
       if ((await ts.perform({ event: 'complete', action: open.action, time }, body)) === 'exists') return 'conflict'
     } else if (!(await this.#store.get(ts.keyOf(found))).equals(body)) return 'conflict'
     this.#open = null
     ts.latest = replaceFiles(ts, metadata, time)
     ts.slices = nextSlices(ts, metadata)
-    await ts.clearMarkers(time)
+    if (open.marks.size > 0) await this.#store.delete([...open.marks].map(([path, kind]) => markerKey(ts.table, time, path, kind)))
     this.#known = held === null
     return 'committed'
   }
@@ -150,7 +160,7 @@ export class CommitProtocol {
     const { seen, time } = open
     if (seen === null) return completedWrites(ts.timeline, null).some((i) => i.time !== time && i.time > (open.after ?? ''))
     if (lostGround(ts.timeline, seen)) return true
-    const buckets = hasBuckets(await ts.properties())
+    const buckets = hasBuckets(this.configuration)
     const touched = touchedBy(metadata, buckets)
     const { completed, planned } = cameSince(ts.timeline, seen, time)
     if (planned.some((i) => crosses(i, touched, buckets))) return true
@@ -193,10 +203,11 @@ export class CommitProtocol {
   }
 
   /** Files that were announced but are not part of the commit (a try that was repeated) must not outlive it. */
-  async #dropStrays(time: string, metadata: CommitMetadata): Promise<void> {
-    const kept = new Set([...metadata.stats.values()].flat().map((s) => s.path))
-    const strays = (await this.timeline.markers(time)).flatMap((m) => (m.path === null || kept.has(m.path) ? [] : [m.path]))
-    await this.#store.delete(strays.map((path) => join(this.timeline.table, path)))
+  async #dropStrays(open: Open, metadata: CommitMetadata): Promise<void> {
+    const stats = [...metadata.stats.values()].flat()
+    const kept = new Set<string | null>(stats.flatMap((s) => [s.path, ...Object.keys(s.cdcStats ?? {})]))
+    const strays = [...open.marks.keys()].filter((path) => !kept.has(path))
+    if (strays.length > 0) await this.#store.delete(strays.map((path) => join(this.timeline.table, path)))
   }
 }
 
