@@ -5,6 +5,7 @@ const BENCHES: readonly { readonly name: string; load(): Promise<{ readonly benc
   { name: 'pg-stream', load: () => import('./pg-stream.ts') },
   { name: 'snapshot', load: () => import('./snapshot.ts') },
   { name: 'cow-upsert', load: () => import('./cow-upsert.ts') },
+  { name: 'bulk-insert', load: () => import('./bulk-insert.ts') },
   { name: 'mor-upsert', load: () => import('./mor-upsert.ts') },
 ]
 

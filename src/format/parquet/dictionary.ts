@@ -14,10 +14,11 @@ export function buildDictionary(v: PlainVector): DictionaryVector | null {
   const words = new DataView(data.buffer, data.byteOffset, data.length)
   let slots = new Int32Array(1024).fill(-1)
   let entryRow = new Int32Array(512)
-  const indexes = new Int32Array(n)
+  let indexes = new Int32Array(Math.min(n, FIRST_LOOK))
   let entries = 0
   let bytes = 0
   for (let i = 0; i < n; i++) {
+    if (i === indexes.length) indexes = grown(indexes, n)
     const s = starts[i]
     const length = starts[i + 1] - s
     if (length === 0) {
@@ -34,7 +35,7 @@ export function buildDictionary(v: PlainVector): DictionaryVector | null {
       bytes += length
       if (entries >= MOST_ENTRIES || bytes > MOST_BYTES) return null
       if (entries >= FIRST_LOOK / 2 && entries > i >> (i <= FIRST_LOOK ? 1 : 2)) return null
-      if (entries === entryRow.length) entryRow = grown(entryRow)
+      if (entries === entryRow.length) entryRow = grown(entryRow, entries * 2)
       entryRow[entries] = i
       slots[slot] = entries
       k = entries++
@@ -70,8 +71,8 @@ function rehash(words: DataView, starts: Int32Array, rows: Int32Array, entries: 
   return slots
 }
 
-function grown(a: Int32Array): Int32Array<ArrayBuffer> {
-  const b = new Int32Array(a.length * 2)
+function grown(a: Int32Array, length: number): Int32Array<ArrayBuffer> {
+  const b = new Int32Array(length)
   b.set(a)
   return b
 }
