@@ -18,6 +18,8 @@ export class Heartbeat {
   readonly #clock: Clock
   readonly #stop = new AbortController()
   #beating: Promise<void> = Promise.resolve()
+  /** A defect met in the background, to be thrown to whoever stops it. */
+  #defect: { readonly error: unknown } | null = null
 
   private constructor(store: ObjectStore, key: string, clock: Clock) {
     this.#store = store
@@ -29,7 +31,9 @@ export class Heartbeat {
   static async start(store: ObjectStore, table: string, time: string, clock: Clock): Promise<Heartbeat> {
     const h = new Heartbeat(store, hoodieKey(table, `.heartbeat/${time}`), clock)
     await h.#beat()
-    h.#beating = h.#keepBeating()
+    h.#beating = h.#keepBeating().catch((error: unknown) => {
+      h.#defect = { error }
+    })
     return h
   }
 
@@ -37,6 +41,7 @@ export class Heartbeat {
   async stop(): Promise<void> {
     this.#stop.abort(STOPPED)
     await this.#beating
+    if (this.#defect !== null) throw this.#defect.error
     await this.#store.delete([this.#key])
   }
 

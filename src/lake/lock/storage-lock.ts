@@ -59,7 +59,9 @@ class HeldLease implements HeldLock {
   #lost = false
   /** Latest time seen: a clock that shows less has gone back. */
   #latest: number
-  #renewing: Promise<void>
+  readonly #renewing: Promise<void>
+  /** A defect met in the background, to be thrown to whoever uses the lock. */
+  #defect: { readonly error: unknown } | null = null
 
   constructor(store: ObjectStore, key: string, clock: Clock, times: LockTimes, lease: Lease, tag: string) {
     this.#store = store
@@ -69,10 +71,13 @@ class HeldLease implements HeldLock {
     this.#lease = lease
     this.#tag = tag
     this.#latest = lease.validUntil - times.validityMs
-    this.#renewing = this.#keepRenewing()
+    this.#renewing = this.#keepRenewing().catch((error: unknown) => {
+      this.#defect = { error }
+    })
   }
 
   async check(): Promise<void> {
+    if (this.#defect !== null) throw this.#defect.error
     const now = this.#clock.now()
     const { driftMs, validityMs } = this.#times
     if (now < this.#latest - driftMs) {
@@ -88,6 +93,7 @@ class HeldLease implements HeldLock {
   async release(): Promise<void> {
     this.#stop.abort(RELEASED)
     await this.#renewing
+    if (this.#defect !== null) throw this.#defect.error
     if (this.#lost) return
     await this.#store.replaceIfTag(this.#key, printLease({ ...this.#lease, expired: true }), this.#tag)
   }
