@@ -20,6 +20,7 @@ export const LAKE: Program = {
     { name: 'read', summary: 'print the rows of one Hudi table, whoever wrote it', load: () => import('./lake/read.ts') },
     { name: 'tables', summary: 'list the tables of the lake', load: () => import('./lake/tables.ts') },
     { name: 'timeline', summary: 'show the instants of a table', load: () => import('./lake/timeline.ts') },
+    { name: 'verify', summary: 'prove that a table is sound', load: () => import('./lake/verify.ts') },
     { name: 'clean', summary: 'take away file versions that no retained state needs', load: () => import('./lake/clean.ts') },
     { name: 'archive', summary: 'move old instants into the archive', load: () => import('./lake/archive.ts') },
     { name: 'rollback', summary: 'take a failed write, or the newest commit, back', load: () => import('./lake/rollback.ts') },

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, expect, it } from 'vitest'
 import { isFailure } from '../../src/failure/failure.ts'
+import { verifyTable } from '../../src/lake/verify/verify-table.ts'
 import { type Fault, SimulatedCrash } from '../../src/storage/memory/memory-store.ts'
 import { type Expected, NOTHING, type Op, type Shape, World } from './world.ts'
 
@@ -47,8 +48,9 @@ const FAULTS: readonly Fault[] = ['crash-before', 'crash-after', 'fail-before', 
 /** Schedules of this run; printed, so that a change that makes them fewer is seen. */
 let schedules = 0
 
-/** The content now, and every state that must still be readable (I6). */
+/** The content now, every state that must still be readable (I6), and what `lake verify` proves of the whole table. */
 async function check(world: World, exp: Expected, where: string): Promise<void> {
+  expect((await verifyTable(world.timeline(), true)).violations, where).toEqual([])
   const now = [...exp.states.values()].at(-1) ?? []
   expect(await world.rows(null), where).toEqual(now)
   for (const [time, rows] of exp.states) if (time >= exp.from) expect(await world.rows(time), `${where}, as of ${time}`).toEqual(rows)

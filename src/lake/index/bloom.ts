@@ -53,6 +53,15 @@ export class BloomFilter {
     return new BloomFilter(bits, raw.readInt32BE(4), capacity, bytes, added)
   }
 
+  /** A filter of the simple form, whoever wrote it, to look keys up in; null: there is none, or of another form. */
+  static simple(text: string | undefined): BloomFilter | null {
+    const raw = Buffer.from(text ?? '', 'base64')
+    if (raw.length < 13 || raw.readInt32BE(0) !== -1 || raw[8] !== 1) return null
+    const bits = raw.readInt32BE(9)
+    const bytes = raw.subarray(13)
+    return bytes.length === (bits + 7) >> 3 ? new BloomFilter(bits, raw.readInt32BE(4), 0, bytes, 0) : null
+  }
+
   add(data: Uint8Array, from: number, to: number): void {
     const words = premixed(data, from, to)
     let h = 0

@@ -1,9 +1,9 @@
 import { type Action, completedAction } from '../../../timeline/name.ts'
 import type { Instant } from '../../../timeline/timeline.ts'
 import { Failure } from '../../failure/failure.ts'
-import { checkWritable } from '../layout/table-properties.ts'
 import { type InstantInfo, parseRestorePlan, printRestoreMetadata, printRestorePlan } from '../metadata/restore-files.ts'
 import type { RollbackDone } from '../metadata/rollback-files.ts'
+import { openForWriting } from '../open-for-writing.ts'
 import { completeAction, pendingActions, planOf, removeAction, requestAction, startAction } from '../planned-action.ts'
 import { finishRollbacks, refuseLiveWriter } from '../rollback.ts'
 import type { TimelineStore } from '../timeline-store.ts'
@@ -48,7 +48,7 @@ export async function restore(ts: TimelineStore, savepoint: string): Promise<Res
 
 /** Carries a restore through that has been begun; null: there is none. */
 export async function finishRestore(ts: TimelineStore): Promise<RestoreReport | null> {
-  checkWritable(await ts.properties(), ts.table)
+  await openForWriting(ts)
   await ts.refresh()
   const begun = pendingActions(ts, 'restore').at(0)
   if (begun === undefined) return null
