@@ -15,11 +15,22 @@ import { Collector } from './collect.ts'
 import { FileNumbers, GroupFiles, type OpenGroup, type WriteContext } from './group-files.ts'
 import { LogFiles, type OpenLog } from './log-files.ts'
 import { mergeFlush } from './merge-flush.ts'
-import { deletedKeys, type GroupWork, GroupWorks, Homes, insertedOf, type MorGroup, planBag, planBlindly, planKeyed } from './mor-plan.ts'
+import {
+  concerned,
+  deletedKeys,
+  type GroupWork,
+  GroupWorks,
+  Homes,
+  insertedOf,
+  type MorGroup,
+  planBag,
+  planBlindly,
+  planKeyed,
+} from './mor-plan.ts'
 import { storedValues } from './mor-values.ts'
 import type { Spill } from './spill.ts'
 import { StoredKeys } from './stored-keys.ts'
-import { StoredSlice } from './stored-slice.ts'
+import { type StoredContext, StoredSlice } from './stored-slice.ts'
 import { wholeUnit } from './unit.ts'
 
 export interface MorContext extends WriteContext {
@@ -68,6 +79,10 @@ class MorFlush {
   readonly #rewritten = new Set<MorGroup>()
   /** Columns whose stored values may be needed. */
   #wanted: readonly string[] = []
+  /** Keys that are looked for, when they are known. */
+  #only: Pick<StoredContext, 'only'> = {}
+  /** The changes come in several units. */
+  #parts = false
   #truncated = false
 
   constructor(context: MorContext, slices: readonly FileSlice[]) {
@@ -86,6 +101,7 @@ class MorFlush {
     try {
       const { chunks, spill, truncated } = await collector.read(changes)
       this.#truncated = truncated
+      this.#parts = spill !== null
       const { columns } = this.#context.spec
       const lacks = (c: number): boolean => spill !== null || chunks.some((x) => x.unavailable[c] !== null)
       this.#wanted = columns.flatMap(({ name }, c) => (lacks(c) ? [name] : []))
@@ -131,6 +147,7 @@ class MorFlush {
     const works = new GroupWorks(this.#homes)
     const looked = this.#truncated ? [] : this.#groupsToLookAt(outcomes)
     let rescued: RescuedRows | null = null
+    if (looked.length > 0 && !this.#parts) this.#only = { only: concerned(outcomes, seed) }
     if (outcomes.net !== null) await planBag(outcomes, works, this.#homes.groups, keysOf(looked))
     else if (looked.length === 0) planBlindly(outcomes, works)
     else {
@@ -169,9 +186,10 @@ class MorFlush {
   }
 
   async #slice(n: number): Promise<StoredSlice> {
-    const { store, rules, visible, spec } = this.#context
-    const context = { store, table: spec.path, rules, visible, schema: storedColumns(spec) }
-    this.#stored[n] ??= await StoredSlice.open({ ...context, columns: this.#wanted }, this.#homes.groups[n])
+    const { store, rules, visible, spec, scratchDir, scratchName, memoryBudget } = this.#context
+    const limit = { bytes: memoryBudget / 4, directory: scratchDir, name: `${scratchName}-log${n}` }
+    const context = { store, table: spec.path, rules, visible, schema: storedColumns(spec), columns: this.#wanted, limit, ...this.#only }
+    this.#stored[n] ??= await StoredSlice.open(context, this.#homes.groups[n])
     return this.#stored[n]
   }
 

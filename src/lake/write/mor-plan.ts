@@ -1,6 +1,7 @@
 import type { FileSlice } from '../../contract/slice.ts'
 import type { PlainVector } from '../../format/parquet/column.ts'
-import { DIGEST_LENGTH } from '../index/bag-key.ts'
+import { DIGEST_LENGTH, ordinalOf } from '../index/bag-key.ts'
+import { hashInto } from '../index/keys.ts'
 import { IntList } from '../merge/int-list.ts'
 import type { KeyBlock, StoredRows } from '../merge/join.ts'
 import type { Outcomes } from '../merge/outcomes.ts'
@@ -232,4 +233,17 @@ export function insertedOf(outcomes: Outcomes, work: GroupWork): number {
     inserted += unit.chunks[unit.chunk[j]].creates[unit.entry[j]]
   }
   return inserted
+}
+
+/** Whether a record key is one that the changes concern. */
+export function concerned(outcomes: Outcomes, seed: number): (data: Buffer, from: number, to: number) => boolean {
+  const bag = outcomes.net !== null
+  const h0 = new Int32Array(1)
+  const h1 = new Int32Array(1)
+  return (data, from, to) => {
+    if (bag && ordinalOf(data, from, to) < 0) return false
+    const end = bag ? from + DIGEST_LENGTH : to
+    hashInto(data, from, end, seed, h0, h1, 0)
+    return outcomes.keys.find(h0[0], h1[0], data, from, end) >= 0
+  }
 }
