@@ -43,5 +43,12 @@ test('the names in SPEC.md are those of the code', () => {
     if (action !== 'savepoint') expect(requested.split('`')[1]).toBe(name('requested'))
     expect(inflight.split('`')[1]).toBe(name('inflight'))
     expect(completed.split('`')[1]).toBe(name('completed'))
+    // Layout 2: the same names while pending, and the completion time in the completed one.
+    const later = (state: 'requested' | 'inflight'): string => printName({ time, action: action as 'commit', state }, 2)
+    if (action !== 'savepoint') expect(later('requested')).toBe(`${time}.${action}.requested`)
+    expect(later('inflight')).toBe(action === 'clustering' ? 'T.clustering.inflight' : name('inflight'))
+    expect(printName({ time, action: action as 'commit', state: 'completed', completion: 'C' }, 2)).toBe(
+      name('completed').replace(`${time}.`, `${time}_C.`),
+    )
   }
 })
