@@ -1,0 +1,212 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import type { LakeColumn } from '../../../src/contract/columns.ts'
+import type { ObjectStore } from '../../../src/contract/object-store.ts'
+import type { Checkpoint, TableSpec, TableWriter } from '../../../src/contract/table.ts'
+import { LogReader } from '../../../src/format/hudi-log/reader.ts'
+import { printCompactionPlan } from '../../../src/lake/metadata/compaction-plan.ts'
+import { fileSlices } from '../../../src/lake/read/slices.ts'
+import { LakeTableReader } from '../../../src/lake/read/table-reader.ts'
+import { TimelineStore } from '../../../src/lake/timeline-store.ts'
+import { openTableWriter } from '../../../src/lake/write/open-table.ts'
+import { MemoryStore } from '../../../src/storage/memory/memory-store.ts'
+import { show, type Value } from '../../format/parquet/values.ts'
+import { fixedClock } from '../../support/fixed-clock.ts'
+import { changesOf, type TestChange } from './model.ts'
+import { storedRows } from './stored-rows.ts'
+
+const dir = mkdtempSync(join(tmpdir(), 'lake-mor-'))
+afterAll(() => rmSync(dir, { recursive: true }))
+const clock = fixedClock()
+const CHECKPOINT: Checkpoint = { source: 's', commit: '0/1', commitUs: 5n, topic: 't', nextOffset: 7 }
+const COLUMNS: readonly LakeColumn[] = [
+  { name: 'id', type: { kind: 'int' } },
+  { name: 'name', type: { kind: 'string' } },
+  { name: '_event_lsn', type: { kind: 'long' } },
+]
+const VERSIONS = [6, 9] as const
+
+function open(store: ObjectStore, tableVersion: 6 | 9, extra: Partial<TableSpec> = {}): Promise<TableWriter> {
+  const where = { name: 'orders', database: 'shop', path: 'orders', columns: COLUMNS, key: ['id'], orderingField: '_event_lsn' }
+  const spec: TableSpec = { ...where, partition: null, buckets: 1, tableType: 'MERGE_ON_READ', tableVersion, ...extra }
+  return openTableWriter(store, spec, { clock, scratchDir: join(dir, 'scratch') })
+}
+
+const c = (op: TestChange['op'], ...row: Value[]): TestChange => ({ op, row, gone: [] })
+
+async function write(writer: TableWriter, changes: readonly TestChange[]): Promise<string> {
+  const staged = await writer.stage([changesOf(COLUMNS, changes, writer.spec.key.length === 0)])
+  expect(await writer.commit(staged, CHECKPOINT)).toBe('committed')
+  return staged.instant
+}
+
+async function rows(store: ObjectStore): Promise<string[]> {
+  return (await storedRows(store, 'orders', COLUMNS)).map((r) => r.map(show).join(' ')).sort()
+}
+
+const dataFiles = (store: MemoryStore): string[] =>
+  [...store.snapshot().keys()]
+    .filter((k) => /[.](parquet|log[.])/.test(k) && !k.includes('/.hoodie/'))
+    .map((k) => k.slice('orders/'.length))
+
+describe.each(VERSIONS)('a merge-on-read table of version %i', (version) => {
+  it('gets a base file with the first flush, then one log file for each file group and flush', async () => {
+    const store = new MemoryStore(clock)
+    const writer = await open(store, version, { buckets: 2 })
+    const first = await write(
+      writer,
+      [1, 2, 3, 4].map((i) => c('c', i, `n${i}`, 1n)),
+    )
+    expect(dataFiles(store).every((f) => f.endsWith(`_${first}.parquet`))).toBe(true)
+    const bases = dataFiles(store).length
+    const second = await write(writer, [c('u', 1, 'N1', 2n), c('d', 2), c('u', 3, 'N3', 3n), c('u', 3, 'N3!', 4n), c('d', 4)])
+    const third = await write(writer, [c('u', 1, 'N1 again', 5n), c('c', 2, 'back', 6n)])
+    const logs = dataFiles(store).filter((f) => f.includes('.log.'))
+    expect(logs.length).toBeLessThanOrEqual(bases * 2)
+    for (const [n, instant] of [second, third].entries()) {
+      const name = version === 6 ? new RegExp(`_${first}[.]log[.]${n + 1}_\\d+-\\d+-0$`) : new RegExp(`_${instant}[.]log[.]1_\\d+-\\d+-0$`)
+      expect(logs.filter((l) => name.test(l)).length, `logs of flush ${n + 2}`).toBeGreaterThan(0)
+    }
+    expect(await rows(store)).toEqual(['1 "N1 again" 5', '2 "back" 6', '3 "N3!" 4'])
+  })
+
+  it('has in each log a block of rows and one of deletes, with instant and schema, and no key in both', async () => {
+    const store = new MemoryStore(clock)
+    const writer = await open(store, version)
+    await write(
+      writer,
+      [1, 2, 3].map((i) => c('c', i, `n${i}`, 1n)),
+    )
+    const instant = await write(writer, [
+      c('u', 1, 'N1', 2n),
+      c('d', 2),
+      c('d', 3),
+      c('c', 3, 'again', 3n),
+      c('c', 9, 'short', 3n),
+      c('d', 9),
+    ])
+    const key = `orders/${dataFiles(store).find((f) => f.includes('.log.'))}`
+    const blocks = []
+    for await (const b of new LogReader(store, key, (await store.get(key)).length).blocks()) blocks.push(b)
+    expect(blocks.map((b) => b.kind === 'block' && b.type)).toEqual(['parquet', 'delete'])
+    for (const b of blocks) {
+      if (b.kind !== 'block') throw new Error(b.problem)
+      expect(b.header.get('instant')).toBe(instant)
+      const fields = (JSON.parse(b.header.get('schema') ?? '{}') as { fields: { name: string }[] }).fields.map((f) => f.name)
+      expect(fields.slice(3)).toEqual(['_hoodie_partition_path', '_hoodie_file_name', 'id', 'name', '_event_lsn'])
+    }
+    const ts = new TimelineStore(store, 'orders', clock)
+    await ts.refresh()
+    const [stat] = (await ts.commit(instant, 'deltacommit')).stats.get('') ?? []
+    expect(stat).toMatchObject({ numWrites: 2, numInserts: 0, numUpdateWrites: 2, numDeletes: 2, logVersion: 1, logOffset: 0 })
+    const [slice] = await fileSlices(ts, null)
+    const base = slice.base!.key.slice('orders/'.length)
+    expect(stat).toMatchObject(version === 6 ? { prevCommit: slice.baseInstant, baseFile: base } : { prevCommit: instant, baseFile: '' })
+    expect(stat.logFiles).toEqual([key.slice('orders/'.length)])
+    expect((await writer.checkpoint())?.nextOffset).toBe(7)
+  })
+
+  it('reads nothing of what is stored when the changes say everything', async () => {
+    const store = new MemoryStore(clock)
+    const writer = await open(store, version)
+    await write(
+      writer,
+      Array.from({ length: 100 }, (_, i) => c('c', i, `n${i}`, 1n)),
+    )
+    await write(writer, [c('u', 1, 'first', 2n)])
+    const ranges = store.counter.counts.get('range')?.calls ?? 0
+    const gets = store.counter.counts.get('get')?.bytes ?? 0
+    await write(writer, [c('u', 1, 'N1', 3n), c('d', 2), c('c', 200, 'new', 4n)])
+    expect(store.counter.counts.get('range')?.calls ?? 0).toBe(ranges)
+    expect((store.counter.counts.get('get')?.bytes ?? 0) - gets, 'the configuration').toBeLessThan(10_000)
+  })
+
+  it('takes values that the log does not repeat from base files and from logs', async () => {
+    const store = new MemoryStore(clock)
+    const writer = await open(store, version)
+    await write(
+      writer,
+      [1, 2, 3].map((i) => c('c', i, `n${i}`, 1n)),
+    )
+    await write(writer, [c('u', 2, 'from a log', 2n)])
+    const without = (id: number, lsn: bigint): TestChange => ({ op: 'u', row: [id, null, lsn], gone: [1] })
+    await write(writer, [without(1, 3n), without(2, 4n)])
+    await write(writer, [without(2, 5n), without(2, 6n)])
+    expect(await rows(store)).toEqual(['1 "n1" 3', '2 "from a log" 6', '3 "n3" 1'])
+  })
+
+  it('after a truncate holds only what followed it, in base files', async () => {
+    const store = new MemoryStore(clock)
+    const writer = await open(store, version, { buckets: 2 })
+    await write(
+      writer,
+      [1, 2, 3, 4, 5].map((i) => c('c', i, `n${i}`, 1n)),
+    )
+    await write(writer, [c('u', 2, 'log', 2n), c('c', 6, 'log', 2n)])
+    const staged = await writer.stage([changesOf(COLUMNS, [c('u', 1, 'before', 3n), c('t'), c('c', 7, 'after', 4n)], false)])
+    expect(staged.counts).toEqual({ inserted: 1, updated: 0, deleted: 6 })
+    await writer.commit(staged, CHECKPOINT)
+    expect(await rows(store)).toEqual(['7 "after" 4'])
+    const plan = await new LakeTableReader(store, 'orders', clock).plan({ kind: 'latest' }, 'snapshot')
+    expect(plan.slices.every((s) => s.logs.length === 0 && s.baseInstant === staged.instant)).toBe(true)
+  })
+
+  it('refuses a row without an ordering value, and is as before', async () => {
+    const store = new MemoryStore(clock)
+    const writer = await open(store, version)
+    await write(writer, [c('c', 1, 'a', 1n)])
+    await expect(writer.stage([changesOf(COLUMNS, [c('u', 1, 'b', null)], false)])).rejects.toMatchObject({ code: 'TRB-LAKE-023' })
+    await write(writer, [c('u', 1, 'c', 2n), c('d', 5, null, null)])
+    expect(await rows(store)).toEqual(['1 "c" 2'])
+  })
+
+  it('an abandoned flush leaves nothing that a reader sees', async () => {
+    const store = new MemoryStore(clock)
+    const writer = await open(store, version)
+    await write(writer, [c('c', 1, 'a', 1n)])
+    await write(writer, [c('u', 1, 'b', 2n)])
+    const staged = await writer.stage([changesOf(COLUMNS, [c('u', 1, 'no', 3n), c('c', 2, 'no', 3n)], false)])
+    await writer.abandon(staged)
+    expect(await rows(store)).toEqual(['1 "b" 2'])
+    await write(writer, [c('u', 1, 'yes', 4n)])
+    expect(await rows(store)).toEqual(['1 "yes" 4'])
+    const logs = dataFiles(store).filter((f) => f.includes('.log.')).length
+    expect(logs, version === 6 ? 'two of commits, one rolled back, one rollback' : 'two of commits').toBe(version === 6 ? 4 : 2)
+  })
+})
+
+describe('while a compaction of the group is pending', () => {
+  async function withPending(version: 6 | 9): Promise<{ store: MemoryStore; writer: TableWriter; at: string }> {
+    const store = new MemoryStore(clock)
+    const writer = await open(store, version)
+    await write(writer, [c('c', 1, 'a', 1n), c('c', 2, 'b', 1n)])
+    await write(writer, [c('u', 1, 'A', 2n)])
+    const ts = new TimelineStore(store, 'orders', clock)
+    await ts.refresh()
+    const [s] = await fileSlices(ts, null)
+    const name = (key: string): string => key.slice(key.lastIndexOf('/') + 1)
+    const operation = { partition: '', fileId: s.fileId, baseInstant: s.baseInstant, baseFile: name(s.base!.key) }
+    const operations = [{ ...operation, logFiles: s.logs.map((l) => l.name), metrics: {} }]
+    const at = ts.nextTime()
+    const body = printCompactionPlan({ operations, extra: new Map() }, version, ts.sync())
+    expect(await ts.perform({ event: 'request', action: 'compaction', time: at, claims: [`/${s.fileId}`] }, body)).toBe('done')
+    return { store, writer, at }
+  }
+
+  it.each(VERSIONS)('version %i: logs go on top of it, and are read', async (version) => {
+    const { store, writer, at } = await withPending(version)
+    await write(writer, [c('u', 2, 'B', 3n)])
+    const instant = await write(writer, [c('u', 1, 'A!', 4n)])
+    const names = dataFiles(store).filter((f) => f.includes(version === 6 ? `_${at}.log.` : `_${instant}.log.`))
+    expect(names.map((f) => Number(/log[.](\d+)/.exec(f)![1])).sort()).toEqual(version === 6 ? [1, 2] : [1])
+    expect(await rows(store)).toEqual(['1 "A!" 4', '2 "B" 3'])
+  })
+
+  it.each(VERSIONS)('version %i: a truncate is refused', async (version) => {
+    const { store, writer } = await withPending(version)
+    await expect(writer.stage([changesOf(COLUMNS, [c('t')], false)])).rejects.toMatchObject({ code: 'TRB-LAKE-010' })
+    expect(await rows(store)).toEqual(['1 "A" 2', '2 "b" 1'])
+  })
+})
