@@ -1,5 +1,15 @@
 import type { LakeColumn, Vector } from './columns.ts'
-import type { SliceFile } from './table.ts'
+
+/** A base file. */
+export interface SliceFile {
+  readonly fileId: string
+  readonly partition: string
+  /** Store key. */
+  readonly key: string
+  readonly bytes: number
+  readonly rows: number
+  readonly instant: string
+}
 
 /** One log file of a merge-on-read file slice (spec of the name: lake/layout/file-name.ts). */
 export interface LogFile {

@@ -1,5 +1,4 @@
 import type { LakeColumn, RowChanges } from './columns.ts'
-import type { FileSlice } from './slice.ts'
 
 export interface TableSpec {
   /** Hudi table name and database. */
@@ -13,8 +12,8 @@ export interface TableSpec {
   readonly key: readonly string[]
   /** int64 column. */
   readonly orderingField: string
-  /** Null: not partitioned. `truncate` applies to date and timestamp columns. */
-  readonly partition: { readonly column: string; readonly truncate: 'none' | 'day' | 'month' | 'year' } | null
+  /** Null: not partitioned. `truncate`: dates and timestamps. Other engines: `hive` paths are `column=value`, `plain` ones not encoded. */
+  readonly partition: Readonly<{ column: string; truncate: 'none' | 'day' | 'month' | 'year'; hive?: boolean; plain?: boolean }> | null
   readonly buckets: number
   readonly tableType: 'COPY_ON_WRITE' | 'MERGE_ON_READ'
   readonly tableVersion: 6 | 9
@@ -59,44 +58,6 @@ export interface TableWriter {
   /** The only visible effect. `checkpoint` null: of a write that does not come from a source. */
   commit(staged: Staged, checkpoint: Checkpoint | null): Promise<'committed' | 'conflict'>
   abandon(staged: Staged): Promise<void>
-}
-
-/** What to look at: the newest completed instant ≤ `instant`, or the newest. */
-export type View = { readonly kind: 'latest' } | { readonly kind: 'asOf'; readonly instant: string }
-
-export interface SliceFile {
-  readonly fileId: string
-  readonly partition: string
-  /** Store key. */
-  readonly key: string
-  readonly bytes: number
-  readonly rows: number
-  readonly instant: string
-}
-
-export interface ScanPlan {
-  readonly spec: TableSpec
-  /** Columns of the table's schema at that instant. */
-  readonly columns: readonly LakeColumn[]
-  /** Newest completed instant in the view; null: empty table. */
-  readonly instant: string | null
-  /** Base files of the slices, in their order; those of a copy-on-write table are all there is to read. */
-  readonly files: readonly SliceFile[]
-  /** By partition, then file id. Without logs in a read-optimized plan. */
-  readonly slices: readonly FileSlice[]
-  /** Whether a block of a log counts, by the instant in its header: committed, and not later than the view. */
-  readonly counts: (instant: string) => boolean
-  /** All files of the table's newest instant, logs included: "3 of 61 files". */
-  readonly totalFiles: number
-}
-
-/** snapshot: base files and what the logs make of them. read-optimized: the newest base files alone. */
-export type QueryKind = 'snapshot' | 'read-optimized'
-
-export interface TableReader {
-  /** Without a kind only base files are asked for: a table with logs to merge fails with TRB-LAKE-008. */
-  plan(view: View, kind?: QueryKind): Promise<ScanPlan>
-  checkpointAt(view: View): Promise<Checkpoint | null>
 }
 
 /** A state of the source that every table of the lake has reached (DESIGN "Watermark"). */

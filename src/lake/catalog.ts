@@ -1,6 +1,7 @@
 import type { Clock } from '../contract/clock.ts'
 import type { ObjectStore } from '../contract/object-store.ts'
-import type { TableReader, TableSpec } from '../contract/table.ts'
+import type { TableSpec } from '../contract/table.ts'
+import type { TableReader } from '../contract/table-reader.ts'
 import { HOODIE_DIR, join } from './layout/paths.ts'
 import { openTable } from './open-table.ts'
 import { LakeTableReader } from './read/table-reader.ts'

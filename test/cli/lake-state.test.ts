@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { findTable, lakeState, planTable } from '../../src/cli/lake/lake-state.ts'
 import { nameOfPath, type OpenLake } from '../../src/cli/lake/open-lake.ts'
-import type { Checkpoint, ScanPlan, TableReader, View, Watermark } from '../../src/contract/table.ts'
+import type { Checkpoint, Watermark } from '../../src/contract/table.ts'
+import type { ScanPlan, TableReader, View } from '../../src/contract/table-reader.ts'
 import { Failure, isFailure } from '../../src/failure/failure.ts'
 
 /** Commits of one table, oldest first: instant, and the next log offset where our writer made it (null: another writer's). */

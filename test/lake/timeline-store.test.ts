@@ -131,9 +131,9 @@ test.each([6, 9] as const)(
     // Somebody else has the time already.
     const twin = new TimelineStore(store, SPEC.path, ts.clock)
     await twin.refresh()
-    await requestAction(twin, 'clean', () => plan)
-    await expect(requestAction(ts, 'clean', () => plan)).rejects.toMatchObject({ code: 'TRB-LAKE-011' })
-    await ts.refresh()
+    const clean = await requestAction(twin, 'clean', () => plan)
+  expect(await ts.perform({ event: 'request', action: 'clean', time: clean }, Buffer.from('another plan'))).toBe('exists')
+  await ts.refresh()
     await removeAction(ts, 'clean', clean)
     expect(pendingActions(ts, 'clean')).toEqual([])
     await expect(removeAction(ts, 'clustering', time)).rejects.toMatchObject({ code: 'TRB-LAKE-011' })

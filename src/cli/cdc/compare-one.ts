@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import pg from 'pg'
-import type { ScanPlan } from '../../contract/table.ts'
+import type { ScanPlan } from '../../contract/table-reader.ts'
 import { canonical } from '../../query/canonical.ts'
 import { type ComparedColumn, type CompareLimits, type ComparisonResult, compareTable } from '../../query/compare.ts'
 import type { TableFiles } from '../../query/table-source.ts'

@@ -1,4 +1,5 @@
-import type { ScanPlan, TableReader, View, Watermark } from '../../contract/table.ts'
+import type { Watermark } from '../../contract/table.ts'
+import type { ScanPlan, TableReader, View } from '../../contract/table-reader.ts'
 import { Failure, isFailure } from '../../failure/failure.ts'
 import { type AsOf, parseAsOf } from '../../query/as-of.ts'
 import { type Base, resolveBase } from '../../query/resolve.ts'

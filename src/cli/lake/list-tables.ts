@@ -1,4 +1,4 @@
-import type { ScanPlan } from '../../contract/table.ts'
+import type { ScanPlan } from '../../contract/table-reader.ts'
 import { Failure } from '../../failure/failure.ts'
 import { formatMicros } from '../../query/as-of.ts'
 import type { S3FlagValues } from '../s3-flags.ts'

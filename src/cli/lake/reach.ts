@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path'
 import type { Clock } from '../../contract/clock.ts'
-import type { ScanPlan } from '../../contract/table.ts'
+import type { ScanPlan } from '../../contract/table-reader.ts'
 import { Failure, isFailure } from '../../failure/failure.ts'
 import { formatMicros } from '../../query/as-of.ts'
 import { describeTarget, planReplay, type Reached } from '../../query/replay.ts'

@@ -1,7 +1,7 @@
 import { mkdtemp, open, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
-import type { ScanPlan } from '../../contract/table.ts'
+import type { ScanPlan } from '../../contract/table-reader.ts'
 import { Failure } from '../../failure/failure.ts'
 import { formatMicros } from '../../query/as-of.ts'
 import { rowToJson, type Write, writeRows } from '../../query/format.ts'

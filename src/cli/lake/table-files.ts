@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Clock } from '../../contract/clock.ts'
-import type { ScanPlan } from '../../contract/table.ts'
+import type { ScanPlan } from '../../contract/table-reader.ts'
 import { mergeRulesOf } from '../../lake/read/merge-rules.ts'
 import { writeOverlays } from '../../lake/read/overlay.ts'
 import { TimelineStore } from '../../lake/timeline-store.ts'

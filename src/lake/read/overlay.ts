@@ -1,7 +1,7 @@
 import type { FixedVector, LakeColumn } from '../../contract/columns.ts'
 import type { ObjectStore } from '../../contract/object-store.ts'
 import type { FileSlice, MergeRules, SliceDelta } from '../../contract/slice.ts'
-import type { ScanPlan } from '../../contract/table.ts'
+import type { ScanPlan } from '../../contract/table-reader.ts'
 import { ParquetWriter } from '../../format/parquet/writer.ts'
 import { storedColumns } from '../layout/table-properties.ts'
 import { readDelta } from './delta.ts'

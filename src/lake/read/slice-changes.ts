@@ -1,7 +1,7 @@
 import type { LakeColumn, RowChanges } from '../../contract/columns.ts'
 import type { ObjectStore } from '../../contract/object-store.ts'
 import type { MergeRules, RowChunk } from '../../contract/slice.ts'
-import type { ScanPlan } from '../../contract/table.ts'
+import type { ScanPlan } from '../../contract/table-reader.ts'
 import { ParquetFile } from '../../format/parquet/file.ts'
 import { baseRows } from './base-rows.ts'
 import { readDelta } from './delta.ts'

@@ -1,6 +1,6 @@
 import type { LakeColumn, Vector } from '../../contract/columns.ts'
 import type { FileSlice, RowChunk } from '../../contract/slice.ts'
-import type { ScanPlan } from '../../contract/table.ts'
+import type { ScanPlan } from '../../contract/table-reader.ts'
 import { isFailure } from '../../failure/failure.ts'
 import { ParquetFile } from '../../format/parquet/file.ts'
 import { BLOOM_KEY, BloomFilter, MAX_KEY, MIN_KEY } from '../index/bloom.ts'

@@ -1,6 +1,7 @@
 import type { LakeColumn, RowChanges } from '../../contract/columns.ts'
 import type { ObjectStore } from '../../contract/object-store.ts'
-import type { ScanPlan, SliceFile } from '../../contract/table.ts'
+import type { SliceFile } from '../../contract/slice.ts'
+import type { ScanPlan } from '../../contract/table-reader.ts'
 import { CHANGE_COLUMNS } from '../index/bag-key.ts'
 import { join } from '../layout/paths.ts'
 import { evolvedColumns } from '../merge/fit.ts'

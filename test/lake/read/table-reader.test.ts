@@ -1,7 +1,7 @@
 import { gunzipSync } from 'node:zlib'
 import { parquetReadObjects } from 'hyparquet'
 import { expect, test } from 'vitest'
-import type { View } from '../../../src/contract/table.ts'
+import type { View } from '../../../src/contract/table-reader.ts'
 import { LakeTableReader } from '../../../src/lake/read/table-reader.ts'
 import { MemoryStore } from '../../../src/storage/memory/memory-store.ts'
 import { fixedClock } from '../../support/fixed-clock.ts'
