@@ -25,7 +25,7 @@ export interface ScanPlan {
 export type QueryKind = 'snapshot' | 'read-optimized'
 
 export interface TableReader {
-  /** Without a kind only base files are asked for: a table with logs to merge fails with TRB-LAKE-008. */
+  /** Without a kind: for a snapshot. */
   plan(view: View, kind?: QueryKind): Promise<ScanPlan>
   checkpointAt(view: View): Promise<Checkpoint | null>
 }

@@ -26,7 +26,7 @@ export class LakeTableReader implements TableReader {
     this.#ts = new TimelineStore(store, path, clock)
   }
 
-  async plan(view: View, kind?: QueryKind): Promise<ScanPlan> {
+  async plan(view: View, kind: QueryKind = 'snapshot'): Promise<ScanPlan> {
     const ts = this.#ts
     const properties = await ts.properties()
     checkReadable(properties, ts.table)
@@ -38,8 +38,6 @@ export class LakeTableReader implements TableReader {
     const listed = await listDataFiles(ts.store, ts.table)
     const now = await slicesOf(ts, listed, null)
     const found = asOf === null ? now : await slicesOf(ts, listed, asOf)
-    const merged = found.find((s) => s.logs.length > 0)
-    if (kind === undefined && merged !== undefined) throw new Failure('TRB-LAKE-008', { file: merged.logs[0].key })
     const slices: FileSlice[] = []
     for (const s of found) {
       if (s.base === null && kind === 'read-optimized') continue

@@ -2,7 +2,9 @@ import { gunzipSync } from 'node:zlib'
 import { parquetReadObjects } from 'hyparquet'
 import { expect, test } from 'vitest'
 import type { View } from '../../../src/contract/table-reader.ts'
+import { latestBaseFiles } from '../../../src/lake/read/slices.ts'
 import { LakeTableReader } from '../../../src/lake/read/table-reader.ts'
+import { TimelineStore } from '../../../src/lake/timeline-store.ts'
 import { MemoryStore } from '../../../src/storage/memory/memory-store.ts'
 import { fixedClock } from '../../support/fixed-clock.ts'
 import { COW_TABLES, goldenAnswers, goldenStore } from '../../support/golden-table.ts'
@@ -50,9 +52,10 @@ test.each(COW_TABLES)("the files of %s hold the rows of Spark's answers, now and
   }
 })
 
-test('who asks for base files only is refused where logs would have to be merged', async () => {
-  const store = await goldenStore('v6_mor_nonpart_logs', 't')
-  await expect(new LakeTableReader(store, 't', clock).plan({ kind: 'latest' })).rejects.toMatchObject({ code: 'TRB-LAKE-008' })
+test('a log file where only base files should be is refused by a writer of base files', async () => {
+  const ts = new TimelineStore(await goldenStore('v6_mor_nonpart_logs', 't'), 't', clock)
+  await ts.refresh()
+  await expect(latestBaseFiles(ts, null)).rejects.toMatchObject({ code: 'TRB-LAKE-008' })
 })
 
 test('a table without a commit is empty; a time before the first commit is an error that names the first', async () => {
