@@ -11,6 +11,11 @@ export interface FeedLake {
   /** Rolls back what a dead writer left. Null: no such table yet. */
   open(path: string): Promise<TableWriter | null>
   create(spec: TableSpec): Promise<TableWriter>
+  /**
+   * Table services: between the commits of a table, and right after it was opened (what a dead process left of them is carried through).
+   * They change no row, so where the feed stands stays the same.
+   */
+  maintain?(path: string): Promise<void>
 }
 
 /** Records → rows, as the envelope room makes them. */

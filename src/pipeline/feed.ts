@@ -84,6 +84,7 @@ class LakeFeed {
       if (info === null) continue
       const table = await openTableFeed(this.options, source, topic, info)
       this.tables.set(topic, table)
+      if (table.writer !== null) await lake.maintain?.(table.path)
       if (table.nextOffset > 0) this.reached = Math.max(this.reached, log.appendOf(topic, 0, table.nextOffset - 1) ?? this.flushed)
     }
   }
@@ -155,9 +156,12 @@ class LakeFeed {
 
   private async flush(cut: AppendInfo): Promise<void> {
     const { log, lake, onWatermark } = this.options
+    const touched: TableFeed[] = []
     for (const topic of log.touched(this.flushed, cut.id)) {
       const table = await this.table(topic)
-      if (table !== null) await this.commit(table, cut.id, cut.cursor)
+      if (table === null) continue
+      await this.commit(table, cut.id, cut.cursor)
+      touched.push(table)
     }
     const { source, commit, commitUs } = cut.cursor
     assert(commit !== null && commitUs !== null, 'a consistent boundary has a commit position')
@@ -175,6 +179,8 @@ class LakeFeed {
     this.flushed = cut.id
     this.cutter.flushed()
     onWatermark?.(this.watermark)
+    // Behind the watermark: readers do not wait for them.
+    for (const table of touched) if (table.writer !== null) await lake.maintain?.(table.path)
   }
 
   private async commit(table: TableFeed, upTo: number, at: Pick<LogCursor, 'source' | 'commit' | 'commitUs'>): Promise<void> {

@@ -13,7 +13,12 @@ const dir = mkdtempSync(join(tmpdir(), 'trib-e2e-'))
 const name = `f_e2e_${process.pid}`
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
-const env = (): Record<string, string> => ({ DATABASE_URL: database().url, TRIBUTARY_NAME: name, TRIBUTARY_TABLES: 'shop.*' })
+const env = (): Record<string, string> => ({
+  DATABASE_URL: database().url,
+  TRIBUTARY_NAME: name,
+  TRIBUTARY_TABLES: 'shop.*',
+  TRIBUTARY_TABLE_TYPE: 'cow',
+})
 /** `cdc run` as a process of its own (it starts a thread); what only reads runs here. */
 const cdc = (...args: string[]): Promise<Ended> => (args[0] === 'run' ? runBin : runInProcess)('cdc', args, { env: env(), cwd: dir })
 const lake = (...args: string[]): Promise<Ended> => runInProcess('lake', args, { cwd: dir })

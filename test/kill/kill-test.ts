@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import pg from 'pg'
 import { startPostgres } from '../../scripts/embedded-postgres.ts'
-import { baseFiles, difference, lakeNumber, lakeRows, newestWatermark, sourceRows } from './oracle.ts'
+import { baseFiles, difference, exported, lakeNumber, lakeRows, newestWatermark, sourceRows } from './oracle.ts'
 import { ACCOUNTS, createTables, type KillColumn, type KillTable, START_BALANCE, seeded, TABLES, Workload } from './workload.ts'
 
 /**
@@ -18,13 +18,17 @@ import { ACCOUNTS, createTables, type KillColumn, type KillTable, START_BALANCE,
  * was acknowledged no further than the log. Then the workload pauses, a run with --once catches up (it may be killed too), and every lake table must
  * equal the database, row for row. Every few kills it starts over with a new state directory and lake, for more snapshots.
  *
- *   node test/kill/kill-test.ts --kills 100 --seed 7 [--url postgres://…] [--keep]
+ * Merge-on-read tables get their services at a pace that kills meet too, and hudi-rs reads them (python3 is needed).
+ *
+ *   node test/kill/kill-test.ts --kills 100 --seed 7 [--type cow|mor] [--table-version 6|9] [--url postgres://…] [--keep]
  */
 export interface KillOptions {
   readonly kills: number
   readonly seed: number
   /** Superuser connection to a server with wal_level=logical. */
   readonly url: string
+  readonly type?: 'cow' | 'mor'
+  readonly tableVersion?: '6' | '9'
   readonly log: (line: string) => void
   /** Leaves state and lake for inspection. */
   readonly keep?: boolean
@@ -40,7 +44,14 @@ export interface KillReport {
 }
 
 const ROWS = 20_000
+/** Of a table: whatever is newest. */
+const NEWEST = 'newest'
 const KILLS_PER_FLOW = 7
+/** Commits and services as often as a short test needs them; the oracle for copy-on-write reads the active timeline alone. */
+const SERVICES = {
+  cow: ['--table-type', 'cow', '--keep-commits', '0'],
+  mor: ['--table-type', 'mor', '--keep-commits', '3', '--keep-history', '20s'],
+}
 const MAIN = fileURLToPath(new URL('./run-child.ts', import.meta.url))
 
 /** Runs the test; stops at the first problem. */
@@ -114,6 +125,10 @@ class KillTest {
     return url.href
   }
 
+  private get type(): 'cow' | 'mor' {
+    return this.options.type ?? 'cow'
+  }
+
   private get lake(): string {
     return join(this.root, `lake-${this.flow}`)
   }
@@ -148,10 +163,14 @@ class KillTest {
 
   private spawn(more: readonly string[]): ChildProcess {
     const flags = ['--url', this.url, '--tables', 'k.*', '--name', `kill${this.flow}`, '--state', this.state, '--lake', this.lake]
-    const pace = ['--flush-interval', '300ms', '--flush-rows', '2000']
-    const child = spawn(process.execPath, [MAIN, 'run', ...flags, ...pace, '--slot-name', `${this.database}_${this.flow}`, ...more], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
+    const pace = ['--flush-interval', '300ms', '--flush-rows', '2000', '--table-version', this.options.tableVersion ?? '6']
+    const child = spawn(
+      process.execPath,
+      [MAIN, 'run', ...flags, ...pace, ...SERVICES[this.type], '--slot-name', `${this.database}_${this.flow}`, ...more],
+      {
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    )
     this.child = child
     return child
   }
@@ -206,7 +225,7 @@ class KillTest {
     await this.checkAcknowledged(phase)
     const mark = newestWatermark(this.lake)
     if (mark === null) return
-    const files = new Map(mark.tables.map((t) => [t.table, t.instant === null ? [] : baseFiles(join(this.lake, t.path), t.instant)]))
+    const files = await this.filesAt(mark.tables.filter((t) => t.table === 'account' || t.table === 'ledger'))
     const balance = await lakeNumber('SELECT coalesce(sum(balance), 0)::bigint FROM $account', files)
     const moved = await lakeNumber('SELECT coalesce(sum(amount), 0)::bigint FROM $ledger', files)
     if (balance - moved !== ACCOUNTS * START_BALANCE) {
@@ -214,6 +233,24 @@ class KillTest {
         `at watermark ${mark.commit} (${phase}) accounts hold ${balance}, the ledger says ${ACCOUNTS * START_BALANCE + moved}`,
       )
     }
+  }
+
+  /** Parquet files with the rows of tables, by name: of copy-on-write tables their own, of others what hudi-rs made of them. */
+  private async filesAt(
+    tables: readonly { readonly table: string; readonly path: string; readonly instant: string | null }[],
+  ): Promise<Map<string, string[]>> {
+    const wanted = tables.map((t) => ({ ...t, directory: join(this.lake, t.path) }))
+    if (this.type === 'cow') {
+      return new Map(
+        wanted.map((t) => [t.table, t.instant === null ? [] : baseFiles(t.directory, t.instant === NEWEST ? null : t.instant)]),
+      )
+    }
+    const there = wanted.filter((t) => t.instant !== null)
+    const into = join(this.root, 'exported')
+    mkdirSync(into, { recursive: true })
+    const jobs = there.map((t) => ({ directory: t.directory, instant: t.instant === NEWEST ? null : t.instant }))
+    const files = await exported(jobs, into)
+    return new Map(wanted.map((t) => [t.table, t.instant === null ? [] : [files[there.indexOf(t)]]]))
   }
 
   /** The slot's confirmed_flush_lsn is not beyond what the log's cursor says is durable. */
@@ -236,10 +273,11 @@ class KillTest {
 
   private async compare(): Promise<void> {
     if (this.problems.length > 0) return
+    const files = await this.filesAt(TABLES.map((t) => ({ table: t.name, path: join(this.database, 'k', t.name), instant: NEWEST })))
     for (const table of TABLES) {
       const columns = columnsOf(table, this.workload.added)
       const expected = await sourceRows(this.db, `k.${table.name}`, columns)
-      const found = await lakeRows(baseFiles(join(this.lake, this.database, 'k', table.name), null), columns)
+      const found = await lakeRows(files.get(table.name)!, columns)
       const differences = difference(expected, found)
       if (differences.length > 0) {
         const shown = differences.slice(0, 5).join('\n  ')
@@ -296,14 +334,20 @@ async function connect(url: string): Promise<pg.Client> {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { values } = parseArgs({
-    options: { kills: { type: 'string', default: '20' }, seed: { type: 'string' }, url: { type: 'string' }, keep: { type: 'boolean' } },
+    options: {
+      ...{ kills: { type: 'string', default: '20' }, seed: { type: 'string' }, url: { type: 'string' }, keep: { type: 'boolean' } },
+      ...{ type: { type: 'string', default: 'cow' }, 'table-version': { type: 'string', default: '6' } },
+    },
   })
+  const type = values.type === 'mor' ? 'mor' : 'cow'
+  const tableVersion = values['table-version'] === '9' ? '9' : '6'
   const seed = values.seed === undefined ? process.pid : Number(values.seed)
   const log = (line: string): void => void process.stdout.write(`${line}\n`)
-  log(`seed ${seed}: node test/kill/kill-test.ts --kills ${values.kills} --seed ${seed}`)
+  log(`seed ${seed}: node test/kill/kill-test.ts --kills ${values.kills} --seed ${seed} --type ${type} --table-version ${tableVersion}`)
   const server = values.url === undefined ? await startPostgres() : null
   try {
-    const report = await killTest({ kills: Number(values.kills), seed, url: values.url ?? server!.url, log, keep: values.keep === true })
+    const url = values.url ?? server!.url
+    const report = await killTest({ kills: Number(values.kills), seed, url, log, type, tableVersion, keep: values.keep === true })
     log(
       `${report.kills} kills (${Object.entries(report.phases)
         .map(([p, n]) => `${n} ${p}`)

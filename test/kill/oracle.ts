@@ -1,8 +1,14 @@
+import { execFile } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { DuckDBInstance } from '@duckdb/node-api'
 import type { Client } from 'pg'
 import type { KillColumn } from './workload.ts'
+
+const READERS = fileURLToPath(new URL('../services/readers.sh', import.meta.url))
+const runFile = promisify(execFile)
 
 // The oracle shares no code with the product: it reads the timeline's JSON by itself and the data files with DuckDB.
 
@@ -24,6 +30,22 @@ export function baseFiles(table: string, asOf: string | null): string[] {
     for (const stats of Object.values(metadata.partitionToWriteStats)) for (const s of stats) files.set(s.fileId, join(table, s.path))
   }
   return [...files.values()]
+}
+
+/**
+ * Tables of any type as hudi-rs reads them: a Parquet file for each of `tables` (directory, instant or null for the newest). Merge-on-read
+ * tables cannot be read by DuckDB.
+ */
+export async function exported(
+  tables: readonly { readonly directory: string; readonly instant: string | null }[],
+  into: string,
+): Promise<string[]> {
+  const jobs = tables.map(({ directory, instant }, i) => ({
+    job: `${directory}${instant === null ? '' : `@${instant}`}=${join(into, `${i}.parquet`)}`,
+    file: join(into, `${i}.parquet`),
+  }))
+  if (jobs.length > 0) await runFile('bash', [READERS, 'export', ...jobs.map((j) => j.job)], { maxBuffer: 1 << 26 })
+  return jobs.map((j) => j.file)
 }
 
 /** Rows of the files as sorted texts, one per row. */

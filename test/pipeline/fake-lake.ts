@@ -104,7 +104,7 @@ export class FakeLake implements FeedLake {
           this.conflicts--
           return 'conflict'
         }
-        table.commits.push({ instant: s.instant, checkpoint, values: staged.get(s)! })
+        table.commits.push({ instant: s.instant, checkpoint: checkpoint!, values: staged.get(s)! })
         this.step()
         return 'committed'
       },

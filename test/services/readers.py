@@ -2,6 +2,7 @@
 
   hudi-rs TABLE [--at INSTANT] [--begin T [--end T]] [--meta]
   pyarrow FILE...            duckdb FILE...
+  export TABLE[@INSTANT]=FILE...   snapshots as hudi-rs reads them, each into a Parquet file
   slices TABLE...            file slices as hudi-rs finds them, one list per table: {base, logs}, paths inside the table
   schema FILE                the Parquet columns as pyarrow sees them: {name: {physical, logical, repetition...}}
 """
@@ -50,6 +51,19 @@ def hudi_rs(o):
     return [r for batch in table.read(options) for r in listed(batch.to_pylist(), o.meta)]
 
 
+def export(o):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from hudi import HudiReadOptions, HudiTableBuilder
+    for job in o.paths:
+        source, file = job.rsplit('=', 1)
+        path, _, at = source.partition('@')
+        table, options = HudiTableBuilder.from_base_uri(path).build(), HudiReadOptions()
+        batches = table.read(options.with_as_of_timestamp(at) if at else options)
+        pq.write_table(pa.Table.from_batches(batches) if batches else pa.Table.from_batches([], schema=table.get_schema()), file)
+    return []
+
+
 def slices(o):
     from hudi import HudiReadOptions, HudiTableBuilder
     options = HudiReadOptions()
@@ -82,7 +96,7 @@ def schema(o):
 
 
 def main():
-    commands = {'hudi-rs': hudi_rs, 'pyarrow': pyarrow_rows, 'duckdb': duckdb_rows, 'schema': schema, 'slices': slices}
+    commands = {'hudi-rs': hudi_rs, 'pyarrow': pyarrow_rows, 'duckdb': duckdb_rows, 'schema': schema, 'slices': slices, 'export': export}
     p = argparse.ArgumentParser()
     p.add_argument('command', choices=list(commands))
     p.add_argument('paths', nargs='+')

@@ -18,8 +18,24 @@ export const RUN_FLAGS = {
   'flush-interval': duration({ help: 'longest time that a change waits in the log before its commit starts', default: 10_000 }),
   'flush-rows': integer({ help: 'changes after which a commit starts earlier', default: 50_000, min: 1 }),
   'flush-bytes': size({ help: 'bytes of changes after which a commit starts earlier', default: 64 * 1024 ** 2 }),
-  'table-type': choice({ help: 'type of new tables: copy-on-write', choices: ['cow'], default: 'cow' }),
-  'table-version': choice({ help: 'Hudi table version of new tables', choices: ['6'], default: '6' }),
+  'table-type': choice({
+    help: 'type of new tables: merge-on-read (changes go to log files that readers merge) or copy-on-write (plain Parquet after each commit)',
+    choices: ['mor', 'cow'],
+    default: 'mor',
+  }),
+  'table-version': choice({
+    help: 'Hudi table version of new tables: 6 (Hudi 0.14 and newer), 9 (1.1 and newer)',
+    choices: ['6', '9'],
+    default: '6',
+  }),
+  'keep-history': duration({
+    help: 'how long every state of a table stays readable; what only older ones need is cleaned; 0s: for ever',
+    default: 24 * 3_600_000,
+  }),
+  'keep-commits': integer({
+    help: 'commits of a table that stay in its active timeline; older ones are archived, ten at a time; 0: never',
+    default: 20,
+  }),
   'log-retention': duration({ help: 'how long the log keeps what the lake already has', default: 24 * 3_600_000 }),
   'log-retention-bytes': size({ help: 'size beyond which the log drops what the lake already has', default: 8 * 1024 ** 3 }),
   'slot-name': text({ help: 'replication slot; created when absent', placeholder: 'SLOT', defaultText: 'after --name' }),

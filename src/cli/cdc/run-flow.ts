@@ -15,8 +15,9 @@ import { count } from '../terminal/quantity.ts'
 import type { Context, Outcome } from '../verb.ts'
 import type { RunFlags } from './run-flags.ts'
 import { startLakeThread } from './run-lake-thread.ts'
-import { progressBlock, progressLine, tableDoneLine } from './run-progress-view.ts'
+import { progressBlock, progressLine, serviceLine, tableDoneLine } from './run-progress-view.ts'
 import type { LakeWork } from './run-protocol.ts'
+import { servicePolicy } from './run-services.ts'
 import { sourceOptions } from './run-source.ts'
 
 type RunContext = Context<RunFlags>
@@ -100,7 +101,12 @@ function lakeWork(context: RunContext, state: State): LakeWork {
     lake: placeOf(flags.lake, context),
     source: flags.name,
     policy: { intervalMs: flags['flush-interval'], records: flags['flush-rows'], bytes: flags['flush-bytes'] },
-    layout: { tableType: 'COPY_ON_WRITE', tableVersion: 6, partition: null },
+    layout: {
+      tableType: flags['table-type'] === 'mor' ? 'MERGE_ON_READ' : 'COPY_ON_WRITE',
+      tableVersion: flags['table-version'] === '9' ? 9 : 6,
+      partition: null,
+    },
+    services: servicePolicy(flags),
   }
 }
 
@@ -111,6 +117,8 @@ function lakeEvents(show: Show, state: State): Parameters<typeof startLakeThread
       show.progress.watermark = watermark
       state.log.release(watermark.appendId)
     },
+    onService: ({ path, done }) => show.log(serviceLine(path, done)),
+    onWarning: (text) => show.log(`warning   ${text}`),
   }
 }
 

@@ -5,6 +5,8 @@ import { type FromLake, type LakeWork, receiveFailure, type ToLake } from './run
 export interface LakeThreadEvents {
   readonly onCommit: (event: Extract<FromLake, { kind: 'commit' }>) => void
   readonly onWatermark: (event: Extract<FromLake, { kind: 'watermark' }>) => void
+  readonly onService: (event: Extract<FromLake, { kind: 'service' }>) => void
+  readonly onWarning: (text: string) => void
 }
 
 /**
@@ -38,6 +40,8 @@ export async function startLakeThread(work: LakeWork, events: LakeThreadEvents):
     if (m.kind === 'ready') ready.resolve()
     else if (m.kind === 'commit') events.onCommit(m)
     else if (m.kind === 'watermark') events.onWatermark(m)
+    else if (m.kind === 'service') events.onService(m)
+    else if (m.kind === 'warning') events.onWarning(m.text)
     else if (m.kind === 'done') done.resolve()
     else fail(receiveFailure(m.failure))
   })

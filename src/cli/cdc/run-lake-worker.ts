@@ -53,7 +53,10 @@ async function run(): Promise<void> {
   const state = openStateForReading(work.state)
   try {
     const { log, registry, topicTables } = state
-    const lake = feedLake(store, clock, scratchDirectory(work.state))
+    const lake = feedLake(store, clock, scratchDirectory(work.state), work.services, {
+      warning: (text) => send({ kind: 'warning', text }),
+      service: (path, done) => send({ kind: 'service', path, done }),
+    })
     let startedMs = clock.now()
     await feed(
       {

@@ -1,11 +1,13 @@
 import type { Clock } from '../../contract/clock.ts'
 import type { ObjectStore } from '../../contract/object-store.ts'
 import type { TableSpec, TableWriter } from '../../contract/table.ts'
-import { isFailure } from '../../failure/failure.ts'
+import { assert, isFailure } from '../../failure/failure.ts'
 import { tablePath } from '../../lake/layout/paths.ts'
 import { openTable } from '../../lake/open-table.ts'
+import { type ServicePolicy, type ServicesDone, TableServices } from '../../lake/service/run-services.ts'
 import { LakeWatermarkStore } from '../../lake/watermark-store.ts'
 import { openTableWriter } from '../../lake/write/open-table.ts'
+import type { LakeTableWriter } from '../../lake/write/table-writer.ts'
 import type { FeedLake } from '../../pipeline/feed-lake.ts'
 
 /** Changes held in memory while a commit is staged; more goes to the scratch directory. */
@@ -13,10 +15,27 @@ const MEMORY_BUDGET = 12 << 20
 /** Rows of a base file held in memory, uncompressed, before a row group is written. */
 const ROW_GROUP_BYTES = 12 << 20
 
-/** The lake of a `cdc run`: Hudi tables in an object store, written by our own writer. */
-export function feedLake(store: ObjectStore, clock: Clock, scratchDir: string): FeedLake {
+/** What a table's writer and services did besides, for whoever watches. */
+export interface LakeTell {
+  warning(text: string): void
+  service(path: string, done: ServicesDone): void
+}
+
+interface OpenTable {
+  readonly writer: LakeTableWriter
+  readonly services: TableServices
+}
+
+/** The lake of a `cdc run`: Hudi tables in an object store, written by our own writer, with services between its commits. */
+export function feedLake(store: ObjectStore, clock: Clock, scratchDir: string, policy: ServicePolicy, tell: LakeTell): FeedLake {
   const deps = { clock, scratchDir, memoryBudget: MEMORY_BUDGET, rowGroupBytes: ROW_GROUP_BYTES }
-  const write = (spec: TableSpec): Promise<TableWriter> => openTableWriter(store, spec, deps)
+  const tables = new Map<string, OpenTable>()
+  const write = async (spec: TableSpec): Promise<TableWriter> => {
+    const writer = await openTableWriter(store, spec, deps)
+    writer.timeline.onNotice = tell.warning
+    tables.set(spec.path, { writer, services: new TableServices(policy) })
+    return writer
+  }
   return {
     root: store.root,
     watermarks: new LakeWatermarkStore(store, clock),
@@ -26,6 +45,12 @@ export function feedLake(store: ObjectStore, clock: Clock, scratchDir: string): 
       return spec === null ? null : await write(spec)
     },
     create: write,
+    async maintain(path) {
+      const table = tables.get(path)
+      assert(table !== undefined, 'services are for tables that are open')
+      const done = await table.services.run(table.writer.timeline)
+      if (done.filesCleaned > 0 || done.instantsArchived > 0) tell.service(path, done)
+    },
   }
 }
 

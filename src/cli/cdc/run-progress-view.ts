@@ -1,3 +1,4 @@
+import type { ServicesDone } from '../../lake/service/run-services.ts'
 import type { RunProgress, SnapshotTable } from '../../observe/run-progress.ts'
 import { bytes, count, duration } from '../terminal/quantity.ts'
 
@@ -21,6 +22,15 @@ export function progressLine(progress: RunProgress, nowMs: number): string {
 /** The line that stays when a table of the snapshot is done. */
 export function tableDoneLine(t: SnapshotTable): string {
   return `snapshot  ${t.table}  done  ${count(t.rows)} rows in ${duration(t.tookMs)}`
+}
+
+/** What the services of a table did. */
+export function serviceLine(path: string, done: ServicesDone): string {
+  const parts = [
+    done.filesCleaned > 0 ? `${count(done.filesCleaned)} files cleaned` : null,
+    done.instantsArchived > 0 ? `${count(done.instantsArchived)} instants archived` : null,
+  ]
+  return `services  ${path}: ${parts.filter((p) => p !== null).join(', ')}`
 }
 
 function bar(t: SnapshotTable): string {

@@ -1,6 +1,7 @@
 import type { Watermark } from '../../contract/table.ts'
 import type { FailureCode } from '../../failure/codes.ts'
 import { Failure } from '../../failure/failure.ts'
+import type { ServicePolicy, ServicesDone } from '../../lake/service/run-services.ts'
 import type { TableLayout } from '../../pipeline/feed-lake.ts'
 import type { FlushPolicy } from '../../pipeline/flush-policy.ts'
 import type { TableCommit } from '../../pipeline/table-feed.ts'
@@ -14,6 +15,7 @@ export interface LakeWork {
   readonly source: string
   readonly policy: FlushPolicy
   readonly layout: TableLayout
+  readonly services: ServicePolicy
 }
 
 /** To the lake thread. */
@@ -24,6 +26,8 @@ export type FromLake =
   | { readonly kind: 'ready' }
   | { readonly kind: 'commit'; readonly commit: TableCommit; readonly tookMs: number }
   | { readonly kind: 'watermark'; readonly watermark: Watermark }
+  | { readonly kind: 'service'; readonly path: string; readonly done: ServicesDone }
+  | { readonly kind: 'warning'; readonly text: string }
   | { readonly kind: 'done' }
   | { readonly kind: 'failed'; readonly failure: SentFailure }
 

@@ -39,7 +39,22 @@ async function place(): Promise<Place> {
   const id = `run_${process.pid}_${n++}`
   const lake = join(root, id, 'lake')
   const state = join(root, id, 'state')
-  const flags = ['--url', db.url, '--tables', 's.*', '--name', id, '--state', state, '--lake', lake, '--flush-interval', '200ms']
+  const flags = [
+    '--url',
+    db.url,
+    '--tables',
+    's.*',
+    '--name',
+    id,
+    '--state',
+    state,
+    '--lake',
+    lake,
+    '--flush-interval',
+    '200ms',
+    '--table-type',
+    'cow',
+  ]
   await db.sql(
     'CREATE SCHEMA s; CREATE TABLE s.t (id int PRIMARY KEY, a text); INSERT INTO s.t SELECT i, i::text FROM generate_series(1, 10) i',
   )
