@@ -18,6 +18,7 @@ export const LAKE: Program = {
   verbs: [
     { name: 'query', summary: 'run SQL over the lake, as of now or of any time or position', load: () => import('./lake/query.ts') },
     { name: 'read', summary: 'print the rows of one Hudi table, whoever wrote it', load: () => import('./lake/read.ts') },
+    { name: 'write', summary: 'write rows from a file into a Hudi table', load: () => import('./lake/write.ts') },
     { name: 'tables', summary: 'list the tables of the lake', load: () => import('./lake/tables.ts') },
     { name: 'timeline', summary: 'show the instants of a table', load: () => import('./lake/timeline.ts') },
     { name: 'verify', summary: 'prove that a table is sound', load: () => import('./lake/verify.ts') },

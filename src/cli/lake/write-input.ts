@@ -20,6 +20,8 @@ export type InputFormat = 'jsonl' | 'csv' | 'parquet'
 export interface WriteInput extends InputShape {
   /** What messages call it. */
   readonly name: string
+  /** Of the file. */
+  readonly bytes: number
   /** The rows with these columns and types; members and columns that are not among them fail, Hudi's own are passed over. */
   read(columns: readonly LakeColumn[]): AsyncIterable<RowChunk>
 }
@@ -48,7 +50,7 @@ export async function openInput(
   const source: ByteSource = { name, open: () => createReadStream(file, { highWaterMark: 1 << 20 }) }
   const shape = await (format === 'csv' ? guessCsvColumns : guessJsonColumns)(source, isMeta)
   const rows = format === 'csv' ? csvRows : jsonRows
-  return { name, ...shape, read: (columns) => rows(source, columns, isMeta) }
+  return { name, bytes: size, ...shape, read: (columns) => rows(source, columns, isMeta) }
 }
 
 async function sizeOf(command: string, input: string, file: string): Promise<number> {
@@ -81,6 +83,7 @@ async function parquetInput(name: string, path: string, size: number, clock: Clo
   )
   return {
     name,
+    bytes: size,
     columns,
     rows: file.meta.rows,
     read: (wanted) => {

@@ -3,7 +3,7 @@ import type { RowChunk } from '../../contract/slice.ts'
 import { Failure } from '../../failure/failure.ts'
 import { type ColumnBuilder, columnBuilder } from '../columns/builders.ts'
 import { type JsonCell, jsonCell } from '../json/json-cells.ts'
-import { type ByteSource, notOfType } from '../json/json-rows.ts'
+import { type ByteSource, type InputShape, notOfType } from '../json/json-rows.ts'
 import { JsonScanner, NotJson } from '../json/json-scanner.ts'
 import { type ScalarParser, scalarParser } from '../text/scalar-parsers.ts'
 import { TypeGuess } from '../text/type-guess.ts'
@@ -20,8 +20,8 @@ const LONGEST_FIELD = 256 << 20
 /** Null: an empty field without quotes. */
 type Field = string | null
 
-/** The columns of a CSV, by its header, with types that lose nothing. Quoted fields and those with leading zeros are texts. Reads it all. */
-export async function guessCsvColumns(source: ByteSource, skip: (name: string) => boolean): Promise<LakeColumn[]> {
+/** The shape of a CSV: columns by its header. Fields with leading zeros are texts. Reads it all. */
+export async function guessCsvColumns(source: ByteSource, skip: (name: string) => boolean): Promise<InputShape> {
   let names: string[] | null = null
   let guesses: TypeGuess[] = []
   let row = 0
@@ -34,7 +34,7 @@ export async function guessCsvColumns(source: ByteSource, skip: (name: string) =
     checkWidth(source, ++row, record, names)
     for (let i = 0; i < names.length; i++) look(guesses[i], record[i])
   }
-  return (names ?? []).flatMap((name, i) => (skip(name) ? [] : [{ name, type: guesses[i].type() }]))
+  return { columns: (names ?? []).flatMap((name, i) => (skip(name) ? [] : [{ name, type: guesses[i].type() }])), rows: row }
 }
 
 function look(guess: TypeGuess, field: Field): void {

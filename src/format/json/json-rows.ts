@@ -18,8 +18,14 @@ export interface ByteSource {
   open(): AsyncIterable<Buffer>
 }
 
-/** The columns of JSON lines, by their names in order of appearance, with types that lose nothing (text/type-guess.ts). Reads it all. */
-export async function guessJsonColumns(source: ByteSource, skip: (name: string) => boolean): Promise<LakeColumn[]> {
+/** What a first reading of an input tells: its columns in order of appearance, with types that lose nothing, and how many rows it has. */
+export interface InputShape {
+  readonly columns: readonly LakeColumn[]
+  readonly rows: number
+}
+
+/** The shape of JSON lines (types: text/type-guess.ts). Reads it all. */
+export async function guessJsonColumns(source: ByteSource, skip: (name: string) => boolean): Promise<InputShape> {
   const guesses = new Map<string, TypeGuess>()
   const json = new JsonScanner(Buffer.alloc(0))
   let row = 0
@@ -34,7 +40,7 @@ export async function guessJsonColumns(source: ByteSource, skip: (name: string) 
       endOfRow(json)
     })
   }
-  return [...guesses].map(([name, guess]) => ({ name, type: guess.type() }))
+  return { columns: [...guesses].map(([name, guess]) => ({ name, type: guess.type() })), rows: row }
 }
 
 function guessOf(guesses: Map<string, TypeGuess>, name: string): TypeGuess {

@@ -34,9 +34,15 @@ export class PartitionPaths {
     const value = v === null || (v.valid !== null && v.valid[row] === 0) ? null : this.#text(v, row)
     const known = this.#byValue.get(value ?? '\u0000')
     if (known !== undefined) return known
-    const n = this.ordinal(partitionSegment(value))
+    const n = this.ordinal(this.#path(value))
     this.#byValue.set(value ?? '\u0000', n)
     return n
+  }
+
+  #path(value: string | null): string {
+    const { column, hive, plain } = this.#spec.partition!
+    const segment = plain === true && value !== null && value !== '' ? value : partitionSegment(value)
+    return hive === true ? `${column}=${segment}` : segment
   }
 
   get partitioned(): boolean {

@@ -137,13 +137,20 @@ export function specOf(p: ReadonlyMap<string, string>, path: string, columns: re
     key: bag ? [] : fields(p.get('hoodie.table.recordkey.fields')),
     // Version 9 may name several; the first decides for a writer of ours, which has one.
     orderingField: fields(p.get('hoodie.table.ordering.fields') ?? p.get('hoodie.table.precombine.field')).at(0) ?? '',
-    partition: partition === '' ? null : { column: partition, truncate: isTruncate(truncate) ? truncate : 'none' },
+    partition: partition === '' ? null : { column: partition, truncate: isTruncate(truncate) ? truncate : 'none', ...pathStyle(p) },
     // 0: another engine's table, not spread over buckets as ours are.
     buckets: Number(p.get('tributary.buckets') ?? '0'),
     tableType: type,
     // Version 8 is read as 9 is, and not written.
     tableVersion: layoutOf(p) === 2 ? 9 : 6,
   }
+}
+
+/** How partition paths are written where it is not as in tables of ours. */
+function pathStyle(p: ReadonlyMap<string, string>): { hive?: boolean; plain?: boolean } {
+  const hive = p.get('hoodie.datasource.write.hive_style_partitioning') === 'true'
+  const plain = p.get('hoodie.datasource.write.partitionpath.urlencode') !== 'true'
+  return { ...(hive ? { hive } : {}), ...(plain ? { plain } : {}) }
 }
 
 function createColumns(p: ReadonlyMap<string, string>, table: string): readonly LakeColumn[] {

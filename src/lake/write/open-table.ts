@@ -20,15 +20,19 @@ export interface OpenTableDeps {
   readonly concurrency?: ConcurrencySettings
 }
 
-const DEFAULT_BUDGET = 128 << 20
-const DEFAULT_ROW_GROUP = 32 << 20
+export const DEFAULT_BUDGET = 128 << 20
+export const DEFAULT_ROW_GROUP = 32 << 20
 
 /**
  * Opens a table for writing, created when there is none. An existing table keeps its columns (call evolve to add some) and bucket count.
  * Failures: see createOrOpenTable (another key or partitioning, table version, metadata table).
  */
 export async function openTableWriter(store: ObjectStore, spec: TableSpec, deps: OpenTableDeps): Promise<LakeTableWriter> {
-  const found = await createOrOpenTable(store, spec, deps.clock)
+  return await openWriterOf(store, await createOrOpenTable(store, spec, deps.clock), deps)
+}
+
+/** Opens a table that is there, as `spec` describes it: of another engine's, too. */
+export async function openWriterOf(store: ObjectStore, found: TableSpec, deps: OpenTableDeps): Promise<LakeTableWriter> {
   const sharing = await tableConcurrency(store, found.path, deps.clock, deps.concurrency ?? DEFAULT_CONCURRENCY)
   const Writer = found.tableType === 'MERGE_ON_READ' ? MorTableWriter : CowTableWriter
   return new Writer(store, found, {

@@ -88,7 +88,8 @@ test('guessed types hold every number exactly', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(literal, { minLength: 1, maxLength: 5 }), async (values) => {
       const input = source(values.map((v) => `{"x":${v}}\n`).join(''), 7)
-      const columns = await guessJsonColumns(input, none)
+      const { columns, rows: counted } = await guessJsonColumns(input, none)
+      expect(counted).toBe(values.length)
       const out = (await print(columns, jsonRows(input, columns, none) as never)).trimEnd().split('\n')
       values.forEach((v, i) => {
         const { x } = JSON.parse(out[i], (_k, value: unknown, c?: { source?: string }) => (typeof value === 'number' ? c!.source : value))
@@ -130,6 +131,6 @@ test('CSV fields are read as written, wherever the input is cut', async () => {
 })
 
 test('a CSV column with leading zeros or quotes around words is text, one of plain numbers is numeric', async () => {
-  const columns = await guessCsvColumns(source('zip,n,x,ok,t,none\n01234,9007199254740993,1.5,true,a,\n99999,2,2,false,b,\n', 5), none)
+  const { columns } = await guessCsvColumns(source('zip,n,x,ok,t,none\n01234,9007199254740993,1.5,true,a,\n99999,2,2,false,b,\n', 5), none)
   expect(columns.map((c) => c.type.kind)).toEqual(['string', 'long', 'double', 'boolean', 'string', 'string'])
 })

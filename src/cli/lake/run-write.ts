@@ -1,0 +1,136 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { LakeColumn, RowChanges } from '../../contract/columns.ts'
+import type { ObjectStore } from '../../contract/object-store.ts'
+import type { RowChunk } from '../../contract/slice.ts'
+import type { TableSpec, WriteCounts } from '../../contract/table.ts'
+import { Failure } from '../../failure/failure.ts'
+import type { Operation } from '../../lake/metadata/commit-metadata.ts'
+import { createOrOpenTable } from '../../lake/open-table.ts'
+import { type OpenTableDeps, openWriterOf } from '../../lake/write/open-table.ts'
+import { deletePartitions, overwrite } from '../../lake/write/operations.ts'
+import { writableSpec } from '../../lake/write/writable-spec.ts'
+import { openStore } from '../open-store.ts'
+import { countText } from '../terminal/units.ts'
+import type { Outcome } from '../verb.ts'
+import { inputColumns, newSpec } from './write-columns.ts'
+import { checkFlags, type WriteContext } from './write-flags.ts'
+import { openInput, type WriteInput } from './write-input.ts'
+import { type Chosen, chooseRows } from './write-rows.ts'
+
+const OPERATIONS: Readonly<Record<string, Operation>> = { insert: 'INSERT', bulk_insert: 'BULK_INSERT', delete: 'DELETE' }
+
+/** What a write has come to. */
+interface Written {
+  readonly instant: string | null
+  readonly counts: WriteCounts
+  readonly created: boolean
+  readonly superseded: number
+  readonly late: number
+  readonly replacedGroups: number
+}
+
+const NO_ROWS: WriteCounts = { inserted: 0, updated: 0, deleted: 0 }
+
+/** `lake write`. */
+export async function runWrite(context: WriteContext): Promise<Outcome> {
+  checkFlags(context)
+  const store = openStore(context.args[0]!, context)
+  const scratch = await mkdtemp(join(tmpdir(), 'tributary-write-'))
+  const deps: OpenTableDeps = { clock: context.clock, scratchDir: scratch, memoryBudget: context.flags.memory }
+  try {
+    const written =
+      context.flags.op === 'delete_partition' ? await dropPartitions(context, store, deps) : await writeRows(context, store, deps, scratch)
+    const { counts } = written
+    const parts = [`${countText(counts.inserted)} inserted`, `${countText(counts.updated)} updated`, `${countText(counts.deleted)} deleted`]
+    if (written.superseded > 0) parts.push(`${countText(written.superseded)} superseded by newer rows of the input`)
+    if (written.late > 0) parts.push(`${countText(written.late)} older than the stored row`)
+    if (written.replacedGroups > 0) parts.push(`${countText(written.replacedGroups)} file groups replaced`)
+    const at = written.instant === null ? 'nothing to write' : `${context.flags.op} ${written.instant}`
+    const summary = `${at}: ${parts.join(', ')}${written.created ? '; the table was created' : ''}`
+    return { summary, result: { table: store.root, ...written }, text: summary }
+  } finally {
+    await rm(scratch, { recursive: true, force: true })
+  }
+}
+
+async function dropPartitions(context: WriteContext, store: ObjectStore, deps: OpenTableDeps): Promise<Written> {
+  const spec = await writableSpec(store, '', context.clock)
+  if (spec === null) throw new Failure('TRB-LAKE-001', { table: '', root: store.root })
+  const { instant, counts, groups } = await deletePartitions(store, spec, context.flags.partitions, deps)
+  return { instant, counts, created: false, superseded: 0, late: 0, replacedGroups: groups }
+}
+
+async function writeRows(context: WriteContext, store: ObjectStore, deps: OpenTableDeps, scratch: string): Promise<Written> {
+  const { flags } = context
+  const given = { input: flags.input!, format: flags['input-format'] }
+  const input = await openInput(context.command, given, context, scratch)
+  const found = await writableSpec(store, '', context.clock)
+  if (found === null && flags.op === 'delete') throw new Failure('TRB-LAKE-001', { table: '', root: store.root })
+  const columns = inputColumns(context, input, found)
+  const spec = found ?? newSpec(context, store.root, columns, input.bytes)
+  const { changed, fitted } = withTypes(spec, columns)
+  // Everything that can be refused is, before a table is made or an instant begun.
+  const chosen = await chooseRows({ store, clock: context.clock, op: flags.op, existing: found !== null }, input, fitted, spec)
+  if (found === null) await createOrOpenTable(store, spec, context.clock)
+  const facts = { created: found === null, superseded: chosen.superseded, late: chosen.late }
+  const rows = changesOf(input, fitted, chosen, flags.op, context.signal)
+  if (flags.op === 'insert_overwrite' || flags.op === 'insert_overwrite_table') {
+    const operation = flags.op === 'insert_overwrite' ? 'INSERT_OVERWRITE' : 'INSERT_OVERWRITE_TABLE'
+    const { instant, counts, groups } = await overwrite(store, changed, rows, operation, deps)
+    return { instant, counts, ...facts, replacedGroups: groups }
+  }
+  if (chosen.rows === 0) return { instant: null, counts: NO_ROWS, ...facts, replacedGroups: 0 }
+  return { ...(await commitRows(store, changed, rows, OPERATIONS[flags.op] ?? 'UPSERT', deps)), ...facts, replacedGroups: 0 }
+}
+
+async function commitRows(
+  store: ObjectStore,
+  spec: TableSpec,
+  rows: AsyncIterable<RowChanges>,
+  operation: Operation,
+  deps: OpenTableDeps,
+): Promise<{ instant: string; counts: WriteCounts }> {
+  const writer = await openWriterOf(store, spec, { ...deps, operation })
+  const staged = await writer.stage(rows)
+  if ((await writer.commit(staged, null)) === 'conflict') {
+    await writer.abandon(staged)
+    throw new Failure('TRB-LAKE-011', { table: store.root, refusal: `another writer completed a commit after ${staged.instant} began` })
+  }
+  return { instant: staged.instant, counts: staged.counts }
+}
+
+/** The table's spec with the new columns, and the input's columns with the table's types. */
+function withTypes(spec: TableSpec, columns: readonly LakeColumn[]): { changed: TableSpec; fitted: readonly LakeColumn[] } {
+  const known = new Map(spec.columns.map((c) => [c.name, c]))
+  const fitted = columns.map((c) => known.get(c.name) ?? c)
+  const added = columns.filter((c) => !known.has(c.name))
+  return { changed: added.length === 0 ? spec : { ...spec, columns: [...spec.columns, ...added] }, fitted }
+}
+
+const OPS: Readonly<Record<string, number>> = { upsert: 0x75, delete: 0x64 }
+const CREATE = 0x63
+
+async function* changesOf(
+  input: WriteInput,
+  columns: readonly LakeColumn[],
+  chosen: Chosen,
+  op: string,
+  signal: AbortSignal,
+): AsyncGenerator<RowChanges> {
+  let first = 0
+  for await (const chunk of input.read(columns)) {
+    signal.throwIfAborted()
+    const kept = chosen.select(chunk, first)
+    first += chunk.count
+    // Rows whose keys are not stored need not be looked for.
+    if (kept.count > 0) yield change(kept, chosen.fresh ? CREATE : (OPS[op] ?? CREATE))
+  }
+}
+
+function change({ columns, count, vectors }: RowChunk, op: number): RowChanges {
+  const bytes = vectors.reduce((n, v) => n + ('data' in v ? v.data.length : count * 16), count)
+  const unavailable = columns.map(() => null)
+  return { columns, count, op: new Uint8Array(count).fill(op), before: null, vectors, unavailable, bytes }
+}

@@ -1,0 +1,86 @@
+import type { Clock } from '../../contract/clock.ts'
+import type { LakeColumn } from '../../contract/columns.ts'
+import type { ObjectStore } from '../../contract/object-store.ts'
+import type { RowChunk } from '../../contract/slice.ts'
+import type { TableSpec } from '../../contract/table.ts'
+import { Failure } from '../../failure/failure.ts'
+import { keyWriter } from '../../lake/index/record-key.ts'
+import { selectRows } from '../../lake/read/base-rows.ts'
+import { OrderingFields } from '../../lake/read/ordering.ts'
+import { scanTable } from '../../lake/read/table-scan.ts'
+import { newestRows } from '../../lake/write/newest-rows.ts'
+import type { WriteInput } from './write-input.ts'
+
+/** Which rows of an input are written. */
+export interface Chosen {
+  readonly rows: number
+  readonly superseded: number
+  readonly late: number
+  /** Each key is written once, and none of them is stored. */
+  readonly fresh: boolean
+  /** The rows of a chunk that are written; `first` is the chunk's first row in the input. */
+  select(chunk: RowChunk, first: number): RowChunk
+}
+
+export interface ChooseFor {
+  readonly store: ObjectStore
+  readonly clock: Clock
+  readonly op: string
+  /** The table is there. */
+  readonly existing: boolean
+}
+
+/**
+ * The newest row of each key, compared with the stored ones where the op needs it: insert refuses keys that are there (TRB-LAKE-064), an
+ * upsert by ordering leaves rows out that are older than the stored ones. Null keys and null ordering values are refused here.
+ */
+export async function chooseRows(at: ChooseFor, input: WriteInput, columns: readonly LakeColumn[], spec: TableSpec): Promise<Chosen> {
+  const column = columns.find((c) => c.name === spec.orderingField)
+  const ordering =
+    at.op === 'delete' || column === undefined ? null : { column: column.name, fields: new OrderingFields(spec.name, [column]) }
+  const adds = at.op === 'insert' || at.op === 'bulk_insert'
+  const merges = spec.tableType === 'MERGE_ON_READ'
+  // A merge-on-read table keeps late rows out when it is read; a copy-on-write one has to do it here.
+  const compares = at.op === 'upsert' && ordering !== null && !merges
+  const key = spec.key.map((name) => columns.find((c) => c.name === name)!)
+  const seed = Math.floor(at.clock.random() * 0x100000000)
+  const stored = at.existing && (adds || compares) ? () => storedRows(at, spec, 'snapshot') : null
+  const buried =
+    at.existing && merges && ordering !== null && (adds || at.op === 'upsert') ? () => storedRows(at, spec, 'read-optimized') : null
+  const rows = { name: input.name, rows: input.rows, read: () => input.read(columns) }
+  const newest = await newestRows(rows, { columns, keys: keyWriter(spec.name, key), ordering, stored, buried, seed })
+  if (adds && newest.existing > 0) {
+    const table = spec.name
+    throw new Failure('TRB-LAKE-064', { count: newest.existing, table, key: JSON.stringify(newest.firstExisting) })
+  }
+  const { dropped, superseded, late } = newest
+  return {
+    rows: input.rows - superseded - late,
+    superseded,
+    late,
+    fresh: at.op !== 'delete' && (!at.existing || adds || at.op.startsWith('insert_overwrite')),
+    select: (chunk, first) => without(chunk, dropped, first),
+  }
+}
+
+async function* storedRows({ store, clock }: ChooseFor, spec: TableSpec, kind: 'snapshot' | 'read-optimized'): AsyncGenerator<RowChunk> {
+  const { orderingField } = spec
+  const scan = await scanTable(store, spec.path, clock, {
+    kind,
+    asOf: null,
+    columns: orderingField === '' ? [] : [orderingField],
+  })
+  const key = scan.columns.findIndex((c) => c.name === '_hoodie_record_key')
+  const by = scan.columns.findIndex((c) => c.name === orderingField)
+  const wanted = by < 0 ? [key] : [key, by]
+  for await (const chunk of scan.rows()) {
+    yield { columns: wanted.map((c) => chunk.columns[c]!), count: chunk.count, vectors: wanted.map((c) => chunk.vectors[c]!) }
+  }
+}
+
+function without(chunk: RowChunk, dropped: Uint8Array, first: number): RowChunk {
+  const row = new Int32Array(chunk.count)
+  let n = 0
+  for (let i = 0; i < chunk.count; i++) if (dropped[first + i] === 0) row[n++] = i
+  return n === chunk.count ? chunk : selectRows(chunk, row.subarray(0, n))
+}
