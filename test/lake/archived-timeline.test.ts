@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { archivedCompletions, archivedInstants } from '../../src/lake/archived-timeline.ts'
 import { columnsAt } from '../../src/lake/open-table.ts'
 import { LakeTableReader } from '../../src/lake/read/table-reader.ts'
+import { firstWholeState } from '../../src/lake/read/whole-state.ts'
 import { TimelineStore } from '../../src/lake/timeline-store.ts'
 import { fixedClock } from '../support/fixed-clock.ts'
 import { goldenAnswers, goldenStore } from '../support/golden-table.ts'
@@ -69,6 +70,7 @@ test.each(TABLES)('a state of %s that was cleaned away is refused, and the first
   const failure = await reader.plan({ kind: 'asOf', instant: '20261121033000000' }, 'snapshot').catch((e: unknown) => e)
   expect(failure).toMatchObject({ code: 'TRB-LAKE-018' })
   const { first } = (failure as { details: { first: string } }).details
+  expect(await firstWholeState(ts)).toBe(first)
   const whole = await reader.plan({ kind: 'asOf', instant: first }, 'snapshot')
   expect(whole.instant).toBe(first)
   const answers = Object.keys(goldenAnswers(name).queries).flatMap((q) => (q.startsWith('as_of:') ? [q.slice(6)] : []))

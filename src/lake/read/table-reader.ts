@@ -1,17 +1,16 @@
-import { completedWrites, newestWrite } from '../../../timeline/view.ts'
+import { completedWrites } from '../../../timeline/view.ts'
 import type { Clock } from '../../contract/clock.ts'
 import type { ObjectStore } from '../../contract/object-store.ts'
 import type { FileSlice, SliceFile } from '../../contract/slice.ts'
 import type { Checkpoint } from '../../contract/table.ts'
 import type { QueryKind, ScanPlan, TableReader, View } from '../../contract/table-reader.ts'
 import { Failure } from '../../failure/failure.ts'
-import { archivedInstants } from '../archived-timeline.ts'
 import { checkpointAt } from '../commit-protocol.ts'
 import { checkReadable, specOf } from '../layout/table-properties.ts'
-import { parseCleanMetadata, wholeFrom } from '../metadata/clean-files.ts'
 import { columnsAt } from '../open-table.ts'
 import { TimelineStore } from '../timeline-store.ts'
 import { blockVisibility, listDataFiles, slicesOf } from './slices.ts'
+import { writeAt } from './whole-state.ts'
 
 /**
  * Plans reads of one table. Invariant I4: only files of completed instants, and of those only the newest slice per file group. Every base
@@ -33,7 +32,7 @@ export class LakeTableReader implements TableReader {
     await ts.refresh()
     const asOf = view.kind === 'latest' ? null : view.instant
     const spec = specOf(properties, ts.table, await columnsAt(ts, null))
-    const at = await this.#newest(asOf)
+    const at = await writeAt(ts, asOf)
     if (at === null) return this.#empty(spec)
     const listed = await listDataFiles(ts.store, ts.table)
     const now = await slicesOf(ts, listed, null)
@@ -53,36 +52,6 @@ export class LakeTableReader implements TableReader {
   async checkpointAt(view: View): Promise<Checkpoint | null> {
     await this.#ts.refresh()
     return checkpointAt(this.#ts, view.kind === 'latest' ? null : view.instant)
-  }
-
-  /**
-   * The newest completed write in the view; null: nothing has been committed. A time whose state has been cleaned away, or before the first
-   * commit, fails with TRB-LAKE-018, which names the first that is there.
-   */
-  async #newest(asOf: string | null): Promise<string | null> {
-    const ts = this.#ts
-    const writes = completedWrites(ts.timeline, null)
-    if (asOf === null || writes.length === 0) return writes.at(-1)?.time ?? null
-    const none = (first: string): Failure => new Failure('TRB-LAKE-018', { table: ts.table, instant: asOf, first })
-    const active = newestWrite(ts.timeline, asOf)?.time ?? null
-    const clean = ts.timeline.instants.findLast((i) => i.action === 'clean' && i.state === 'completed')
-    const retained = clean === undefined ? '' : wholeFrom(parseCleanMetadata(await ts.store.get(ts.keyOf(clean)), ts.keyOf(clean)))
-    // Every file of the last write before the retained ones has been kept as well: it is what they began from.
-    const next = retained === '' ? undefined : writes.find((i) => i.time > asOf && i.time < retained)
-    if (next !== undefined) throw none(writes.findLast((i) => i.time < retained)?.time ?? retained)
-    return active ?? (await this.#archived(asOf, retained, none))
-  }
-
-  /** The newest archived write ≤ asOf, when nothing that was cleaned after it can be missing. */
-  async #archived(asOf: string, retained: string, none: (first: string) => Failure): Promise<string> {
-    let first = completedWrites(this.#ts.timeline, null)[0].time
-    for await (const { time, action, metadata } of archivedInstants(this.#ts)) {
-      if (metadata !== null && time <= asOf) return time
-      // An archived clean may have gone as far as to the newest write before it.
-      if (time > asOf && (action === 'clean' ? retained === '' : metadata !== null && time < retained)) throw none(first)
-      if (metadata !== null) first = time
-    }
-    throw none(first)
   }
 
   #empty(spec: ScanPlan['spec']): ScanPlan {
