@@ -346,6 +346,14 @@ export const LAKE_CODES = {
     retry: 'timed',
     exit: 5,
   },
+  'TRB-LAKE-090': {
+    what: 'The file {file} of {table} is gone, which the {action} planned at {instant} is to work on',
+    why: 'A plan names the files it reads. Something has deleted one of them, or a part of the table was copied without it.',
+    safe: 'Nothing was changed; the plan is still pending.',
+    fix: 'Bring the file back. If it cannot be had any more: lake restore to a savepoint before the plan, or lake verify to see what is left.',
+    retry: 'manual',
+    exit: 1,
+  },
   'TRB-LAKE-401': {
     what: 'The data file {file} is damaged: {problem}',
     why: 'A Parquet file cannot be decoded as its own metadata describes it.',

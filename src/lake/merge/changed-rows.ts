@@ -15,6 +15,8 @@ export interface ChangedRows {
   column(c: number, allocate?: typeof ownMemory): Column
   /** 1 = the change doesn't have the value: it is that of the stored row, null where there is none. */
   missing(c: number): Uint8Array | null
+  /** Values of a meta column that the rows bring along (commit time, sequence number); absent: they are of the commit that writes them. */
+  meta?(name: string, allocate: typeof ownMemory): Column
 }
 
 /** Rows of a unit of changes, by entry number; their values stay in the unit's chunks until a column is asked for. */

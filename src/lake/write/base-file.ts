@@ -17,6 +17,7 @@ import { MergePlan } from '../merge/merge-plan.ts'
 import { mergedColumn } from '../merge/merged-column.ts'
 import { sameValues } from '../merge/same-values.ts'
 import { avroSchemaText, META_COLUMNS, sanitizeName } from '../metadata/avro-schema.ts'
+import type { ChangeLog } from './change-log.ts'
 import { SequenceNumbers } from './sequence-numbers.ts'
 
 /** What all base files of one commit have in common. */
@@ -67,6 +68,8 @@ export class BaseFileWriter {
   #min: Uint8Array | null = null
   #max: Uint8Array | null = null
   #rangeKnown = true
+  /** Told of every row that comes, changes or goes; null: nobody wants to know. */
+  changes: ChangeLog | null = null
   inserted = 0
   updated = 0
   deleted = 0
@@ -124,9 +127,10 @@ export class BaseFileWriter {
   async insertRows(rows: ChangedRows): Promise<void> {
     if (rows.count === 0) return
     await this.#parquet.beginRowGroup(rows.count)
-    await this.#parquet.writeColumn(constantColumn(Buffer.from(this.#target.instant), rows.count))
-    this.#scratch.reset()
-    await this.#parquet.writeColumn(this.#numbers.take(rows.count, this.#scratch.take))
+    for (const name of ['_hoodie_commit_time', '_hoodie_commit_seqno'] as const) {
+      this.#scratch.reset()
+      await this.#parquet.writeColumn(this.#origin(name, rows))
+    }
     await this.#parquet.writeColumn(rows.keys)
     await this.#parquet.writeColumn(constantColumn(Buffer.from(this.#partition), rows.count))
     await this.#parquet.writeColumn(constantColumn(Buffer.from(this.#fileName), rows.count))
@@ -160,6 +164,7 @@ export class BaseFileWriter {
     this.deleted += plan.deleted
     this.updated += plan.updated
     this.inserted += plan.inserted
+    await this.changes?.merged(base, g, edits, firstInsert)
     if (plan.count === 0) return
     await this.#stored!.load(g)
     await this.#parquet.beginRowGroup(plan.count)
@@ -186,6 +191,7 @@ export class BaseFileWriter {
 
   async abort(): Promise<void> {
     this.#release()
+    await this.changes?.abort()
     await this.#parquet.abort()
   }
 
@@ -219,14 +225,15 @@ export class BaseFileWriter {
     if (column.name === '_hoodie_record_key' && plan.inPlace) return this.#carryColumn(g, column, count)
     this.#scratch.reset()
     const base = await this.#baseColumn(g, column)
-    const changed = rows?.count ?? 0
-    const own =
-      column.name === '_hoodie_record_key'
-        ? (rows?.keys ?? null)
-        : column.name === '_hoodie_commit_time'
-          ? constantColumn(Buffer.from(this.#target.instant), changed)
-          : this.#numbers.take(changed, this.#scratch.take)
+    const own = rows === null ? null : column.name === '_hoodie_record_key' ? rows.keys : this.#origin(column.name, rows)
     await this.#parquet.writeColumn(mergedColumn(column.type, base, own, plan, plan.own, this.#scratch.take))
+  }
+
+  /** Commit times or sequence numbers of changed rows. */
+  #origin(name: string, rows: ChangedRows): Column {
+    if (rows.meta !== undefined) return rows.meta(name, this.#scratch.take)
+    if (name === '_hoodie_commit_time') return constantColumn(Buffer.from(this.#target.instant), rows.count)
+    return this.#numbers.take(rows.count, this.#scratch.take)
   }
 
   /** A column of the base's row group in scratch memory; null: the base has no such column. */

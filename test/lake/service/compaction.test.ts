@@ -1,0 +1,102 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { rowLines } from '../../../src/format/json/row-lines.ts'
+import { fileSlices } from '../../../src/lake/read/slices.ts'
+import { scanTable } from '../../../src/lake/read/table-scan.ts'
+import { compactAll, resumeCompactions } from '../../../src/lake/service/compaction.ts'
+import { TimelineStore } from '../../../src/lake/timeline-store.ts'
+import type { MemoryStore } from '../../../src/storage/memory/memory-store.ts'
+import { completedWrites } from '../../../timeline/view.ts'
+import { fixedClock } from '../../support/fixed-clock.ts'
+import { goldenAnswers, goldenFiles, goldenStore, MOR_TABLES } from '../../support/golden-table.ts'
+
+const scratchDir = mkdtempSync(join(tmpdir(), 'compaction-'))
+afterAll(() => rmSync(scratchDir, { recursive: true }))
+const deps = { scratchDir, memoryBudget: 1 << 20, rowGroupBytes: 1 << 20 }
+const clock = fixedClock(Date.UTC(2026, 10, 22))
+
+/** Sorted rows with all meta columns but the name of the file. */
+async function rows(store: MemoryStore, kind: 'snapshot' | 'read-optimized', asOf: string | null): Promise<string[]> {
+  const scan = await scanTable(store, 't', clock, { kind, asOf })
+  const keep = scan.columns.flatMap((c, i) => (c.name === '_hoodie_file_name' ? [] : [i]))
+  const text = rowLines(keep.map((i) => scan.columns[i]))
+  const out: string[] = []
+  for await (const { vectors, count } of scan.rows()) {
+    const lines = text(
+      keep.map((i) => vectors[i]),
+      count,
+    )
+    out.push(...lines.split('\n').filter((l) => l !== ''))
+  }
+  return out.sort()
+}
+
+async function opened(store: MemoryStore): Promise<TimelineStore> {
+  const ts = new TimelineStore(store, 't', clock)
+  await ts.properties()
+  await ts.refresh()
+  return ts
+}
+
+/** States that can still be read. */
+async function states(store: MemoryStore): Promise<Map<string, readonly string[]>> {
+  const out = new Map<string, readonly string[]>()
+  for (const { time } of completedWrites((await opened(store)).timeline, null)) out.set(time, await rows(store, 'snapshot', time))
+  return out
+}
+
+const isOpen = (table: string): boolean =>
+  /\.deltacommit\.inflight$/m.test([...goldenFiles(table).keys()].join('\n')) && table.endsWith('rollback_pending')
+
+describe.each(MOR_TABLES.filter((t) => !isOpen(t)))('%s, compacted', (table) => {
+  const cleaned = table.includes('clean_archive') || table.includes('savepoint')
+  it('has the rows of before, with their commit times and sequence numbers, now and at every earlier instant', async () => {
+    const store = await goldenStore(table, 't')
+    const before = await rows(store, 'snapshot', null)
+    const history = cleaned ? new Map<string, readonly string[]>() : await states(store)
+    const ts = await opened(store)
+    const had = (await fileSlices(ts, null)).filter((s) => s.logs.length > 0).length
+    const done = await compactAll(ts, deps)
+    expect(done.reduce((n, d) => n + d.fileGroups, 0)).toBeGreaterThanOrEqual(had === 0 ? 0 : 1)
+    expect((await fileSlices(await opened(store), null)).every((s) => s.logs.length === 0)).toBe(true)
+    expect(await rows(store, 'snapshot', null)).toEqual(before)
+    expect(await rows(store, 'read-optimized', null)).toEqual(before)
+    for (const [time, was] of history) expect(await rows(store, 'snapshot', time), time).toEqual(was)
+    if (goldenAnswers(table).queries.snapshot !== undefined) {
+      const expected = goldenAnswers(table).correct_snapshot ?? goldenAnswers(table).queries.snapshot
+      expect(before.length).toBe(expected.length)
+    }
+    const counted = done.length === 0 ? null : await (await opened(store)).commit(done.at(-1)!.instant, 'compaction')
+    expect(counted?.compacted ?? true).toBe(true)
+  })
+})
+
+describe('a compaction that another engine planned', () => {
+  it.each([
+    'v6_mor_part_compaction_requested',
+    'v6_mor_part_compaction_inflight',
+    'v6_mor_part_compaction_requested_then_upsert',
+    'v9_mor_part_compaction_requested',
+    'v9_mor_part_compaction_inflight',
+    'v9_mor_part_compaction_requested_then_upsert',
+  ])('%s: is carried out at its own time, without a new plan', async (table) => {
+    const store = await goldenStore(table, 't')
+    const ts = await opened(store)
+    const pending = ts.timeline.instants.filter((i) => i.action === 'compaction' && i.state !== 'completed').map((i) => i.time)
+    const before = await rows(store, 'snapshot', null)
+    const done = await resumeCompactions(ts, deps)
+    expect(done.map((d) => d.instant)).toEqual(pending)
+    expect(done.every((d) => d.resumed && d.fileGroups === 3)).toBe(true)
+    expect(await rows(store, 'snapshot', null)).toEqual(before)
+  })
+
+  it('of which a file is gone is refused, and stays pending', async () => {
+    const store = await goldenStore('v6_mor_part_compaction_requested', 't')
+    const log = [...goldenFiles('v6_mor_part_compaction_requested').keys()].find((k) => k.includes('.log.2'))!
+    await store.delete([`t/${log}`])
+    await expect(resumeCompactions(await opened(store), deps)).rejects.toMatchObject({ code: 'TRB-LAKE-090' })
+    expect((await opened(store)).timeline.instants.some((i) => i.action === 'compaction' && i.state === 'requested')).toBe(true)
+  })
+})
