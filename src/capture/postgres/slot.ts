@@ -48,6 +48,12 @@ export async function readSlot(sql: SqlConnection, slot: string): Promise<SlotSt
   }
 }
 
+/** When the reader of a slot last answered the server (any text that changes with each answer); null: not known, or not ours to see. */
+export async function lastReply(sql: SqlConnection, pid: number): Promise<string | null> {
+  const text = `SELECT reply_time::text FROM pg_catalog.pg_stat_replication WHERE pid = ${pid}`
+  return (await sql.query(text, 'looking at the reader of the slot'))[0]?.[0] ?? null
+}
+
 /** Fails unless the slot can serve: TRB-PG-011 (another kind), 009 (invalidated). `position` fills the text. */
 export function requireUsable(state: SlotState, slot: string, database: string, position: string): void {
   if (state.type !== 'logical' || state.plugin !== 'pgoutput' || state.database !== database) {

@@ -9,7 +9,7 @@ import { comparePositions, type PgPosition, parsePosition, printPosition, type S
 import { prepare, requireSlot } from './prepare.ts'
 import { type TableMatcher, tableMatcher } from './select-tables.ts'
 import { serverFailure } from './server-failure.ts'
-import { readSlot } from './slot.ts'
+import { lastReply, readSlot } from './slot.ts'
 import { SqlLink } from './sql-link.ts'
 import { StreamSession } from './stream.ts'
 import { TableShapes } from './table-shapes.ts'
@@ -252,20 +252,27 @@ class PostgresStream implements ChangeStream {
     }
   }
 
-  /** Waits until nobody reads the slot: after a crash the server may not have noticed yet that its old reader is gone. */
+  /**
+   * Waits until nobody reads the slot: after a crash the server may not have noticed yet that its old reader is gone. A reader that goes
+   * on answering the server is alive, and not waited for: the first answer may have been on its way when it died, the second was not.
+   */
   async #awaitSlot(start: PgPosition | null): Promise<void> {
     const { clock } = this.#deps
     const began = clock.now()
     const limit = this.#options.busySlotForMs ?? BUSY_SLOT_FOR_MS
+    const replies = new Set<string>()
     for (;;) {
       const state = await this.#sql.use(async (sql) => {
         await requireSlot(sql, this.#options, start)
-        return readSlot(sql, this.#options.slot)
+        const slot = await readSlot(sql, this.#options.slot)
+        const reply = slot?.activePid == null ? null : await lastReply(sql, slot.activePid)
+        if (reply !== null) replies.add(`${slot!.activePid} ${reply}`)
+        return slot
       })
       if (state?.active !== true) return
       const waited = clock.now() - began
       const failure = new Failure('TRB-PG-007', { slot: this.#options.slot, pid: state.activePid ?? 0, waited: Math.round(waited / 1000) })
-      if (waited >= limit) throw failure
+      if (waited >= limit || repliesOf(replies, state.activePid) > 2) throw failure
       const delayMs = Math.min(500, limit)
       if (waited > 2000) this.#deps.observe({ kind: 'retry', failure, delayMs })
       await clock.sleep(delayMs, this.#stop.signal)
@@ -366,4 +373,9 @@ function emptyBatch(lsn: bigint, nowMs: number): ChangeBatch {
     snapshotDone: [],
     snapshotComplete: true,
   }
+}
+
+/** Answers of this process among `pid time` texts. */
+function repliesOf(replies: ReadonlySet<string>, pid: number | null): number {
+  return [...replies].filter((r) => r.startsWith(`${pid} `)).length
 }

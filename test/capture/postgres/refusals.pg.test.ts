@@ -205,6 +205,26 @@ describe('slot', () => {
     await pulling
   })
 
+  test('read by somebody who answers the server: refused as soon as that is seen, not only after a minute', async () => {
+    await db.sql(`alter database ${db.name} set wal_sender_timeout = '3s'`)
+    const first = openPostgresSource(options({ slot: 'a_alive', snapshot: 'never' }), { clock: systemClock, observe: () => undefined })
+    const stream = await first.open(null, new AbortController().signal)
+    const iterator = stream.batches[Symbol.asyncIterator]()
+    const start = (await iterator.next()).value!.upTo
+    const pulling = iterator.next()
+    await expect
+      .poll(
+        async () => (await db.sql<{ active: boolean }>("select active from pg_replication_slots where slot_name = 'a_alive'"))[0].active,
+      )
+      .toBe(true)
+    const began = performance.now()
+    expect((await refusal({ slot: 'a_alive', busySlotForMs: 60_000 }, start)).code).toBe('TRB-PG-007')
+    expect(performance.now() - began).toBeLessThan(20_000)
+    await first.close()
+    await pulling
+    await db.sql(`alter database ${db.name} reset wal_sender_timeout`)
+  })
+
   test('a malformed position: TRB-PG-019', async () => {
     expect((await refusal({}, 'yesterday')).code).toBe('TRB-PG-019')
   })
