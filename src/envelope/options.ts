@@ -1,4 +1,4 @@
-import type { OpCode } from '../contract/change.ts'
+import type { OpCode, TableId } from '../contract/change.ts'
 import type { Clock } from '../contract/clock.ts'
 import type { SchemaRegistry } from '../contract/log.ts'
 import type { SourceBlock } from '../contract/source-block.ts'
@@ -48,6 +48,8 @@ export interface EnvelopeOptions extends EnvelopeSettings {
    * json: as JsonConverter with schemas.
    */
   readonly headerFormat: 'simple' | 'json'
+  /** Called for every value that the record shows as null because it has no form there (numeric NaN in precise mode, times beyond a long). */
+  readonly onUnshown?: (table: TableId, column: string) => void
   /** Records are handed out without a copy and belong to the caller until it calls `recycle`; otherwise they are its own for good. */
   readonly lends?: boolean
   /** What the values of snapshot rows have in common may be left out of them: TopicBatch.valueTail. */

@@ -69,7 +69,7 @@ export class TablePreparer {
     this.#prepared.set(table, {
       topic,
       collection,
-      codec: new TableCodec(table),
+      codec: new TableCodec(table, this.#options.onUnshown),
       keyed: key !== null,
       keySchema: key,
       keyId,

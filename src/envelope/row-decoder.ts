@@ -18,6 +18,8 @@ export interface RowDecoderOptions {
   readonly valueSchema: string
   /** Chunks end when they reach this size; default 8 MB. */
   readonly maxBytes?: number
+  /** Raised by the decoder; default: its own. */
+  readonly counters?: DecodeCounters
 }
 
 export interface RowDecoder {
@@ -45,6 +47,8 @@ export interface DecodeRowsOptions {
   readonly from?: number
   readonly stop?: (run: RecordRun) => boolean
   readonly maxBytes?: number
+  /** Raised for values that become null. */
+  readonly counters?: DecodeCounters
 }
 
 /** Rows of several batches of one topic; neighbouring batches of the same schemas share chunks, chunks never mix schemas. */
@@ -56,7 +60,8 @@ export function* decodeRows(batches: Iterable<StoredBatch>, options: DecodeRowsO
     let decoder = decoders.get(id)
     if (decoder === undefined) {
       const keySchema = batch.keySchema === 0 ? null : options.schema(batch.keySchema)
-      decoder = new Decoder({ keySchema, valueSchema: options.schema(batch.valueSchema), maxBytes: options.maxBytes })
+      const valueSchema = options.schema(batch.valueSchema)
+      decoder = new Decoder({ keySchema, valueSchema, maxBytes: options.maxBytes, counters: options.counters })
       decoders.set(id, decoder)
     }
     if (current !== null && current !== decoder) yield* current.flush()
@@ -72,7 +77,7 @@ const OP_T = 116
 class Decoder implements RowDecoder {
   readonly columns: readonly LakeColumn[]
   readonly key: readonly string[]
-  readonly counters: DecodeCounters = { infinite: 0 }
+  readonly counters: DecodeCounters
   readonly #maxBytes: number
   readonly #keyless: boolean
   readonly #reader = new RecordReader()
@@ -97,6 +102,7 @@ class Decoder implements RowDecoder {
   constructor(options: RowDecoderOptions) {
     const envelope = parseAvroSchema(options.valueSchema)
     const key = options.keySchema === null ? null : parseAvroSchema(options.keySchema)
+    this.counters = options.counters ?? { infinite: 0 }
     this.columns = lakeColumns(options.valueSchema)
     this.key = key?.kind === 'record' ? key.fields.map((f) => f.name) : []
     this.#keyless = key === null

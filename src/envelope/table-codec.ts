@@ -1,4 +1,4 @@
-import type { ByteSink, Column, TableSchema, ValueEncoder } from '../contract/change.ts'
+import type { ByteSink, Column, TableId, TableSchema, ValueEncoder } from '../contract/change.ts'
 import { assert, Failure } from '../failure/failure.ts'
 import { writeAll } from '../format/bytes/growable-sink.ts'
 
@@ -27,9 +27,11 @@ export class TableCodec {
   readonly #encode: readonly ValueEncoder[]
   readonly #snapshot: readonly ValueEncoder[]
   readonly #columns: readonly Column[]
+  readonly #onUnshown: ((table: TableId, column: string) => void) | undefined
 
-  constructor(table: TableSchema) {
+  constructor(table: TableSchema, onUnshown?: (table: TableId, column: string) => void) {
     this.table = table
+    this.#onUnshown = onUnshown
     this.#columns = table.columns
     this.#count = table.columns.length
     this.side = new Uint16Array(this.#count)
@@ -139,6 +141,7 @@ export class TableCodec {
       const value = arena.toString('latin1', pos, pos + Math.min(length, 40))
       throw new Failure('TRB-ENV-005', { column: column.name, table, value })
     }
+    this.#onUnshown?.(this.table.id, column.name)
     writeAll(out, this.#nulls[c])
   }
 }

@@ -37,6 +37,8 @@ export class RunProgress {
   lakeCommits = 0
   lastCommit: LakeCommit | null = null
   watermark: Watermark | null = null
+  /** Values that records or the lake show as null because they have no form there. */
+  nulled = 0
   /** Newest commit position in the log, and when the source committed it. */
   commit: string | null = null
   commitUs: bigint | null = null

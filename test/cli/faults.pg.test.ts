@@ -64,6 +64,11 @@ describe('names and values at their edges', () => {
       INSERT INTO a.nums VALUES (1, 'NaN', 'infinity', 'infinity', '-infinity'),
         (2, repeat('9', 1000)::numeric, '0044-03-15 BC', '0044-03-15 12:00 BC', '0044-03-15 BC'),
         (3, -0.000, '9999-12-31', '294276-12-31 23:59:59.999999', '294276-01-01 00:00+00'), (4, 1e-100, NULL, NULL, NULL);`)
+    const run = await p.run()
+    expect(run.code, run.stdout).toBe(0)
+    expect(envelope<{ nulled: number }>(run).result.nulled).toBe(6)
+    const warnings = run.stderr.split('\n').filter((l) => l.startsWith('warning'))
+    expect(warnings.map((l) => /a[./]nums\S*/.exec(l)?.[0]).sort()).toEqual(['a.nums.n:', 'a.nums.ts:', 'a/nums:'])
     await expectEqual(p)
   })
 

@@ -76,6 +76,10 @@ async function capturing(context: RunContext, state: State, lake: LakeHalf | nul
     headerFormat: 'simple',
     lends: true,
     sharesTails: true,
+    onUnshown: (t, column) => {
+      const name = `${t.schema}.${t.table}.${column}`
+      show.nulled(name, 1, `${name}: values without a form in Avro (NaN, infinity, times beyond 64 bits) are null`)
+    },
   })
   show.log(`source    ${describePostgres(connection)} · log ${state.dir}${lake === null ? '' : ` · lake ${flags.lake}`}`)
   const options: CaptureOptions = {
@@ -112,7 +116,10 @@ function lakeWork(context: RunContext, state: State): LakeWork {
 
 function lakeEvents(show: Show, state: State): Parameters<typeof startLakeThread>[1] {
   return {
-    onCommit: ({ commit, tookMs }) => show.progress.committed({ ...commit, tookMs }),
+    onCommit: ({ commit, tookMs, infinite }) => {
+      show.progress.committed({ ...commit, tookMs })
+      if (infinite > 0) show.nulled(commit.path, infinite, `${commit.path}: infinite times, and those beyond 64 bits, are null in the lake`)
+    },
     onWatermark: ({ watermark }) => {
       show.progress.watermark = watermark
       state.log.release(watermark.appendId)
@@ -135,6 +142,7 @@ function outcome(progress: RunProgress, end: CaptureEnd, hasLake: boolean): Outc
       appends: progress.appends,
       position: end.cursor?.at ?? null,
       commit: at,
+      nulled: progress.nulled,
       lake: hasLake ? { commits: progress.lakeCommits, records: progress.lakeRecords, watermark: watermark?.commit ?? null } : null,
     },
   }
@@ -145,6 +153,7 @@ class Show {
   readonly progress: RunProgress
   private readonly context: RunContext
   private readonly block: LiveBlock
+  private readonly warned = new Set<string>()
 
   constructor(context: RunContext) {
     this.context = context
@@ -154,6 +163,14 @@ class Show {
 
   log(line: string): void {
     this.block.log(line)
+  }
+
+  /** Counts values that became null, and warns of the first ones of each place. */
+  nulled(place: string, values: number, text: string): void {
+    this.progress.nulled += values
+    if (this.warned.has(place)) return
+    this.warned.add(place)
+    this.log(`warning   ${text} (said once)`)
   }
 
   source(event: SourceEvent): void {

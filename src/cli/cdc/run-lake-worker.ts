@@ -33,9 +33,14 @@ port.on('message', (m: ToLake) => {
 const ENDED = new Error('the run has ended')
 const send = (m: FromLake): void => port.postMessage(m)
 
+/** Of the commit that is being staged; a stage that is repeated counts again. */
+const counters = { infinite: 0 }
 const rows: RowSource = {
   shape: (keySchema, valueSchema) => createRowDecoder({ keySchema, valueSchema }),
-  rows: (batches, from, schema) => decodeRows(batches, { schema, from, maxBytes: CHUNK_BYTES }),
+  rows: (batches, from, schema) => {
+    counters.infinite = 0
+    return decodeRows(batches, { schema, from, maxBytes: CHUNK_BYTES, counters })
+  },
 }
 
 try {
@@ -66,7 +71,7 @@ async function run(): Promise<void> {
         onStart: () => {
           startedMs = clock.now()
         },
-        onCommit: (commit) => send({ kind: 'commit', commit, tookMs: clock.now() - startedMs }),
+        onCommit: (commit) => send({ kind: 'commit', commit, tookMs: clock.now() - startedMs, infinite: counters.infinite }),
         onWatermark: (watermark) => send({ kind: 'watermark', watermark }),
       },
       drain.signal,

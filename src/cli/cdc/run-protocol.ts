@@ -24,7 +24,8 @@ export type ToLake = { readonly kind: 'append'; readonly id: number } | { readon
 /** From the lake thread. */
 export type FromLake =
   | { readonly kind: 'ready' }
-  | { readonly kind: 'commit'; readonly commit: TableCommit; readonly tookMs: number }
+  /** `infinite`: times that the lake shows as null. */
+  | { readonly kind: 'commit'; readonly commit: TableCommit; readonly tookMs: number; readonly infinite: number }
   | { readonly kind: 'watermark'; readonly watermark: Watermark }
   | { readonly kind: 'service'; readonly path: string; readonly done: ServicesDone }
   | { readonly kind: 'warning'; readonly text: string }
