@@ -225,10 +225,8 @@ export function checkWritable(p: ReadonlyMap<string, string>, table: string): vo
   const unfit =
     p.get('hoodie.populate.meta.fields') === 'false'
       ? 'hoodie.populate.meta.fields is false'
-      : p.get('hoodie.table.cdc.enabled') === 'true'
-        ? 'hoodie.table.cdc.enabled is true'
-        : p.get('hoodie.datasource.write.drop.partition.columns') === 'true'
-          ? 'hoodie.datasource.write.drop.partition.columns is true'
-          : null
+      : p.get('hoodie.datasource.write.drop.partition.columns') === 'true'
+        ? 'hoodie.datasource.write.drop.partition.columns is true'
+        : null
   if (unfit !== null) throw new Failure('TRB-LAKE-003', { table, detail: unfit })
 }

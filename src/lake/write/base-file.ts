@@ -126,6 +126,7 @@ export class BaseFileWriter {
   /** A row group of new rows only. */
   async insertRows(rows: ChangedRows): Promise<void> {
     if (rows.count === 0) return
+    await this.changes?.inserted(rows)
     await this.#parquet.beginRowGroup(rows.count)
     for (const name of ['_hoodie_commit_time', '_hoodie_commit_seqno'] as const) {
       this.#scratch.reset()

@@ -2,12 +2,13 @@ import type { Clock } from '../../contract/clock.ts'
 import type { ObjectStore } from '../../contract/object-store.ts'
 import type { TableSpec, WriteCounts } from '../../contract/table.ts'
 import { assert } from '../../failure/failure.ts'
-import { bucketFileId, printBaseFileName, writeToken } from '../layout/file-name.ts'
+import { bucketFileId, printBaseFileName, printLogFileName, writeToken } from '../layout/file-name.ts'
 import { join as joinPath, type MarkerKind } from '../layout/paths.ts'
 import { BAG_KEY_COLUMN, storedColumns } from '../layout/table-properties.ts'
 import type { BaseGroup } from '../merge/join.ts'
 import { baseFileStat, type WriteStat } from '../metadata/commit-metadata.ts'
 import { BaseFileWriter, type CommitTarget } from './base-file.ts'
+import { type CdcMode, ChangeLog } from './change-log.ts'
 
 export interface WriteContext {
   readonly store: ObjectStore
@@ -17,6 +18,8 @@ export interface WriteContext {
   readonly out: ObjectStore
   /** Called before a file (path relative to the table) is written. */
   readonly announce: (path: string, partition: string, kind: MarkerKind) => Promise<void>
+  /** The table keeps change data; null or absent: it doesn't. */
+  readonly cdc?: CdcMode | null
   readonly seed: number
   readonly clock: Clock
   readonly rowGroupBytes: number
@@ -71,7 +74,10 @@ export class GroupFiles {
   async open(base: BaseGroup | null, partition: number, bucket: number, truncated: boolean, expectedInserts: number): Promise<OpenGroup> {
     const group = base === null ? null : { fileId: base.info.fileId, instant: base.info.instant }
     const file = await this.#start(group, truncated ? null : base, partition, bucket, expectedInserts)
-    if (truncated && base !== null) file.writer.deleted = base.file.meta.rows
+    if (truncated && base !== null) {
+      file.writer.deleted = base.file.meta.rows
+      await file.writer.changes?.emptied(base)
+    }
     return file
   }
 
@@ -104,19 +110,32 @@ export class GroupFiles {
     await announce(path, place, group === null ? 'CREATE' : 'MERGE')
     const at = { key: joinPath(spec.path, path), name, partition: place, ordinal }
     const writer = await BaseFileWriter.create(this.#target, base, at, expectedInserts)
+    if (group !== null) writer.changes = this.#changeLog(fileId, place, ordinal)
     const file = { writer, fileId, partition: place, path, previous: group?.instant ?? null, started }
     this.#open.add(file)
     return file
   }
 
+  /** The change log beside a base file of a group that there was before: readers work out the changes of new groups themselves. */
+  #changeLog(fileId: string, partition: string, ordinal: number): ChangeLog | null {
+    const { spec, out, instant, cdc, announce } = this.#context
+    if (cdc === null || cdc === undefined) return null
+    const name = printLogFileName({ fileId, baseInstant: instant, version: 1, token: writeToken(ordinal, 0, 0), cdc: true })
+    const path = joinPath(partition, name)
+    const target = { store: out, table: spec.name, columns: this.#target.columns, instant, mode: cdc }
+    return new ChangeLog(target, { path, key: joinPath(spec.path, path), partition }, () => announce(path, partition, 'CREATE'))
+  }
+
   async close(file: OpenGroup): Promise<void> {
     const { rows, bytes } = await file.writer.close()
+    const changed = (await file.writer.changes?.close()) ?? null
     this.#open.delete(file)
     this.#bytes.set(file, bytes)
     const { fileId, path, partition, previous, started, writer } = file
     const elapsedMs = this.#context.clock.now() - started
     const { inserted, updated, deleted } = writer
-    const stat = baseFileStat({ fileId, path, partition, previous, rows, inserted, updated, deleted, bytes, elapsedMs })
+    const base = baseFileStat({ fileId, path, partition, previous, rows, inserted, updated, deleted, bytes, elapsedMs })
+    const stat = changed === null ? base : { ...base, cdcStats: { [writer.changes!.path]: changed } }
     const earlier = this.stats.findIndex((s) => s.fileId === fileId && s.partitionPath === partition)
     if (earlier >= 0) this.stats[earlier] = inOneCommit(this.stats[earlier], stat)
     else this.stats.push(stat)

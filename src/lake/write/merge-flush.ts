@@ -22,7 +22,9 @@ export async function mergeFlush(
 ): Promise<{ stats: readonly WriteStat[]; counts: WriteCounts }> {
   const preparer = new ChangePreparer(context.spec, context.spec.columns, context.seed)
   const output = new GroupFiles(context, preparer.paths.paths)
-  const collector = new Collector(context, preparer, await openGroups(context, files, preparer), output)
+  // of rows that are written while changes are read, a change log would not know what they replace
+  const appends = context.cdc === null || context.cdc === undefined
+  const collector = new Collector(context, preparer, await openGroups(context, files, preparer), output, appends)
   try {
     const collected = await collector.read(changes)
     if (collected.spill !== null) await writeSpilled(context, collected, collected.spill, output)

@@ -11,6 +11,7 @@ import type { KeyBlock } from '../merge/join.ts'
 import { Outcomes } from '../merge/outcomes.ts'
 import type { RescuedRows } from '../merge/rescue.ts'
 import type { WriteStat } from '../metadata/commit-metadata.ts'
+import { mergedRows } from '../read/delta.ts'
 import { Collector } from './collect.ts'
 import { FileNumbers, GroupFiles, type OpenGroup, type WriteContext } from './group-files.ts'
 import { LogFiles, type OpenLog } from './log-files.ts'
@@ -201,6 +202,7 @@ class MorFlush {
     if (file === undefined) {
       const group = work.group === null ? null : await this.#replaced(work.group)
       file = await this.#bases.openNew(group, work.partition, work.bucket, work.data.length)
+      if (work.group !== null) await this.#tellRemoved(work.group, file)
       this.#openBases.set(place, file)
     }
     for (const rows of this.#rows(outcomes, work, rescued)) await file.writer.insertRows(rows)
@@ -245,8 +247,19 @@ class MorFlush {
     for (const group of this.#homes.groups) {
       if (this.#rewritten.has(group)) continue
       const replaced = await this.#replaced(group)
-      if (replaced.rows > 0) await this.#bases.close(await this.#bases.openNew(replaced, group.partition, group.bucket, 0))
+      if (replaced.rows === 0) continue
+      const file = await this.#bases.openNew(replaced, group.partition, group.bucket, 0)
+      await this.#tellRemoved(group, file)
+      await this.#bases.close(file)
     }
+  }
+
+  /** Every row of a group goes: its change log holds them. */
+  async #tellRemoved(group: MorGroup, { writer }: OpenGroup): Promise<void> {
+    if (writer.changes === null) return
+    const { store, rules, visible, spec } = this.#context
+    const all = { store, table: spec.path, slice: group.slice, schema: storedColumns(spec), rules, visible }
+    for await (const chunk of mergedRows(all)) await writer.changes.removed(chunk)
   }
 
   async #replaced(group: MorGroup): Promise<{ fileId: string; instant: string; rows: number }> {

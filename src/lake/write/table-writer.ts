@@ -2,7 +2,6 @@ import { newestWrite } from '../../../timeline/view.ts'
 import type { Clock } from '../../contract/clock.ts'
 import type { LakeColumn, RowChanges } from '../../contract/columns.ts'
 import type { ObjectStore } from '../../contract/object-store.ts'
-import type { MergeRules } from '../../contract/slice.ts'
 import type { Checkpoint, Staged, TableSpec, TableWriter, WriteCounts } from '../../contract/table.ts'
 import { assert } from '../../failure/failure.ts'
 import { CommitProtocol } from '../commit-protocol.ts'
@@ -19,6 +18,7 @@ import { columnsAt, tableSchemaText } from '../open-table.ts'
 import { mergeRulesOf } from '../read/merge-rules.ts'
 import { blockVisibility, fileSlices, latestBaseFiles, pendingCompactions } from '../read/slices.ts'
 import type { TimelineStore } from '../timeline-store.ts'
+import { cdcModeOf } from './change-log.ts'
 import type { WriteContext } from './group-files.ts'
 import { mergeFlush } from './merge-flush.ts'
 import { morFlush } from './mor-flush.ts'
@@ -116,7 +116,8 @@ abstract class HudiTableWriter implements LakeTableWriter {
         if (isNew) await ensurePartition(this.#store, this.#spec.path, partition, instant, this.#deps.clock.now())
       }
       const scratchName = `${instant}-${this.#deps.clock.uuid()}`
-      const where = { store: this.#store, out: this.#store, spec: this.#spec, instant, announce, seed, scratchName }
+      const cdc = cdcModeOf(this.#protocol.configuration, this.#spec.path)
+      const where = { store: this.#store, out: this.#store, spec: this.#spec, instant, announce, seed, scratchName, cdc }
       const { stats, counts } = await this.flush(this.#protocol, { ...where, ...this.#deps, memoryBudget }, changes)
       const staged = { instant, counts }
       this.#open = { staged, stats, spec: this.#spec }
@@ -160,7 +161,7 @@ abstract class HudiTableWriter implements LakeTableWriter {
     if (this.#newest !== null && newestWrite(ts.timeline, null)?.time === this.#newest) return
     const columns = await columnsAt(ts, null)
     if (columns === null) return
-    const now = specOf(await ts.properties(), this.#spec.path, columns)
+    const now = specOf(this.#protocol.configuration, this.#spec.path, columns)
     const isChange = (name: string): boolean => CHANGE_COLUMNS.has(name)
     const grown = evolvedColumns(this.#spec.path, now.columns, this.#spec.columns, isChange)
     this.#spec = { ...this.#spec, tableVersion: now.tableVersion, columns: grown }
@@ -184,8 +185,6 @@ export class CowTableWriter extends HudiTableWriter {
 
 /** Each flush adds a log file to the file groups that its changes touch. */
 export class MorTableWriter extends HudiTableWriter {
-  #rules: MergeRules | null = null
-
   constructor(store: ObjectStore, spec: TableSpec, deps: WriterDeps) {
     super(store, spec, deps, 'deltacommit')
   }
@@ -196,8 +195,7 @@ export class MorTableWriter extends HudiTableWriter {
     changes: Iterable<RowChanges> | AsyncIterable<RowChanges>,
   ): Promise<Flushed> {
     const ts = protocol.timeline
-    this.#rules ??= mergeRulesOf(await ts.properties(), ts.table)
-    const rules = this.#rules
+    const rules = mergeRulesOf(protocol.configuration, ts.table)
     const compacting = new Map((await pendingCompactions(ts)).map((c) => [`${c.partition}/${c.fileId}`, c.by]))
     // the table may have been upgraded since it was opened: names of logs follow what it is now
     const spec: TableSpec = { ...context.spec, tableVersion: ts.layout === 1 ? 6 : 9 }

@@ -104,7 +104,6 @@ test.each([
   [{ 'hoodie.table.version': '8', 'hoodie.timeline.layout.version': '2' }, 'TRB-LAKE-002'],
   [{ 'hoodie.table.version': '7' }, 'TRB-LAKE-002'],
   [{ 'hoodie.populate.meta.fields': 'false' }, 'TRB-LAKE-003'],
-  [{ 'hoodie.table.cdc.enabled': 'true' }, 'TRB-LAKE-003'],
   [{ 'hoodie.datasource.write.drop.partition.columns': 'true' }, 'TRB-LAKE-003'],
 ])('%j is refused for writing with %s', (change, code) => {
   const p = new Map([...reread(SPEC), ...Object.entries(change)])
