@@ -155,6 +155,7 @@ export class TimelineStore {
   async commit(time: string, action: Action): Promise<CommitMetadata> {
     const name = completedAction(action)
     const at = this.#timeline.instants.find((i) => i.time === time && i.state === 'completed' && completedAction(i.action) === name)
+    assert(at !== undefined || this.layout === 1, `${time}.${action} is on the timeline`)
     const key = at === undefined ? this.#key(printName({ time, action, state: 'completed' })) : this.keyOf(at)
     return parseCommit(await this.store.get(key), key)
   }
@@ -226,6 +227,19 @@ export class TimelineStore {
   async heartbeatAge(time: string): Promise<number | null> {
     const beat = await this.store.head(hoodieKey(this.table, `.heartbeat/${time}`))
     return beat === null ? null : this.clock.now() - beat.modifiedMs
+  }
+
+  /** A sign of life for an instant, to be repeated while it is worked on. */
+  async beat(time: string): Promise<void> {
+    const key = hoodieKey(this.table, `.heartbeat/${time}`)
+    const at = await this.store.head(key)
+    if (at === null) await this.store.putIfAbsent(key, EMPTY_BODY)
+    else await this.store.replaceIfTag(key, EMPTY_BODY, at.tag)
+  }
+
+  /** Nobody works on the instant any more. */
+  async endBeat(time: string): Promise<void> {
+    await this.store.delete([hoodieKey(this.table, `.heartbeat/${time}`)])
   }
 
   /**
