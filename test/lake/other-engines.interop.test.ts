@@ -5,11 +5,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { systemClock } from '../../src/cli/clock.ts'
 import type { LakeColumn } from '../../src/contract/columns.ts'
 import type { TableSpec, TableWriter } from '../../src/contract/table.ts'
+import { CommitProtocol } from '../../src/lake/commit-protocol.ts'
+import { TimelineStore } from '../../src/lake/timeline-store.ts'
 import { openTableWriter } from '../../src/lake/write/open-table.ts'
 import { DiskStore } from '../../src/storage/disk/disk-store.ts'
 import type { Value } from '../format/parquet/values.ts'
 import { readWith } from '../interop/readers.ts'
 import { type Row, type Spark, startSpark } from '../interop/spark.ts'
+import { goldenFiles } from '../support/golden-table.ts'
 import { checkpointOf } from './trivial-writer.ts'
 import { changesOf } from './write/model.ts'
 
@@ -152,4 +155,39 @@ describe.each(VERSIONS)('table version %i beside Hudi %s', (version, engine, cas
       expect(ids.sort()).toEqual([1, 2, 3, 4, 5, 6].map((id) => `${id} ${id === first['id'] ? 'by spark' : ''}`))
     },
   )
+
+  test('what we roll back of ourselves is no obstacle to Spark', async () => {
+    const key = ['id']
+    const path = pathOf('region', key)
+    const dead = await open(version, path, PARTITIONS.region, key)
+    const { instant } = await dead.stage(created(version, [row(1n, 'half', 'eu', '2026-11-21T10:00:00Z')], false))
+    const before = lines(await spark.read(join(store.root, path)))
+    const protocol = new CommitProtocol(store, path, systemClock)
+    expect(await protocol.recover()).toMatchObject([{ time: instant, action: 'commit', files: 1 }])
+    expect(lines(await spark.read(join(store.root, path)))).toEqual(before)
+    const [first] = await spark.read(join(store.root, path))
+    await spark.upsert(join(store.root, path), [{ ...first, sub: 'after a rollback' }])
+    const after = await spark.read(join(store.root, path))
+    expect(after.filter((r) => r['sub'] === 'after a rollback').map((r) => r['id'])).toEqual([first['id']])
+    expect(lines(await readWith('hudi-rs', [join(store.root, path)]))).toEqual(lines(after))
+  })
+
+  test('a table whose metadata table we took away is read by Spark, and gets a new one when Spark wants it', async () => {
+    const name = `v${version}_cow_mdt`
+    for (const [path, body] of goldenFiles(name)) await store.put(`${name}/${path}`, body)
+    const expectedRows = (await spark.read(join(store.root, name))).length
+    await new CommitProtocol(store, name, systemClock).recover()
+    const metadata = (): string[] => readdirSync(join(store.root, name, '.hoodie')).filter((f) => f === 'metadata')
+    expect(metadata()).toEqual([])
+    const rows = await spark.read(join(store.root, name))
+    expect(rows.length).toBe(expectedRows)
+    expect(rows.length).toBeGreaterThan(0)
+    await spark.upsert(join(store.root, name), [{ ...rows[0], name: 'with a new one' }], { 'hoodie.metadata.enable': 'true' })
+    expect(metadata()).toEqual(['metadata'])
+    const after = await spark.read(join(store.root, name))
+    expect(after.length).toBe(expectedRows)
+    expect(after.filter((r) => r['name'] === 'with a new one').length).toBe(1)
+    const partitions = (await new TimelineStore(store, name, systemClock).properties()).get('hoodie.table.metadata.partitions')
+    expect(partitions).toContain('files')
+  })
 })
