@@ -52,6 +52,9 @@ export type ParsedName =
 
 const SHAPE = /^(\d{14,20})(?:_(\d{14,20}))?(?:\.([a-z]+))?(?:\.([a-z]+))?$/
 
+/** Hudi's Java writers make an instant's file under a name with a UUID behind it, then rename it. */
+const TEMPORARY = /\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
 /** The file name of an instant in a state. Layout 2 needs the completion time of a completed one: RangeError without. */
 export function printName(file: InstantFile, layout: Layout = 1): string {
   const { time, state } = file
@@ -75,7 +78,7 @@ export function completedAction(action: Action): Action {
 
 /** Parses a file name in the directory of the timeline (no directory part). */
 export function parseName(name: string, layout: Layout = 1): ParsedName {
-  if (!/^\d/.test(name)) return { kind: 'other' }
+  if (!/^\d/.test(name) || TEMPORARY.test(name)) return { kind: 'other' }
   const m = SHAPE.exec(name)
   if (m === null) return { kind: 'unknown' }
   const [, time, completion, second, third] = m

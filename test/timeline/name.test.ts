@@ -98,3 +98,11 @@ test('completed compactions and log compactions are recognised by their plans', 
   expect(actions('v6_mor_logcompaction').filter((a) => a.startsWith('logcompaction')).length).toBeGreaterThan(0)
   expect(actions('v6_cow_savepoint_restore_savepointed')).toEqual(['commit completed', 'savepoint completed', 'commit completed'])
 })
+
+test('a file that Java is about to rename is none yet', () => {
+  const uuid = '0fc78969-5311-4555-875a-865175ea1290'
+  for (const name of ['20261121182916980.inflight', '20261121182916980_20261121182917000.commit'])
+    expect(parseName(`${name}.${uuid}`, 2)).toEqual({ kind: 'other' })
+  expect(parseName(`20261121182916980.commit.${uuid}`)).toEqual({ kind: 'other' })
+  expect(parseName(`20261121182916980.commit.${uuid}x`)).toEqual({ kind: 'unknown' })
+})

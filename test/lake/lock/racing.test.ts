@@ -19,19 +19,19 @@ test('20 processes write one table on disk, some are killed in the middle: no up
   await new AppendingWriter(store, systemClock, null).create()
   const reported: string[] = []
   const children = Array.from({ length: 20 }, (_, id) => {
-    const child = spawn(process.execPath, [CHILD, root, String(id), '2'], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(process.execPath, [CHILD, root, String(id), '1'], { stdio: ['ignore', 'pipe', 'inherit'] })
     const exited = once(child, 'exit')
     child.stdout.on('data', (d: Buffer) => reported.push(...d.toString().trim().split('\n')))
     return { child, exited }
   })
   for (const at of [0, 7, 13]) {
-    await new Promise((done) => setTimeout(done, 1000))
+    await new Promise((done) => setTimeout(done, 600))
     children[at]!.child.kill('SIGKILL')
   }
   for (const [id, { exited }] of children.entries()) {
     const [code, signal] = (await exited) as [number | null, string | null]
     if (signal === null) expect(code, `writer ${id}`).toBe(0)
   }
-  expect(reported.length).toBeGreaterThanOrEqual(17 * 2)
+  expect(reported.length).toBeGreaterThanOrEqual(17)
   expect(await lostUpdates(store, systemClock, reported)).toEqual([])
 }, 180_000)
