@@ -104,6 +104,7 @@ describe('nevers', () => {
     const owners = [
       'src/storage/', // the stores themselves
       'src/lake/timeline-store.ts',
+      'src/lake/undo-files.ts', // rollback blocks, in log files of their own
       'src/lake/lake-lock.ts', // .tributary/lock
       'src/lake/watermark-store.ts', // .tributary/watermarks/
       'src/lake/service/archive-log.ts', // .hoodie/archived/

@@ -1,6 +1,13 @@
 import type { ChangedRows } from './changed-rows.ts'
 import { runsOf, type Selection } from './gather.ts'
 
+/** Edits of one row group of the base file: rows ascending, `changed` numbers rows of `rows`, −1 deletes. */
+export interface RowGroupEdits {
+  readonly row: Int32Array
+  readonly changed: Int32Array
+  readonly rows: ChangedRows | null
+}
+
 /** What becomes of the rows of one row group: base rows and changed rows in output order. */
 export class MergePlan {
   readonly count: number
@@ -16,11 +23,7 @@ export class MergePlan {
   readonly updatedBy: Int32Array
 
   /** Edits ascending by row; rows of `edits.rows` from `firstInsert` on are appended. */
-  constructor(
-    baseRows: number,
-    edits: { readonly row: Int32Array; readonly changed: Int32Array; readonly rows: ChangedRows | null },
-    firstInsert: number,
-  ) {
+  constructor(baseRows: number, edits: RowGroupEdits, firstInsert: number) {
     const { row: editRow, changed, rows } = edits
     let deleted = 0
     for (const c of changed) if (c < 0) deleted++

@@ -13,7 +13,7 @@ import { PARTITION_COLUMN } from '../layout/table-properties.ts'
 import type { ChangedRows } from '../merge/changed-rows.ts'
 import { nullColumn } from '../merge/gather.ts'
 import { type BaseGroup, recordKeys } from '../merge/join.ts'
-import { MergePlan } from '../merge/merge-plan.ts'
+import { MergePlan, type RowGroupEdits } from '../merge/merge-plan.ts'
 import { mergedColumn } from '../merge/merged-column.ts'
 import { sameValues } from '../merge/same-values.ts'
 import { avroSchemaText, META_COLUMNS, sanitizeName } from '../metadata/avro-schema.ts'
@@ -35,13 +35,6 @@ export interface CommitTarget {
   readonly codec: WriteCodec
   /** Row groups are cut at about this many bytes, uncompressed. */
   readonly rowGroupBytes: number
-}
-
-/** Edits of one row group of the base file: rows ascending, `changed` numbers rows of `rows`, −1 deletes. */
-export interface RowGroupEdits {
-  readonly row: Int32Array
-  readonly changed: Int32Array
-  readonly rows: ChangedRows | null
 }
 
 /** Sequence numbers are never searched by range. */

@@ -12,9 +12,9 @@ import { BAG_KEY_COLUMN, PARTITION_COLUMN } from '../layout/table-properties.ts'
 import type { ChangedRows } from '../merge/changed-rows.ts'
 import { gather, gatherVector, nullColumn } from '../merge/gather.ts'
 import { type BaseGroup, RECORD_KEY, recordKeys } from '../merge/join.ts'
+import type { RowGroupEdits } from '../merge/merge-plan.ts'
 import { avroSchemaText, sanitizeName } from '../metadata/avro-schema.ts'
 import { writeAvroRow } from './avro-rows.ts'
-import type { RowGroupEdits } from './base-file.ts'
 
 /** How much of a change a change log holds (hoodie.table.cdc.supplemental.logging.mode). */
 export type CdcMode = 'OP_KEY_ONLY' | 'DATA_BEFORE' | 'DATA_BEFORE_AFTER'

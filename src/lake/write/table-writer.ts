@@ -11,12 +11,13 @@ import { ensurePartition } from '../layout/partition-metadata.ts'
 import type { MarkerKind } from '../layout/paths.ts'
 import { specOf } from '../layout/table-properties.ts'
 import type { TableConcurrency } from '../lock/table-concurrency.ts'
-import { evolvedColumns } from '../merge/fit.ts'
+import { evolvedColumns, sameType } from '../merge/fit.ts'
 import { checkpointExtra, SOURCE_KEY } from '../metadata/checkpoint.ts'
 import { commitMetadata, type Operation, type WriteStat } from '../metadata/commit-metadata.ts'
 import { columnsAt, tableSchemaText } from '../open-table.ts'
 import { mergeRulesOf } from '../read/merge-rules.ts'
 import { blockVisibility, fileSlices, latestBaseFiles, pendingCompactions } from '../read/slices.ts'
+import { compactAll } from '../service/compaction.ts'
 import type { TimelineStore } from '../timeline-store.ts'
 import { cdcModeOf } from './change-log.ts'
 import type { WriteContext } from './group-files.ts'
@@ -61,6 +62,8 @@ abstract class HudiTableWriter implements LakeTableWriter {
   readonly #action: 'commit' | 'deltacommit'
   #spec: TableSpec
   #open: OpenStage | null = null
+  /** A column has got a wider type since the last flush. */
+  #widened = false
   /** What this writer committed last. */
   #newest: string | null = null
 
@@ -78,6 +81,9 @@ abstract class HudiTableWriter implements LakeTableWriter {
     context: WriteContext,
     changes: Iterable<RowChanges> | AsyncIterable<RowChanges>,
   ): Promise<Flushed>
+
+  /** Called before the first flush with wider column types. */
+  protected abstract beforeWidening(protocol: CommitProtocol): Promise<void>
 
   get #operation(): Operation {
     return this.#deps.operation ?? 'UPSERT'
@@ -101,11 +107,16 @@ abstract class HudiTableWriter implements LakeTableWriter {
 
   async evolve(columns: readonly LakeColumn[]): Promise<void> {
     const isChange = (name: string): boolean => CHANGE_COLUMNS.has(name)
-    this.#spec = { ...this.#spec, columns: evolvedColumns(this.#spec.path, this.#spec.columns, columns, isChange) }
+    const before = this.#spec.columns
+    this.#spec = { ...this.#spec, columns: evolvedColumns(this.#spec.path, before, columns, isChange) }
+    const types = new Map(this.#spec.columns.map((c) => [c.name, c.type]))
+    this.#widened ||= before.some((c) => !sameType(c.type, types.get(c.name) ?? c.type))
   }
 
   async stage(changes: Iterable<RowChanges> | AsyncIterable<RowChanges>, memoryBudget = this.#deps.memoryBudget): Promise<Staged> {
     assert(this.#open === null, 'a stage is committed or abandoned before the next one')
+    if (this.#widened) await this.beforeWidening(this.#protocol)
+    this.#widened = false
     const instant = await this.#protocol.begin(this.#action, this.#operation)
     try {
       await this.#followOthers()
@@ -174,6 +185,11 @@ export class CowTableWriter extends HudiTableWriter {
     super(store, spec, deps, 'commit')
   }
 
+  /** A base file of narrower types is read by everybody. */
+  protected override async beforeWidening(): Promise<void> {
+    return
+  }
+
   protected override async flush(
     protocol: CommitProtocol,
     context: WriteContext,
@@ -185,8 +201,17 @@ export class CowTableWriter extends HudiTableWriter {
 
 /** Each flush adds a log file to the file groups that its changes touch. */
 export class MorTableWriter extends HudiTableWriter {
+  readonly #deps: WriterDeps
+
   constructor(store: ObjectStore, spec: TableSpec, deps: WriterDeps) {
     super(store, spec, deps, 'deltacommit')
+    this.#deps = deps
+  }
+
+  /** Hudi 0.x cannot read Parquet blocks of a log whose types are narrower than the table's, and so not compact them either: they go first. */
+  protected override async beforeWidening(protocol: CommitProtocol): Promise<void> {
+    await protocol.recover()
+    if (protocol.timeline.layout === 1) await compactAll(protocol.timeline, this.#deps)
   }
 
   protected override async flush(

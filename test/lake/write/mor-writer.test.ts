@@ -177,6 +177,28 @@ describe.each(VERSIONS)('a merge-on-read table of version %i', (version) => {
   })
 })
 
+it.each(VERSIONS)(
+  'version %i: before a column gets a wider type, logs of the narrower one are compacted where Hudi 0.x reads the table',
+  async (version) => {
+    const store = new MemoryStore(clock)
+    const writer = await open(store, version)
+    await write(writer, [c('c', 1, 'a', 1n), c('c', 2, 'b', 1n)])
+    await write(writer, [c('u', 1, 'A', 2n)])
+    const wider = COLUMNS.map((x): LakeColumn => (x.name === 'id' ? { name: 'id', type: { kind: 'long' } } : x))
+    await writer.evolve(COLUMNS)
+    await writer.evolve(wider)
+    const staged = await writer.stage([changesOf(wider, [c('u', 2n, 'B', 3n)], false)])
+    expect(await writer.commit(staged, CHECKPOINT)).toBe('committed')
+    const ts = new TimelineStore(store, 'orders', clock)
+    await ts.refresh()
+    const [slice] = await fileSlices(ts, null)
+    expect([slice.logs.length, ts.timeline.instants.filter((i) => i.action === 'compaction').length]).toEqual(
+      version === 6 ? [1, 1] : [2, 0],
+    )
+    expect((await storedRows(store, 'orders', wider)).map((r) => r.map(show).join(' ')).sort()).toEqual(['1 "A" 2', '2 "B" 3'])
+  },
+)
+
 describe('while a compaction of the group is pending', () => {
   async function withPending(version: 6 | 9): Promise<{ store: MemoryStore; writer: TableWriter; at: string }> {
     const store = new MemoryStore(clock)
