@@ -354,6 +354,22 @@ export const LAKE_CODES = {
     retry: 'manual',
     exit: 1,
   },
+  'TRB-LAKE-067': {
+    what: 'The changes of {table} after {from} reach behind its active timeline (archived: {first})',
+    why: 'What an archived commit changed cannot be told any more: its files have been cleaned.',
+    safe: 'Nothing was changed.',
+    fix: 'Begin later, --from with an instant of lake timeline; for all rows as they are now: lake read --type snapshot.',
+    retry: 'never',
+    exit: 1,
+  },
+  'TRB-LAKE-068': {
+    what: 'What commit {instant} of {table} changed cannot be told: a file that is needed for it has been cleaned',
+    why: 'Without a log of its changes (hoodie.table.cdc.enabled) the states before and after a commit are compared, and one of them is gone.',
+    safe: 'Nothing was changed.',
+    fix: 'Begin after that commit (--from {instant}), and let clean keep more commits or hours.',
+    retry: 'never',
+    exit: 1,
+  },
   'TRB-LAKE-401': {
     what: 'The data file {file} is damaged: {problem}',
     why: 'A Parquet file cannot be decoded as its own metadata describes it.',

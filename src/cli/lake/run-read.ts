@@ -1,13 +1,16 @@
 import { Failure } from '../../failure/failure.ts'
 import { rowLines } from '../../format/json/row-lines.ts'
+import { scanChanges } from '../../lake/read/cdc.ts'
+import type { CommitRange } from '../../lake/read/incremental.ts'
 import { type ScanRequest, scanTable } from '../../lake/read/table-scan.ts'
 import type { S3FlagValues } from '../s3-flags.ts'
 import type { ContextWith, Outcome } from '../verb.ts'
+import { changeLines } from './change-lines.ts'
 import { instantFlag } from './instant-flag.ts'
-import { openLake } from './open-lake.ts'
+import { type OpenLake, openLake } from './open-lake.ts'
 
 export type ReadFlags = {
-  readonly type: 'snapshot' | 'read-optimized' | 'incremental'
+  readonly type: 'snapshot' | 'read-optimized' | 'incremental' | 'cdc'
   readonly 'as-of': string | null
   readonly from: string | null
   readonly to: string | null
@@ -19,8 +22,9 @@ type ReadContext = ContextWith<ReadFlags>
 /** `lake read`. */
 export async function runRead(context: ReadContext): Promise<Outcome> {
   const { clock } = context
-  const request = requestOf(context)
   const lake = openLake(context.args[0]!, context)
+  if (context.flags.type === 'cdc') return await readChanges(context, lake)
+  const request = requestOf(context, context.flags.type)
   const scan = await scanTable(lake.store, '', clock, request)
   const toText = rowLines(scan.columns)
   const kept: unknown[] = []
@@ -37,6 +41,37 @@ export async function runRead(context: ReadContext): Promise<Outcome> {
   return { summary, result: { instant: scan.instant, rowCount: rows, rows: kept } }
 }
 
+/** `--type cdc`. */
+async function readChanges(context: ReadContext, lake: OpenLake): Promise<Outcome> {
+  const scan = await scanChanges(lake.store, '', context.clock, rangeOf(context))
+  const toText = changeLines(scan.columns)
+  const kept: unknown[] = []
+  let rows = 0
+  for await (const batch of scan.batches()) {
+    context.signal.throwIfAborted()
+    const lines = toText(batch)
+    if (context.json) kept.push(...parseLines(lines))
+    else await context.stdout.write(lines)
+    rows += batch.count
+  }
+  const summary = `${rows} change${rows === 1 ? '' : 's'} of ${lake.store.root}`
+  if (!context.json) await context.stderr.write(`${summary}\n`)
+  return { summary, result: { rowCount: rows, rows: kept } }
+}
+
+/** The range of --type incremental and cdc. */
+function rangeOf(context: ReadContext): CommitRange {
+  const { type, from, to, 'as-of': asOf } = context.flags
+  const { command, clock } = context
+  if (asOf !== null) {
+    const expected = `no such flag with --type ${type}: --to ends the range`
+    throw new Failure('TRB-CLI-004', { command, where: '--as-of', value: JSON.stringify(asOf), expected })
+  }
+  if (from === null) throw new Failure('TRB-CLI-005', { command, what: '--from', env: 'TRIBUTARY_FROM' })
+  const at = (flag: string, text: string): string => instantFlag(command, flag, text, clock.now())
+  return { from: at('from', from), to: to === null ? null : at('to', to) }
+}
+
 function parseLines(text: string): unknown[] {
   return text
     .split('\n')
@@ -45,18 +80,14 @@ function parseLines(text: string): unknown[] {
 }
 
 /** The flags as one request; one that means nothing for the type is refused (TRB-CLI-004), as it would be ignored. */
-function requestOf(context: ReadContext): ScanRequest {
-  const { type, from, to, 'as-of': asOf } = context.flags
+function requestOf(context: ReadContext, type: ScanRequest['kind']): ScanRequest {
+  const { from, to, 'as-of': asOf } = context.flags
   const refuse = (flag: string, value: string, expected: string): never => {
     throw new Failure('TRB-CLI-004', { command: context.command, where: `--${flag}`, value: JSON.stringify(value), expected })
   }
   const at = (flag: string, text: string): string => instantFlag(context.command, flag, text, context.clock.now())
-  if (type === 'incremental') {
-    if (asOf !== null) refuse('as-of', asOf, 'no such flag with --type incremental: --to ends the range')
-    if (from === null) throw new Failure('TRB-CLI-005', { command: context.command, what: '--from', env: 'TRIBUTARY_FROM' })
-    return { kind: type, from: at('from', from), to: to === null ? null : at('to', to) }
-  }
-  if (from !== null) refuse('from', from, `no such flag with --type ${type}: it begins a range of --type incremental`)
+  if (type === 'incremental') return { kind: type, ...rangeOf(context) }
+  if (from !== null) refuse('from', from, `no such flag with --type ${type}: it begins a range of --type incremental or cdc`)
   if (to !== null) refuse('to', to, `no such flag with --type ${type}: --as-of names one state`)
   return { kind: type, asOf: asOf === null ? null : at('as-of', asOf) }
 }

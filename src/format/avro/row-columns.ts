@@ -197,8 +197,8 @@ function text(shape: WriterShape, b: ColumnBuilder): Step | null {
   }
 }
 
-/** Moves over one value. */
-function skip(shape: WriterShape): Step {
+/** A function that moves a cursor over one value of this shape. */
+export function skip(shape: WriterShape): Step {
   switch (shape.kind) {
     case 'null':
       return () => undefined

@@ -10,15 +10,23 @@ export type CellWriter = (v: Vector, i: number) => string
  * 2^53 and decimals as strings, points in time ISO with six digits and Z, bytes base64, maps as objects, null for null.
  */
 export function rowLines(columns: readonly LakeColumn[]): (vectors: readonly Vector[], count: number) => string {
-  const names = columns.map((c, i) => `${i === 0 ? '{' : ','}${JSON.stringify(c.name)}:`)
-  const writers = columns.map((c) => cellWriter(c.type))
+  const object = rowObject(columns)
   return (vectors, count) => {
     let out = ''
-    for (let r = 0; r < count; r++) {
-      for (let c = 0; c < writers.length; c++) out += names[c] + writers[c](vectors[c], r)
-      out += writers.length === 0 ? '{}\n' : '}\n'
-    }
+    for (let r = 0; r < count; r++) out += `${object(vectors, r)}\n`
     return out
+  }
+}
+
+/** The same of one row, without a line feed. */
+export function rowObject(columns: readonly LakeColumn[]): (vectors: readonly Vector[], row: number) => string {
+  if (columns.length === 0) return () => '{}'
+  const names = columns.map((c, i) => `${i === 0 ? '{' : ','}${JSON.stringify(c.name)}:`)
+  const writers = columns.map((c) => cellWriter(c.type))
+  return (vectors, row) => {
+    let out = ''
+    for (let c = 0; c < writers.length; c++) out += names[c] + writers[c](vectors[c], row)
+    return `${out}}`
   }
 }
 

@@ -1,0 +1,161 @@
+import { effectiveTime, type Instant } from '../../../timeline/timeline.ts'
+import { completedWrites } from '../../../timeline/view.ts'
+import type { Clock } from '../../contract/clock.ts'
+import type { LakeColumn } from '../../contract/columns.ts'
+import type { ObjectStore } from '../../contract/object-store.ts'
+import type { FileSlice, MergeRules, RowChunk } from '../../contract/slice.ts'
+import { Failure } from '../../failure/failure.ts'
+import { archivedInstants } from '../archived-timeline.ts'
+import { checkReadable, specOf, storedColumns } from '../layout/table-properties.ts'
+import type { WriteStat } from '../metadata/commit-metadata.ts'
+import { columnsAt } from '../open-table.ts'
+import { TimelineStore } from '../timeline-store.ts'
+import { type ChangeChunk, diffSlices } from './cdc-diff.ts'
+import { loggedChanges } from './cdc-log.ts'
+import { mergedRows } from './delta.ts'
+import type { CommitRange } from './incremental.ts'
+import { mergeRulesOf } from './merge-rules.ts'
+import { blockVisibility, type DataFiles, listDataFiles, slicesOf } from './slices.ts'
+
+/** Changes of rows, one kind of change and one commit per batch. */
+export interface ChangeBatch extends ChangeChunk {
+  /** The commit that made them. */
+  readonly commit: string
+}
+
+export interface ChangeScan {
+  /** Columns of the images of rows, without meta columns. */
+  readonly columns: readonly LakeColumn[]
+  /** In the order in which the commits took effect; of one commit deletes before updates before inserts per file group. */
+  batches(): AsyncGenerator<ChangeBatch>
+}
+
+/** Services rewrite rows and change none. */
+const CHANGES_NOTHING: ReadonlySet<string> = new Set(['compaction', 'logcompaction', 'clustering'])
+
+/**
+ * The changes of rows that the commits of a range made: after `from`, up to and including `to`, by the time at which they took effect. Where a
+ * commit kept a log of both images of its rows (`hoodie.table.cdc.enabled`) that is read; elsewhere the slices of before and after are compared.
+ * TRB-LAKE-067 when the range reaches behind the active timeline, TRB-LAKE-068 when a state that has to be compared has been cleaned away.
+ */
+export async function scanChanges(store: ObjectStore, table: string, clock: Clock, range: CommitRange): Promise<ChangeScan> {
+  const ts = new TimelineStore(store, table, clock)
+  const properties = await ts.properties()
+  checkReadable(properties, table)
+  await ts.refresh()
+  const writes = completedWrites(ts.timeline, null)
+  await refuseArchived(ts, range, writes)
+  const commits = writes
+    .filter((i) => effectiveTime(i) > range.from && (range.to === null || effectiveTime(i) <= range.to))
+    .sort((a, b) => (effectiveTime(a) < effectiveTime(b) ? -1 : 1))
+  const spec = specOf(properties, table, await columnsAt(ts, commits.at(-1)?.time ?? null))
+  const columns = storedColumns(spec)
+  const files = await listDataFiles(store, table)
+  const rules = files.logs.length > 0 ? mergeRulesOf(properties, table) : NO_RULES
+  const reader = new CommitChanges({ ts, files, columns, rules })
+  return {
+    columns,
+    async *batches() {
+      for (const i of commits) if (!CHANGES_NOTHING.has(i.action)) yield* reader.of(i, writes)
+    },
+  }
+}
+
+const NO_RULES: MergeRules = { mode: 'commit-time', ordering: [], deleteMarker: null, unavailable: null }
+
+async function refuseArchived(ts: TimelineStore, range: CommitRange, writes: readonly Instant[]): Promise<void> {
+  const first = writes.map(effectiveTime).reduce<string | null>((a, b) => (a === null || b < a ? b : a), null)
+  if (first !== null && range.from >= first) return
+  for await (const i of archivedInstants(ts)) {
+    if (i.metadata === null) continue
+    if ((i.completion ?? i.time) <= range.from) return
+    throw new Failure('TRB-LAKE-067', { table: ts.table || ts.store.root, from: range.from, first: i.completion ?? i.time })
+  }
+}
+
+interface ChangeSource {
+  readonly ts: TimelineStore
+  readonly files: DataFiles
+  readonly columns: readonly LakeColumn[]
+  readonly rules: MergeRules
+}
+
+/** The changes of single commits. */
+class CommitChanges {
+  readonly #source: ChangeSource
+
+  constructor(source: ChangeSource) {
+    this.#source = source
+  }
+
+  async *of(commit: Instant, writes: readonly Instant[]): AsyncGenerator<ChangeBatch> {
+    const { ts, files } = this.#source
+    const metadata = await ts.commit(commit.time, commit.action)
+    if (metadata.operation === 'CLUSTER' || metadata.operation === 'COMPACT') return
+    const earlier = writes.filter((i) => i.time < commit.time).at(-1)?.time ?? ''
+    const before = earlier === '' ? [] : await slicesOf(ts, files, earlier)
+    const after = await slicesOf(ts, files, commit.time)
+    for (const [partition, ids] of metadata.replaced ?? []) {
+      for (const fileId of ids) yield* this.#diff(commit, find(before, partition, fileId), earlier, null)
+    }
+    const groups = new Map<string, WriteStat[]>()
+    for (const [partition, stats] of metadata.stats) {
+      for (const s of stats) {
+        if (s.path === null) continue
+        const id = `${partition}/${s.fileId}`
+        groups.set(id, [...(groups.get(id) ?? []), s])
+      }
+    }
+    for (const [id, stats] of groups) {
+      const cut = id.lastIndexOf('/')
+      const [partition, fileId] = [id.slice(0, cut), id.slice(cut + 1)]
+      const logged = await this.#logged(commit, stats)
+      if (logged !== null) {
+        for (const chunk of logged) yield { ...chunk, commit: commit.time }
+        continue
+      }
+      const old = find(before, partition, fileId)
+      // A commit that found an earlier file of the group, and none is left to compare with: it has been cleaned.
+      if (old === null && stats.some((s) => s.prevCommit !== 'null' && s.prevCommit !== '' && s.prevCommit < commit.time)) {
+        throw new Failure('TRB-LAKE-068', { table: ts.table || ts.store.root, instant: commit.time })
+      }
+      yield* this.#diff(commit, old, earlier, find(after, partition, fileId))
+    }
+  }
+
+  /** What the change logs of these files hold; null: there are none, or they hold less than both images. */
+  async #logged(commit: Instant, stats: readonly WriteStat[]): Promise<readonly ChangeChunk[] | null> {
+    const { ts, files, columns } = this.#source
+    const out: ChangeChunk[] = []
+    for (const s of stats) {
+      const paths = Object.keys(s.cdcStats ?? {})
+      if (paths.length === 0) return null
+      for (const path of paths) {
+        const key = ts.table === '' ? path : `${ts.table}/${path}`
+        const log = files.cdc.find((f) => f.key === key)
+        if (log === undefined) throw new Failure('TRB-LAKE-068', { table: ts.table || ts.store.root, instant: commit.time })
+        const chunks = await loggedChanges(ts.store, log, columns)
+        if (chunks === null) return null
+        out.push(...chunks)
+      }
+    }
+    return out
+  }
+
+  async *#diff(commit: Instant, before: FileSlice | null, earlier: string, after: FileSlice | null): AsyncGenerator<ChangeBatch> {
+    const rows = (slice: FileSlice | null, asOf: string) => (): AsyncIterable<RowChunk> => this.#rows(slice, asOf)
+    for await (const chunk of diffSlices(commit.time, rows(before, earlier), rows(after, commit.time), this.#source.columns)) {
+      yield { ...chunk, commit: commit.time }
+    }
+  }
+
+  async *#rows(slice: FileSlice | null, asOf: string): AsyncGenerator<RowChunk> {
+    if (slice === null) return
+    const { ts, columns, rules } = this.#source
+    yield* mergedRows({ store: ts.store, table: ts.table, slice, schema: columns, rules, visible: blockVisibility(ts, asOf) })
+  }
+}
+
+function find(slices: readonly FileSlice[], partition: string, fileId: string): FileSlice | null {
+  return slices.find((s) => s.partition === partition && s.fileId === fileId) ?? null
+}
