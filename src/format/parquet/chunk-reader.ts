@@ -43,6 +43,7 @@ export function readChunk(bytes: Buffer, meta: ChunkMeta, leaf: LeafNode, file: 
   while (state.count < meta.values) {
     if (reader.offset >= bytes.length) throw new Failure('TRB-LAKE-401', { file, problem: `column ${leaf.path.join('.')} ends too early` })
     const header = decodePageHeader(reader)
+    checkPage(header, bytes.length - reader.offset, meta.values - state.count, leaf, file)
     const stored = bytes.subarray(reader.offset, reader.offset + header.storedSize)
     reader.offset += header.storedSize
     if (header.type === PAGE.dictionary) state.dictionary(header, decompress(meta.codec, stored, header.rawSize, file, ownMemory))
@@ -50,6 +51,15 @@ export function readChunk(bytes: Buffer, meta: ChunkMeta, leaf: LeafNode, file: 
     else if (header.type === PAGE.dataV2) state.pageV2(header, stored)
   }
   return state.finish()
+}
+
+/** A page lies in its chunk, and has no more values than the chunk has left. */
+function checkPage(header: PageHeader, room: number, left: number, leaf: LeafNode, file: string): void {
+  const { type, storedSize, rawSize, values, definitionBytes, repetitionBytes } = header
+  // damage may have made another thrift type of a number
+  const counts = [storedSize, rawSize, values, definitionBytes, repetitionBytes].every((x) => Number.isInteger(x) && x >= 0)
+  if (counts && storedSize <= room && (type === PAGE.dictionary || values <= left)) return
+  throw new Failure('TRB-LAKE-401', { file, problem: `column ${leaf.path.join('.')}: a page does not fit its chunk` })
 }
 
 /** Decoder of one chunk; pages are given in order. */
@@ -171,10 +181,12 @@ class ChunkState {
     if (this.#width === 0 && this.#plain === null) {
       this.#indexes ??= int32s(this.#allocate, this.#meta.values)
       decodeRuns(raw, at + 1, raw.length, width, n, this.#indexes, this.#dense, this.#file)
+      this.#checkIndexes(this.#indexes, this.#dense, n)
       return
     }
     const indexes = new Int32Array(n)
     decodeRuns(raw, at + 1, raw.length, width, n, indexes, 0, this.#file)
+    this.#checkIndexes(indexes, 0, n)
     if (this.#width === 0) {
       this.#appendIndexed(indexes)
       return
@@ -182,6 +194,17 @@ class ChunkState {
     const w = this.#width
     const dictionary = this.#dictionary as Buffer
     for (let i = 0, p = this.#dense * w; i < n; i++, p += w) copyBytes(dictionary, indexes[i] * w, w, this.#fixed, p)
+  }
+
+  #checkIndexes(indexes: Int32Array, from: number, n: number): void {
+    const dictionary = this.#dictionary as PlainVector | Buffer
+    const entries = 'kind' in dictionary ? dictionary.starts.length - 1 : Math.floor(dictionary.length / this.#width)
+    let most = 0
+    for (let i = from; i < from + n; i++) {
+      const k = indexes[i] >>> 0
+      if (k > most) most = k
+    }
+    if (most >= entries) this.#bad('a page refers to an entry that its dictionary does not have')
   }
 
   #fixedValues(encoding: number, raw: Buffer, at: number, n: number): void {

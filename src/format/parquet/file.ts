@@ -49,7 +49,12 @@ export class ParquetFile {
       length + 8 <= tail.length
         ? tail.subarray(tail.length - 8 - length, tail.length - 8)
         : await store.range(key, size - 8 - length, length)
-    return new ParquetFile(store, key, size, decodeFooter(thrift, key))
+    try {
+      return new ParquetFile(store, key, size, decodeFooter(thrift, key))
+    } catch (e) {
+      if (isFailure(e)) throw e
+      throw new Failure('TRB-LAKE-401', { file: key, problem: 'its schema cannot be read' }, e)
+    }
   }
 
   column(name: string): FileColumn | null {
@@ -61,6 +66,9 @@ export class ParquetFile {
     const metas = this.meta.rowGroups[rowGroup].columns.slice(column.firstLeaf, column.endLeaf)
     const start = Math.min(...metas.map(chunkStart))
     const end = Math.max(...metas.map((m) => chunkStart(m) + m.storedBytes))
+    const inside =
+      metas.length === column.endLeaf - column.firstLeaf && start >= 0 && end <= this.size && metas.every((m) => m.storedBytes >= 0)
+    if (!inside) throw new Failure('TRB-LAKE-401', { file: this.key, problem: `column ${column.name} lies outside of it` })
     const bytes = await this.store.range(this.key, start, end - start)
     return metas.map((meta) => ({ meta, bytes: bytes.subarray(chunkStart(meta) - start, chunkStart(meta) - start + meta.storedBytes) }))
   }

@@ -1,7 +1,7 @@
 import { deserializeTCompactProtocol } from 'hyparquet/src/thrift.js'
 import { ByteWriter } from 'hyparquet-writer/src/bytewriter.js'
 import { serializeTCompactProtocol } from 'hyparquet-writer/src/thrift.js'
-import { Failure } from '../../failure/failure.ts'
+import { Failure, isFailure } from '../../failure/failure.ts'
 
 /**
  * Parquet's file metadata and page headers, with the numbers of parquet.thrift. Statistics stay bytes: a row group
@@ -131,12 +131,15 @@ export function encodeFooter(meta: FileMeta): Buffer {
 
 /** Parses the thrift of a footer (without length and magic). Throws TRB-LAKE-401 when it is not one. */
 export function decodeFooter(thrift: Buffer, file: string): FileMeta {
-  let s: Struct
   try {
-    s = deserializeTCompactProtocol({ view: new DataView(thrift.buffer, thrift.byteOffset, thrift.length), offset: 0 })
+    return fileMeta(deserializeTCompactProtocol({ view: new DataView(thrift.buffer, thrift.byteOffset, thrift.length), offset: 0 }), file)
   } catch (e) {
+    if (isFailure(e)) throw e
     throw new Failure('TRB-LAKE-401', { file, problem: 'its footer cannot be parsed' }, e)
   }
+}
+
+function fileMeta(s: Struct, file: string): FileMeta {
   const keyValues = new Map<string, string>()
   for (const kv of (s.field_5 ?? []) as Struct[]) keyValues.set(text(kv.field_1), text(kv.field_2))
   return {

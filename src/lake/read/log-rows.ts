@@ -1,10 +1,11 @@
+import type { LakeColumn } from '../../contract/columns.ts'
 import { Failure, isFailure } from '../../failure/failure.ts'
 import { RowColumns, Unreadable } from '../../format/avro/row-columns.ts'
 import type { LogBlock } from '../../format/hudi-log/block.ts'
 import { readDeleteContent } from '../../format/hudi-log/delete-content.ts'
 import type { LogReader } from '../../format/hudi-log/reader.ts'
 import { CONTENT_VERSION } from '../../format/hudi-log/writer.ts'
-import type { Column } from '../../format/parquet/column.ts'
+import { type Column, columnLength } from '../../format/parquet/column.ts'
 import { ParquetFile, type RangedReads } from '../../format/parquet/file.ts'
 import { deletesChunk, type LogChunk, rowsChunk } from './log-chunk.ts'
 import type { LogColumns } from './log-columns.ts'
@@ -43,9 +44,17 @@ async function* parquetRows(reader: LogReader, block: LogBlock, of: LogColumns):
   for (const [g, group] of file.meta.rowGroups.entries()) {
     if (group.rows === 0) continue
     const all: (Column | null)[] = []
-    for (const c of of.all) all.push(await file.read(g, c.name, c.type))
+    for (const c of of.all) all.push(await readColumn(file, g, c, group.rows))
     yield rowsChunk(of, all, group.rows, isPartial(block), reader.key)
   }
+}
+
+async function readColumn(file: ParquetFile, group: number, column: LakeColumn, rows: number): Promise<Column | null> {
+  const values = await file.read(group, column.name, column.type)
+  if (values !== null && columnLength(values) !== rows) {
+    throw new Failure('TRB-LAKE-401', { file: file.key, problem: `column ${column.name} has not as many values as its row group has rows` })
+  }
+  return values
 }
 
 /** A file inside a log file. */

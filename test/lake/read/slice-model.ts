@@ -43,7 +43,7 @@ const NEVER = Date.UTC(2026, 0, 1)
 
 /** Instant of the n-th block. */
 export function instantOf(n: number): string {
-  return String(20260101000000000 + n)
+  return String(20260101000000000n + BigInt(n))
 }
 
 export function newStore(): MemoryStore {
