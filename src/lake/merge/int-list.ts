@@ -9,7 +9,7 @@ export class IntList {
 
   push(x: number): void {
     if (this.length === this.#items.length) {
-      const bigger = new Int32Array(this.length * 2)
+      const bigger = new Int32Array(Math.max(16, this.length * 2))
       bigger.set(this.#items)
       this.#items = bigger
     }

@@ -7,6 +7,7 @@ import { ParquetFile } from '../../format/parquet/file.ts'
 import { parseBaseFileName } from '../layout/file-name.ts'
 import { join } from '../layout/paths.ts'
 import { specOf, storedColumns } from '../layout/table-properties.ts'
+import type { TableConcurrency } from '../lock/table-concurrency.ts'
 import type { BaseGroup } from '../merge/join.ts'
 import { SOURCE_KEY } from '../metadata/checkpoint.ts'
 import { commitMetadata, type WriteStat } from '../metadata/commit-metadata.ts'
@@ -16,6 +17,7 @@ import { completeAction, pendingActions, requestAction, startAction } from '../p
 import { readDelta } from '../read/delta.ts'
 import { mergeRulesOf } from '../read/merge-rules.ts'
 import { blockVisibility, fileSlices, listDataFiles, slicesOf } from '../read/slices.ts'
+import { refuseLiveWriter } from '../rollback.ts'
 import type { TimelineStore } from '../timeline-store.ts'
 import { GroupFiles, type WriteContext } from '../write/group-files.ts'
 import { writeSlice } from './compact-slice.ts'
@@ -28,6 +30,10 @@ export interface CompactionDeps {
   readonly memoryBudget: number
   /** Row groups are cut at about this many bytes, uncompressed. */
   readonly rowGroupBytes: number
+  /** This process alone writes to the table: whatever is pending is a dead one's. Else a plan that somebody is at work on is left alone. */
+  readonly sole?: boolean
+  /** How the table is shared with other writers; null or absent: it is not. */
+  readonly sharing?: TableConcurrency | null
 }
 
 /** A compaction that has been completed. */
@@ -75,7 +81,7 @@ export async function scheduleCompaction(ts: TimelineStore, slices: readonly Fil
 }
 
 function operationOf(s: FileSlice): CompactionOperation {
-  const logBytes = s.logs.reduce((n, l) => n + l.bytes, 0)
+  const logBytes = logBytesOf(s)
   const baseBytes = s.base?.bytes ?? 0
   const read = Math.floor((baseBytes + logBytes) / MB)
   const write = s.base === null ? NEW_FILE_MB : Math.floor(baseBytes / MB)
@@ -98,14 +104,39 @@ export async function compactSlices(ts: TimelineStore, slices: readonly FileSlic
   let bytes = 0
   for (const [i, s] of slices.entries()) {
     part.push(s)
-    bytes += (s.base?.bytes ?? 0) + s.logs.reduce((n, l) => n + l.bytes, 0)
+    bytes += bytesOf(s)
     if (bytes < PLAN_BYTES && i + 1 < slices.length) continue
-    const time = await scheduleCompaction(ts, part)
-    out.push(await execute(ts, time, part, deps, false))
+    const planned = await planTogether(ts, part, deps.sharing ?? null)
+    if (planned !== null) out.push(await execute(ts, planned.time, planned.slices, deps, false))
     part = []
     bytes = 0
   }
   return out
+}
+
+/** Among several writers the slices are looked at again under their lock. Null: none of them is free any more. */
+async function planTogether(
+  ts: TimelineStore,
+  slices: readonly FileSlice[],
+  sharing: TableConcurrency | null,
+): Promise<{ readonly time: string; readonly slices: readonly FileSlice[] } | null> {
+  if (sharing === null) return { time: await scheduleCompaction(ts, slices), slices }
+  return sharing.exclusively(async (held) => {
+    await ts.refresh()
+    const wanted = new Set(slices.map((s) => `${s.partition}/${s.fileId}`))
+    const now = (await compactable(ts)).filter((s) => wanted.has(`${s.partition}/${s.fileId}`))
+    await held.check()
+    return now.length === 0 ? null : { time: await scheduleCompaction(ts, now), slices: now }
+  })
+}
+
+/** Bytes that a compaction of the slice reads. */
+export function bytesOf(s: FileSlice): number {
+  return (s.base?.bytes ?? 0) + logBytesOf(s)
+}
+
+export function logBytesOf(s: FileSlice): number {
+  return s.logs.reduce((n, l) => n + l.bytes, 0)
 }
 
 /** Every slice that has logs, after what is pending has been carried out. Reads the timeline anew. */
@@ -117,11 +148,12 @@ export async function compactAll(ts: TimelineStore, deps: CompactionDeps): Promi
 
 /**
  * Carries out compactions that are planned, or were begun by somebody who died: of this or another engine, oldest first. What an earlier try left
- * is deleted first. The timeline must be fresh. TRB-LAKE-090 when a file of the plan is gone.
+ * is deleted first. The timeline must be fresh. TRB-LAKE-090 when a file of the plan is gone, TRB-LAKE-012 when somebody is at work on it.
  */
 export async function resumeCompactions(ts: TimelineStore, deps: CompactionDeps): Promise<readonly Compacted[]> {
   const out: Compacted[] = []
   for (const { time } of pendingActions(ts, 'compaction')) {
+    if (deps.sole !== true) await refuseLiveWriter(ts, time)
     const plan = await ts.compactionPlan(time, 'compaction')
     const slices = await plannedSlices(ts, plan, time)
     await deleteLeftovers(ts, plan, time)
@@ -167,14 +199,31 @@ async function execute(
   deps: CompactionDeps,
   resumed: boolean,
 ): Promise<Compacted> {
-  await startAction(ts, 'compaction', time)
-  const columns = await columnsAt(ts, null)
-  const spec = specOf(await ts.properties(), ts.table, columns)
-  const work = new Work(ts, time, spec, columns ?? [], slices, deps)
-  const stats = await work.run()
-  const metadata = commitMetadata({ operation: 'COMPACT', stats, schema: tableSchemaText(spec), extra: [[SOURCE_KEY, 'compaction']] })
-  await completeAction(ts, 'compaction', time, ts.printCommit({ ...metadata, compacted: true }))
+  await ts.beat(time)
+  try {
+    await startAction(ts, 'compaction', time)
+    const columns = await columnsAt(ts, null)
+    const spec = specOf(await ts.properties(), ts.table, columns)
+    const stats = await new Work(ts, time, spec, columns ?? [], slices, deps).run()
+    const metadata = commitMetadata({ operation: 'COMPACT', stats, schema: tableSchemaText(spec), extra: [[SOURCE_KEY, 'compaction']] })
+    await complete(ts, time, ts.printCommit({ ...metadata, compacted: true }), deps.sharing ?? null)
+    return summaryOf(time, stats, resumed)
+  } finally {
+    await ts.endBeat(time)
+  }
+}
+
+async function complete(ts: TimelineStore, time: string, body: Buffer, sharing: TableConcurrency | null): Promise<void> {
+  const work = async (): Promise<void> => {
+    await ts.refresh()
+    await completeAction(ts, 'compaction', time, body)
+  }
+  if (sharing === null) await work()
+  else await sharing.exclusively(work)
   await ts.clearMarkers(time)
+}
+
+function summaryOf(time: string, stats: readonly WriteStat[], resumed: boolean): Compacted {
   const total = (of: (s: WriteStat) => number): number => stats.reduce((n, s) => n + of(s), 0)
   return { instant: time, fileGroups: stats.length, rows: total((s) => s.numWrites), bytes: total((s) => s.fileSizeInBytes), resumed }
 }
@@ -223,6 +272,7 @@ class Work {
         const delta = await readDelta({ store, table, slice, schema: this.#schema, rules, visible, limit })
         try {
           out.push(await this.#write(slice, delta))
+          await this.#ts.beat(this.#time)
         } finally {
           await delta.close()
         }
@@ -251,7 +301,7 @@ class Work {
       prevCommit: slice.baseInstant,
       totalLogRecords: stat.numUpdateWrites + stat.numInserts + stat.numDeletes,
       totalLogFilesCompacted: slice.logs.length,
-      totalLogSizeCompacted: slice.logs.reduce((n, l) => n + l.bytes, 0),
+      totalLogSizeCompacted: logBytesOf(slice),
       totalUpdatedRecordsCompacted: stat.numUpdateWrites + stat.numInserts + stat.numDeletes,
       totalLogBlocks: slice.logs.length,
     }

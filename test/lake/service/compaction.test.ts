@@ -2,36 +2,22 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { rowLines } from '../../../src/format/json/row-lines.ts'
 import { fileSlices } from '../../../src/lake/read/slices.ts'
-import { scanTable } from '../../../src/lake/read/table-scan.ts'
 import { compactAll, resumeCompactions } from '../../../src/lake/service/compaction.ts'
 import { TimelineStore } from '../../../src/lake/timeline-store.ts'
 import type { MemoryStore } from '../../../src/storage/memory/memory-store.ts'
 import { completedWrites } from '../../../timeline/view.ts'
 import { fixedClock } from '../../support/fixed-clock.ts'
 import { goldenAnswers, goldenFiles, goldenStore, MOR_TABLES } from '../../support/golden-table.ts'
+import { tableRows } from '../table-rows.ts'
 
 const scratchDir = mkdtempSync(join(tmpdir(), 'compaction-'))
 afterAll(() => rmSync(scratchDir, { recursive: true }))
 const deps = { scratchDir, memoryBudget: 1 << 20, rowGroupBytes: 1 << 20 }
 const clock = fixedClock(Date.UTC(2026, 10, 22))
 
-/** Sorted rows with all meta columns but the name of the file. */
-async function rows(store: MemoryStore, kind: 'snapshot' | 'read-optimized', asOf: string | null): Promise<string[]> {
-  const scan = await scanTable(store, 't', clock, { kind, asOf })
-  const keep = scan.columns.flatMap((c, i) => (c.name === '_hoodie_file_name' ? [] : [i]))
-  const text = rowLines(keep.map((i) => scan.columns[i]))
-  const out: string[] = []
-  for await (const { vectors, count } of scan.rows()) {
-    const lines = text(
-      keep.map((i) => vectors[i]),
-      count,
-    )
-    out.push(...lines.split('\n').filter((l) => l !== ''))
-  }
-  return out.sort()
-}
+const rows = (store: MemoryStore, kind: 'snapshot' | 'read-optimized', asOf: string | null): Promise<string[]> =>
+  tableRows(store, 't', clock, kind, asOf)
 
 async function opened(store: MemoryStore): Promise<TimelineStore> {
   const ts = new TimelineStore(store, 't', clock)
