@@ -72,10 +72,8 @@ async function* logBatches(ts: TimelineStore, folder: string): AsyncGenerator<Ar
 /** Layout 2: Parquet files that the newest manifest names, each with the range of times in its name. */
 async function* historyBatches(ts: TimelineStore, dir: string, upTo: string | null): AsyncGenerator<ArchivedInstant[]> {
   const at = hoodieKey(ts.table, `${dir}/`)
-  const version = await getOrNull(ts, `${at}_version_`)
-  if (version === null) return
-  const n = version.toString('utf8').trim()
-  if (!/^\d+$/.test(n)) throw new Failure('TRB-LAKE-004', { file: `${at}_version_` })
+  const n = await newestManifest(ts, at)
+  if (n === null) return
   const manifest = parseManifest(await ts.store.get(`${at}manifest_${n}`), `${at}manifest_${n}`)
   const files = manifest.map(({ name }) => {
     const range = parseHistoryFileName(name)
@@ -92,6 +90,19 @@ async function* historyBatches(ts: TimelineStore, dir: string, upTo: string | nu
       metadata: WRITES.has(action) && metadata !== null && metadata.length > 0 ? parseCommit(Buffer.from(metadata), key) : null,
     }))
   }
+}
+
+/** The number of the manifest that counts; null: nothing has been archived. Engines replace `_version_` by taking it away first. */
+async function newestManifest(ts: TimelineStore, at: string): Promise<string | null> {
+  const version = await getOrNull(ts, `${at}_version_`)
+  if (version === null) {
+    let newest: number | null = null
+    for await (const o of ts.store.list(`${at}manifest_`)) newest = Math.max(newest ?? 0, Number(o.key.slice(at.length + 9)) || 0)
+    return newest === null ? null : String(newest)
+  }
+  const n = version.toString('utf8').trim()
+  if (!/^\d+$/.test(n)) throw new Failure('TRB-LAKE-004', { file: `${at}_version_` })
+  return n
 }
 
 async function getOrNull(ts: TimelineStore, key: string): Promise<Buffer | null> {

@@ -78,3 +78,18 @@ test.each(TABLES)('a state of %s that was cleaned away is refused, and the first
     if (instant >= first) expect((await reader.plan({ kind: 'asOf', instant }, 'snapshot')).instant).toBe(instant)
   if (name === 'v6_cow_clean_archive') expect(first > '20261121033648460').toBe(true)
 })
+
+test('while an engine replaces the number of the newest manifest, the newest manifest there is counts; a damaged number is an error', async () => {
+  const ts = await opened('v9_cow_clean_archive')
+  const times = async (): Promise<string[]> => {
+    const out: string[] = []
+    for await (const i of archivedInstants(ts)) out.push(i.time)
+    return out
+  }
+  const all = await times()
+  const key = 't/.hoodie/timeline/history/_version_'
+  await ts.store.delete([key])
+  expect(await times()).toEqual(all)
+  await ts.store.put(key, Buffer.from('three'))
+  await expect(times()).rejects.toMatchObject({ code: 'TRB-LAKE-004' })
+})
