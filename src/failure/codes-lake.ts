@@ -210,6 +210,14 @@ export const LAKE_CODES = {
     retry: 'never',
     exit: 1,
   },
+  'TRB-LAKE-027': {
+    what: 'The table {table} cannot be read: {detail}',
+    why: 'Its files hold rows in a way that this release does not know; reading on would show wrong rows, or none.',
+    safe: 'Nothing was read or changed.',
+    fix: 'Read it with the engine that wrote it, or let that engine copy it into a table without the setting.',
+    retry: 'never',
+    exit: 2,
+  },
   'TRB-LAKE-060': {
     what: '{input}, row {row}: {column} is {value}, which is no {type}',
     why: 'A value is stored exactly or not at all; nothing is rounded, cut or taken for something else.',
@@ -372,7 +380,7 @@ export const LAKE_CODES = {
   },
   'TRB-LAKE-401': {
     what: 'The data file {file} is damaged: {problem}',
-    why: 'A Parquet file cannot be decoded as its own metadata describes it.',
+    why: 'The file cannot be decoded as its own metadata describes it.',
     safe: 'Nothing was changed.',
     fix: 'Restore the file from a backup, or take the table back to a time before it: lake query --as-of.',
     retry: 'never',
@@ -380,7 +388,7 @@ export const LAKE_CODES = {
   },
   'TRB-LAKE-402': {
     what: 'The data file {file} uses something that is not supported: {feature}',
-    why: 'Another engine wrote the file with a Parquet feature that this reader does not know.',
+    why: 'Another engine wrote the file with a feature of its format that this reader does not know.',
     safe: 'Nothing was changed.',
     fix: 'Rewrite the table with that engine without the feature, or keep writing this table with it.',
     retry: 'never',

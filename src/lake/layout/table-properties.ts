@@ -189,6 +189,23 @@ export function layoutOf(p: ReadonlyMap<string, string>): Layout {
   return Number(p.get('hoodie.table.version') ?? '6') >= 8 ? 2 : 1
 }
 
+/** The setting by which rows, or parts of them, are not in Parquet files of the table; null: none. */
+function unreadable(p: ReadonlyMap<string, string>): string | null {
+  const is = (key: string, wrong: (value: string) => boolean): string | null => {
+    const value = p.get(key) ?? ''
+    return value !== '' && wrong(value) ? `${key} is ${value}` : null
+  }
+  const merged = p.get('hoodie.table.type') === 'MERGE_ON_READ'
+  return (
+    is('hoodie.table.base.file.format', (v) => v !== 'PARQUET') ??
+    is('hoodie.table.multiple.base.file.formats.enable', (v) => v === 'true') ??
+    is('hoodie.bootstrap.base.path', () => true) ??
+    is('hoodie.datasource.write.drop.partition.columns', (v) => v === 'true') ??
+    // Without keys in the rows a log cannot be merged.
+    is('hoodie.populate.meta.fields', (v) => merged && v === 'false')
+  )
+}
+
 /** Table versions that are read, with the layout that each must have. */
 const READABLE: ReadonlyMap<string, string> = new Map([
   ['6', '1'],
@@ -196,11 +213,13 @@ const READABLE: ReadonlyMap<string, string> = new Map([
   ['9', '2'],
 ])
 
-/** Refuses (TRB-LAKE-002) a table version that this code does not know how to read: 6, 8 and 9 are known. */
+/** Refuses a table version that this code does not know how to read (TRB-LAKE-002: 6, 8 and 9 are known), and tables whose rows are elsewhere (027). */
 export function checkReadable(p: ReadonlyMap<string, string>, table: string): void {
   const version = p.get('hoodie.table.version') ?? 'none'
   const layout = p.get('hoodie.timeline.layout.version') ?? READABLE.get(version) ?? 'none'
   if (READABLE.get(version) !== layout) throw new Failure('TRB-LAKE-002', { table, version, layout })
+  const foreign = unreadable(p)
+  if (foreign !== null) throw new Failure('TRB-LAKE-027', { table, detail: foreign })
 }
 
 /** Partitions of the metadata table; empty or absent: there is none. */
@@ -222,11 +241,7 @@ export function checkWritable(p: ReadonlyMap<string, string>, table: string): vo
   const asked = fields(p.get(METADATA_PARTITIONS)).filter((name) => !OWN_PARTITIONS.has(name))
   const indexes = [...asked, ...fields(p.get(INDEXES_IN_USE))]
   if (indexes.length > 0) throw new Failure('TRB-LAKE-009', { table, partitions: indexes.join(',') })
-  const unfit =
-    p.get('hoodie.populate.meta.fields') === 'false'
-      ? 'hoodie.populate.meta.fields is false'
-      : p.get('hoodie.datasource.write.drop.partition.columns') === 'true'
-        ? 'hoodie.datasource.write.drop.partition.columns is true'
-        : null
-  if (unfit !== null) throw new Failure('TRB-LAKE-003', { table, detail: unfit })
+  if (p.get('hoodie.populate.meta.fields') === 'false') {
+    throw new Failure('TRB-LAKE-003', { table, detail: 'hoodie.populate.meta.fields is false' })
+  }
 }

@@ -104,10 +104,21 @@ test.each([
   [{ 'hoodie.table.version': '8', 'hoodie.timeline.layout.version': '2' }, 'TRB-LAKE-002'],
   [{ 'hoodie.table.version': '7' }, 'TRB-LAKE-002'],
   [{ 'hoodie.populate.meta.fields': 'false' }, 'TRB-LAKE-003'],
-  [{ 'hoodie.datasource.write.drop.partition.columns': 'true' }, 'TRB-LAKE-003'],
+  [{ 'hoodie.datasource.write.drop.partition.columns': 'true' }, 'TRB-LAKE-027'],
 ])('%j is refused for writing with %s', (change, code) => {
   const p = new Map([...reread(SPEC), ...Object.entries(change)])
   expect(() => checkWritable(p, 't')).toThrow(expect.objectContaining({ code }))
+})
+
+test.each([
+  { 'hoodie.table.base.file.format': 'ORC' },
+  { 'hoodie.table.multiple.base.file.formats.enable': 'true' },
+  { 'hoodie.bootstrap.base.path': '/elsewhere' },
+  { 'hoodie.datasource.write.drop.partition.columns': 'true' },
+  { 'hoodie.table.type': 'MERGE_ON_READ', 'hoodie.populate.meta.fields': 'false' },
+])('rows that are not in the Parquet files of the table are not read: %j', (change) => {
+  const p = new Map([...reread(SPEC), ...Object.entries(change)])
+  expect(() => checkReadable(p, 't')).toThrow(expect.objectContaining({ code: 'TRB-LAKE-027' }))
 })
 
 test('tables of this and of other writers are read while their version is known', () => {
