@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { recoveryPlan } from '../../timeline/rollback-plan.ts'
 import { type Facts, foldTimeline, step, type Timeline } from '../../timeline/timeline.ts'
-import { latestFiles, newestWrite, visibility } from '../../timeline/view.ts'
+import { historyStart, latestFiles, newestWrite, visibility } from '../../timeline/view.ts'
 
 const T = (n: number): string => `20261121000000${String(n).padStart(3, '0')}`
 
@@ -26,6 +26,15 @@ test('I4: files of pending instants and of instants that nobody knows are not se
 test('an instant older than the first completed one has been archived, so its files are seen', () => {
   const t = timeline([5, 'commit'], [3, 'commit', 'inflight'])
   expect([1, 3, 4, 5].map((n) => visibility(t, null)(T(n)))).toEqual([true, false, true, true])
+})
+
+test('a savepointed write that stayed behind when its neighbours were archived is no beginning of the history', () => {
+  const t = timeline([2, 'commit'], [2, 'savepoint'], [5, 'commit'], [6, 'commit'])
+  expect(historyStart(t)).toBe(T(5))
+  expect([1, 2, 3, 4, 5, 6, 7].map((n) => visibility(t, null)(T(n)))).toEqual([true, true, true, true, true, true, false])
+  // Nothing but savepointed writes: the first of them is all that is known.
+  expect(historyStart(timeline([2, 'commit'], [2, 'savepoint']))).toBe(T(2))
+  expect(historyStart(timeline([2, 'clean']))).toBeNull()
 })
 
 test('without a completed write nothing is seen', () => {
