@@ -93,3 +93,20 @@ test('while an engine replaces the number of the newest manifest, the newest man
   await ts.store.put(key, Buffer.from('three'))
   await expect(times()).rejects.toMatchObject({ code: 'TRB-LAKE-004' })
 })
+
+test('a reader whose instant is archived between listing and reading looks again', async () => {
+  const store = await goldenStore('v6_cow_part', 't')
+  const reader = new LakeTableReader(store, 't', clock)
+  const before = await reader.plan({ kind: 'latest' })
+  const newest = `t/.hoodie/${before.instant}.commit`
+  const saved = await store.get(newest)
+  let gone = 0
+  store.faults = (_n, call, key) => {
+    // The commit goes as it is first read, and is back (as its content would be, elsewhere) for the second look.
+    if (call === 'get' && key === newest && gone++ === 0) void store.reopen().delete([newest])
+    if (call === 'list' && gone === 1) void store.reopen().putIfAbsent(newest, saved)
+    return null
+  }
+  expect((await reader.plan({ kind: 'latest' })).files).toEqual(before.files)
+  expect(gone).toBeGreaterThan(1)
+})

@@ -4,7 +4,7 @@ import type { ObjectStore } from '../../contract/object-store.ts'
 import type { FileSlice, SliceFile } from '../../contract/slice.ts'
 import type { Checkpoint } from '../../contract/table.ts'
 import type { QueryKind, ScanPlan, TableReader, View } from '../../contract/table-reader.ts'
-import { Failure } from '../../failure/failure.ts'
+import { Failure, isFailure } from '../../failure/failure.ts'
 import { checkpointAt } from '../commit-protocol.ts'
 import { checkReadable, specOf } from '../layout/table-properties.ts'
 import { columnsAt } from '../open-table.ts'
@@ -26,6 +26,16 @@ export class LakeTableReader implements TableReader {
   }
 
   async plan(view: View, kind: QueryKind = 'snapshot'): Promise<ScanPlan> {
+    try {
+      return await this.#plan(view, kind)
+    } catch (e) {
+      // A writer archived or rolled back an instant between our listing and our reading of it: the next listing tells.
+      if (!isFailure(e, 'TRB-STORE-001')) throw e
+      return await this.#plan(view, kind)
+    }
+  }
+
+  async #plan(view: View, kind: QueryKind): Promise<ScanPlan> {
     const ts = this.#ts
     const properties = await ts.properties()
     checkReadable(properties, ts.table)
