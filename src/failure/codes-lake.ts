@@ -378,6 +378,14 @@ export const LAKE_CODES = {
     retry: 'never',
     exit: 1,
   },
+  'TRB-LAKE-069': {
+    what: '{count} rows of {table} differ between {from} and {to}',
+    why: '{inserted} are only in the later state, {deleted} only in the earlier one, {updated} have other values.',
+    safe: 'Both states were only read.',
+    fix: 'lake diff prints each difference as a line of JSON; lake history --key shows how a row came to be what it is.',
+    retry: 'never',
+    exit: 4,
+  },
   'TRB-LAKE-401': {
     what: 'The data file {file} is damaged: {problem}',
     why: 'The file cannot be decoded as its own metadata describes it.',

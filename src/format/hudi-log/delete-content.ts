@@ -32,7 +32,8 @@ export const UNCONDITIONAL: OrderingValue = null
 
 /**
  * Reads the content of a delete block, version 3 (grammar: writer.ts). Branches of the ordering union: 0 null, 1 boolean, 2 int, 3 long, 4 float,
- * 5 double, 6 bytes, 7 string, 8 date, 9 decimal(30,15), 10 time-micros, 11 timestamp-micros, 12 array of these.
+ * 5 double, 6 bytes, 7 string, 8 date, 9 decimal(30,15), 10 time-micros, 11 timestamp-micros, 12 a record with an optional array of these (in it,
+ * 12 is another date).
  * Versions 1 and 2 hold Java objects (Kryo) and fail with TRB-LAKE-021, damage with TRB-LAKE-020.
  */
 export function readDeleteContent(content: Buffer, file: string, at: number): DeleteKeys {
@@ -114,7 +115,7 @@ function readOrdering(c: ByteCursor, branch: number): OrderingValue {
     case 9:
       return { decimal: bytes(c) }
     case 12:
-      return readArray(c)
+      return c.zigzag32() === 1 ? readArray(c) : UNCONDITIONAL
     default:
       throw new Error(`ordering branch ${branch}`)
   }
@@ -127,7 +128,10 @@ function readArray(c: ByteCursor): OrderingValue {
       n = -n
       c.zigzag64()
     }
-    for (let i = 0; i < n; i++) out.push(readOrdering(c, c.zigzag32()))
+    for (let i = 0; i < n; i++) {
+      const branch = c.zigzag32()
+      out.push(branch === 12 ? c.zigzag32() : readOrdering(c, branch))
+    }
   }
   return out
 }

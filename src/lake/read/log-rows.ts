@@ -1,6 +1,8 @@
 import type { LakeColumn } from '../../contract/columns.ts'
 import { Failure, isFailure } from '../../failure/failure.ts'
 import { RowColumns, Unreadable } from '../../format/avro/row-columns.ts'
+import { BytesBuilder } from '../../format/columns/builders.ts'
+import { readHFile } from '../../format/hfile/reader.ts'
 import type { LogBlock } from '../../format/hudi-log/block.ts'
 import { readDeleteContent } from '../../format/hudi-log/delete-content.ts'
 import type { LogReader } from '../../format/hudi-log/reader.ts'
@@ -24,6 +26,9 @@ export async function* blockRows({ reader, block }: CountingBlock, of: LogColumn
       return
     case 'avro':
       yield* avroRows(reader, block, of)
+      return
+    case 'hfile':
+      yield* hfileRows(reader, block, of)
       return
     case 'delete':
       yield deletesChunk(of, readDeleteContent(await reader.content(block), reader.key, block.at))
@@ -93,6 +98,24 @@ async function* avroRows(reader: LogReader, block: LogBlock, of: LogColumns): As
   if (read !== total) throw bad(`an Avro block says that it has ${total} records and has ${read}`)
 }
 
+/** Rows of an HFile block are Avro datums by their keys; a datum has no key of its own then. */
+async function* hfileRows(reader: LogReader, block: LogBlock, of: LogColumns): AsyncGenerator<LogChunk> {
+  const rows = rowColumns(reader, block, of)
+  const bad = (problem: string, cause?: unknown): Failure => new Failure('TRB-LAKE-020', { file: reader.key, at: block.at, problem }, cause)
+  const section = await sectionOf(reader, block)
+  for await (const cells of readHFile(section, reader.key, block.contentLength)) {
+    const keys = new BytesBuilder()
+    for (let i = 0; i < cells.count; i++) {
+      addDatum(rows, cells.data, cells.valueFrom[i], cells.valueTo[i], bad)
+      keys.append(cells.data, cells.keyFrom[i], cells.keyTo[i] - cells.keyFrom[i])
+    }
+    const { count } = rows
+    const all: (Column | null)[] = rows.take()
+    all[of.key] = keys.take()
+    if (count > 0) yield rowsChunk(of, all, count, isPartial(block), reader.key)
+  }
+}
+
 /** Adds the whole datums at the beginning of `piece`; returns their bytes. */
 function addDatums(rows: RowColumns, piece: Buffer, bad: (problem: string, cause?: unknown) => Failure): number {
   let p = 0
@@ -100,15 +123,19 @@ function addDatums(rows: RowColumns, piece: Buffer, bad: (problem: string, cause
     const length = piece.readInt32BE(p)
     if (length < 0) throw bad('an Avro record has a negative length')
     if (p + 4 + length > piece.length) break
-    try {
-      rows.add(piece, p + 4, p + 4 + length)
-    } catch (e) {
-      if (isFailure(e) && e.code !== 'TRB-INT-001') throw e
-      throw bad('an Avro record cannot be decoded with the schema of its block', e)
-    }
+    addDatum(rows, piece, p + 4, p + 4 + length, bad)
     p += 4 + length
   }
   return p
+}
+
+function addDatum(rows: RowColumns, data: Buffer, from: number, to: number, bad: (problem: string, cause?: unknown) => Failure): void {
+  try {
+    rows.add(data, from, to)
+  } catch (e) {
+    if (isFailure(e) && e.code !== 'TRB-INT-001') throw e
+    throw bad('an Avro record cannot be decoded with the schema of its block', e)
+  }
 }
 
 function avroChunk(rows: RowColumns, of: LogColumns, block: LogBlock, file: string): LogChunk {
