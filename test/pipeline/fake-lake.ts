@@ -28,6 +28,8 @@ export class FakeLake implements FeedLake {
   crashIn = Number.POSITIVE_INFINITY
   /** The next commits that another writer gets in the way of. */
   conflicts = 0
+  /** Paths that got their services, with the number of commits and watermarks at that moment. */
+  readonly maintained: string[] = []
   private instants = 0
 
   readonly watermarks: WatermarkStore = {
@@ -54,6 +56,11 @@ export class FakeLake implements FeedLake {
     this.step()
     const table = this.tables.get(path)
     return table === undefined ? null : this.writer(table)
+  }
+
+  async maintain(path: string): Promise<void> {
+    this.step()
+    this.maintained.push(`${path} ${this.tables.get(path)!.commits.length} ${this.marks.length}`)
   }
 
   async create(spec: TableSpec): Promise<TableWriter> {

@@ -95,6 +95,21 @@ test('the first consistent state is committed at once, then changes wait for the
   log.close()
 })
 
+test('services of a table come right after it was opened, and behind the watermark of each flush that touched it', async () => {
+  const { log, lake, options } = setup()
+  await log.append([batch(0, 3)], makeCursor('1', { snapshotDone: ['p.s.a'] }))
+  await feed(options, drained, never)
+  expect(lake.maintained).toEqual(['db/s/a 1 1'])
+  await log.append([], makeCursor('2'))
+  await feed(options, drained, never)
+  expect(lake.marks.length).toBe(2)
+  expect(lake.maintained).toEqual(['db/s/a 1 1', 'db/s/a 1 1'])
+  await log.append([batch(3, 2)], makeCursor('3'))
+  await feed(options, drained, never)
+  expect(lake.maintained.slice(2)).toEqual(['db/s/a 1 2', 'db/s/a 2 3'])
+  log.close()
+})
+
 test('a transaction that has not ended is not flushed, however large or old, and not by a drain', async () => {
   const { log, lake, clock, options } = setup()
   await log.append([batch(0, 1)], makeCursor('1', { snapshotDone: ['p.s.a'] }))

@@ -28,6 +28,11 @@ export const RUN_FLAGS = {
     choices: ['6', '9'],
     default: '6',
   }),
+  'compact-logs': integer({
+    help: 'log files after which a file group is compacted, if they are worth it (5 % of its base file); 0: no compaction',
+    default: 10,
+  }),
+  'compact-share': integer({ help: 'size of the logs, in percent of the base file, from which few ones are enough', default: 50, min: 1 }),
   'keep-history': duration({
     help: 'how long every state of a table stays readable; what only older ones need is cleaned; 0s: for ever',
     default: 24 * 3_600_000,

@@ -17,7 +17,6 @@ import type { RunFlags } from './run-flags.ts'
 import { startLakeThread } from './run-lake-thread.ts'
 import { progressBlock, progressLine, serviceLine, tableDoneLine } from './run-progress-view.ts'
 import type { LakeWork } from './run-protocol.ts'
-import { servicePolicy } from './run-services.ts'
 import { sourceOptions } from './run-source.ts'
 
 type RunContext = Context<RunFlags>
@@ -110,7 +109,12 @@ function lakeWork(context: RunContext, state: State): LakeWork {
       tableVersion: flags['table-version'] === '9' ? 9 : 6,
       partition: null,
     },
-    services: servicePolicy(flags),
+    services: {
+      compactLogs: flags['compact-logs'],
+      compactShare: flags['compact-share'],
+      keepHistoryMs: flags['keep-history'],
+      keepCommits: flags['keep-commits'],
+    },
   }
 }
 

@@ -11,6 +11,7 @@ import { processProbe } from '../process-owner.ts'
 import { openStateForReading, scratchDirectory } from '../state.ts'
 import { feedLake } from './run-lake.ts'
 import { type FromLake, type LakeWork, sendFailure, type ToLake } from './run-protocol.ts'
+import { lakePolicy } from './run-services.ts'
 
 // Entry of the lake thread: reads the log over its own connection, writes the lake. A failure is sent, not thrown, so that its code arrives.
 
@@ -58,7 +59,7 @@ async function run(): Promise<void> {
   const state = openStateForReading(work.state)
   try {
     const { log, registry, topicTables } = state
-    const lake = feedLake(store, clock, scratchDirectory(work.state), work.services, {
+    const lake = feedLake(store, clock, scratchDirectory(work.state), lakePolicy(work.services), {
       warning: (text) => send({ kind: 'warning', text }),
       service: (path, done) => send({ kind: 'service', path, done }),
     })

@@ -3,7 +3,9 @@ import type { ObjectStore } from '../../contract/object-store.ts'
 import type { TableSpec, TableWriter } from '../../contract/table.ts'
 import { assert, isFailure } from '../../failure/failure.ts'
 import { tablePath } from '../../lake/layout/paths.ts'
+import { DEFAULT_CONCURRENCY, tableConcurrency } from '../../lake/lock/table-concurrency.ts'
 import { openTable } from '../../lake/open-table.ts'
+import { type CompactionPolicy, Compactor } from '../../lake/service/compactor.ts'
 import { type ServicePolicy, type ServicesDone, TableServices } from '../../lake/service/run-services.ts'
 import { LakeWatermarkStore } from '../../lake/watermark-store.ts'
 import { openTableWriter } from '../../lake/write/open-table.ts'
@@ -15,25 +17,40 @@ const MEMORY_BUDGET = 12 << 20
 /** Rows of a base file held in memory, uncompressed, before a row group is written. */
 const ROW_GROUP_BYTES = 12 << 20
 
+/** Which services run between the commits of a table; null: that one does not. */
+export interface LakePolicy extends ServicePolicy {
+  readonly compaction: CompactionPolicy | null
+}
+
+/** What services did in one go. */
+export interface LakeServicesDone extends ServicesDone {
+  /** File groups with a new base file. */
+  readonly compacted: number
+}
+
 /** What a table's writer and services did besides, for whoever watches. */
 export interface LakeTell {
   warning(text: string): void
-  service(path: string, done: ServicesDone): void
+  service(path: string, done: LakeServicesDone): void
 }
 
 interface OpenTable {
   readonly writer: LakeTableWriter
   readonly services: TableServices
+  readonly compactor: Compactor | null
 }
 
 /** The lake of a `cdc run`: Hudi tables in an object store, written by our own writer, with services between its commits. */
-export function feedLake(store: ObjectStore, clock: Clock, scratchDir: string, policy: ServicePolicy, tell: LakeTell): FeedLake {
+export function feedLake(store: ObjectStore, clock: Clock, scratchDir: string, policy: LakePolicy, tell: LakeTell): FeedLake {
   const deps = { clock, scratchDir, memoryBudget: MEMORY_BUDGET, rowGroupBytes: ROW_GROUP_BYTES }
   const tables = new Map<string, OpenTable>()
   const write = async (spec: TableSpec): Promise<TableWriter> => {
     const writer = await openTableWriter(store, spec, deps)
     writer.timeline.onNotice = tell.warning
-    tables.set(spec.path, { writer, services: new TableServices(policy) })
+    const merges = writer.spec.tableType === 'MERGE_ON_READ' && policy.compaction !== null
+    const sharing = merges ? await tableConcurrency(store, spec.path, clock, DEFAULT_CONCURRENCY) : null
+    const compactor = merges ? new Compactor(policy.compaction, { ...deps, sharing, sole: sharing === null }) : null
+    tables.set(spec.path, { writer, services: new TableServices(policy), compactor })
     return writer
   }
   return {
@@ -48,8 +65,11 @@ export function feedLake(store: ObjectStore, clock: Clock, scratchDir: string, p
     async maintain(path) {
       const table = tables.get(path)
       assert(table !== undefined, 'services are for tables that are open')
-      const done = await table.services.run(table.writer.timeline)
-      if (done.filesCleaned > 0 || done.instantsArchived > 0) tell.service(path, done)
+      const { timeline } = table.writer
+      let compacted = 0
+      for (const c of (await table.compactor?.run(timeline)) ?? []) compacted += c.fileGroups
+      const done = { ...(await table.services.run(timeline)), compacted }
+      if (compacted > 0 || done.filesCleaned > 0 || done.instantsArchived > 0) tell.service(path, done)
     },
   }
 }

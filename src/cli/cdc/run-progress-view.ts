@@ -1,6 +1,6 @@
-import type { ServicesDone } from '../../lake/service/run-services.ts'
 import type { RunProgress, SnapshotTable } from '../../observe/run-progress.ts'
 import { bytes, count, duration } from '../terminal/quantity.ts'
+import type { LakeServicesDone } from './run-lake.ts'
 
 const BAR = 20
 
@@ -25,8 +25,9 @@ export function tableDoneLine(t: SnapshotTable): string {
 }
 
 /** What the services of a table did. */
-export function serviceLine(path: string, done: ServicesDone): string {
+export function serviceLine(path: string, done: LakeServicesDone): string {
   const parts = [
+    done.compacted > 0 ? `${count(done.compacted)} file groups compacted` : null,
     done.filesCleaned > 0 ? `${count(done.filesCleaned)} files cleaned` : null,
     done.instantsArchived > 0 ? `${count(done.instantsArchived)} instants archived` : null,
   ]

@@ -1,11 +1,12 @@
 import type { Watermark } from '../../contract/table.ts'
 import type { FailureCode } from '../../failure/codes.ts'
 import { Failure } from '../../failure/failure.ts'
-import type { ServicePolicy, ServicesDone } from '../../lake/service/run-services.ts'
 import type { TableLayout } from '../../pipeline/feed-lake.ts'
 import type { FlushPolicy } from '../../pipeline/flush-policy.ts'
 import type { TableCommit } from '../../pipeline/table-feed.ts'
 import type { Place } from '../open-store.ts'
+import type { LakeServicesDone } from './run-lake.ts'
+import type { ServiceSettings } from './run-services.ts'
 
 /** What the lake thread is started with. */
 export interface LakeWork {
@@ -15,7 +16,7 @@ export interface LakeWork {
   readonly source: string
   readonly policy: FlushPolicy
   readonly layout: TableLayout
-  readonly services: ServicePolicy
+  readonly services: ServiceSettings
 }
 
 /** To the lake thread. */
@@ -27,7 +28,7 @@ export type FromLake =
   /** `infinite`: times that the lake shows as null. */
   | { readonly kind: 'commit'; readonly commit: TableCommit; readonly tookMs: number; readonly infinite: number }
   | { readonly kind: 'watermark'; readonly watermark: Watermark }
-  | { readonly kind: 'service'; readonly path: string; readonly done: ServicesDone }
+  | { readonly kind: 'service'; readonly path: string; readonly done: LakeServicesDone }
   | { readonly kind: 'warning'; readonly text: string }
   | { readonly kind: 'done' }
   | { readonly kind: 'failed'; readonly failure: SentFailure }
