@@ -1,4 +1,5 @@
 import { Failure } from '../../failure/failure.ts'
+import { underLock } from '../../lake/lock/table-concurrency.ts'
 import { archive, planArchive } from '../../lake/service/archive.ts'
 import { openForService } from '../../lake/service/open.ts'
 import type { S3FlagValues } from '../s3-flags.ts'
@@ -24,7 +25,7 @@ export async function runArchive(context: ContextWith<ArchiveFlags>): Promise<Ou
     const text = [...due.map((i) => `${i.time} ${i.action}`), summary].join('\n')
     return { summary, text, result: { table: ts.table, planned: true, instants, strays: [] } }
   }
-  const done = await archive(ts, { min, max })
+  const done = await underLock(ts, () => archive(ts, { min, max }))
   const strays = done.strays.length === 0 ? '' : `, ${countText(done.strays.length)} files that failed writes had left are gone`
   const summary = `${countText(done.instants.length)} instants of ${ts.table} archived${strays}`
   return { summary, text: summary, result: { table: ts.table, planned: false, ...done } }

@@ -1,5 +1,6 @@
 import type { CleanPolicy } from '../../../timeline/retention.ts'
 import { Failure } from '../../failure/failure.ts'
+import { underLock } from '../../lake/lock/table-concurrency.ts'
 import { clean, planClean } from '../../lake/service/clean.ts'
 import { openForService } from '../../lake/service/open.ts'
 import type { S3FlagValues } from '../s3-flags.ts'
@@ -28,7 +29,7 @@ export async function runClean(context: ContextWith<CleanFlags>): Promise<Outcom
     const text = [...files.map((f) => f.key), summary].join('\n')
     return { summary, text, result: { table: ts.table, planned: true, from, bytes, files: files.map((f) => f.key) } }
   }
-  const done = await clean(ts, policy)
+  const done = await underLock(ts, () => clean(ts, policy))
   const files = done.reduce((n, d) => n + d.files, 0)
   const instants = done.flatMap((d) => d.instant ?? [])
   const from = done.at(-1)?.from ?? null

@@ -1,3 +1,4 @@
+import { underLock } from '../../lake/lock/table-concurrency.ts'
 import { openForService } from '../../lake/service/open.ts'
 import { finishRestore, type RestoreReport, restorable, restore } from '../../lake/service/restore.ts'
 import type { S3FlagValues } from '../s3-flags.ts'
@@ -18,7 +19,8 @@ export async function runRestore(context: ContextWith<RestoreFlags>): Promise<Ou
     const text = [...instants.map((i) => `${i.time} ${i.action}`), summary].join('\n')
     return { summary, text, result: { table: ts.table, planned: true, savepoint: to, instants } }
   }
-  const done: RestoreReport | null = to === null ? (plan ? null : await finishRestore(ts)) : await restore(ts, to)
+  const done: RestoreReport | null =
+    to === null ? (plan ? null : await underLock(ts, () => finishRestore(ts))) : await underLock(ts, () => restore(ts, to))
   const summary =
     done === null
       ? `no restore of ${ts.table} has begun; --to names the savepoint to go back to`

@@ -1,4 +1,5 @@
 import { recoveryPlan } from '../../../timeline/rollback-plan.ts'
+import { underLock } from '../../lake/lock/table-concurrency.ts'
 import { openForService } from '../../lake/service/open.ts'
 import { rollBackFailed, rollBackInstant, rollbackTarget } from '../../lake/service/rollback.ts'
 import type { TimelineStore } from '../../lake/timeline-store.ts'
@@ -15,7 +16,7 @@ export async function runRollback(context: ContextWith<RollbackFlags>): Promise<
   const { instant, plan } = context.flags
   const ts = await openTableUri(context.args[0]!, context)
   if (plan) return planned(ts, instant)
-  const done = instant === null ? await rollBackFailed(ts) : [await rollBackInstant(ts, instant)]
+  const done = await underLock(ts, async () => (instant === null ? await rollBackFailed(ts) : [await rollBackInstant(ts, instant)]))
   const files = done.reduce((n, d) => n + d.files, 0)
   const names = done.map((d) => `${d.time} ${d.action}`).join(', ')
   const summary =

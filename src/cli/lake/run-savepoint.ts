@@ -1,5 +1,6 @@
 import { userInfo } from 'node:os'
 import { Failure } from '../../failure/failure.ts'
+import { underLock } from '../../lake/lock/table-concurrency.ts'
 import { openForService } from '../../lake/service/open.ts'
 import { createSavepoint, deleteSavepoint, type KeptState, listSavepoints, savepointable } from '../../lake/service/savepoint.ts'
 import type { TimelineStore } from '../../lake/timeline-store.ts'
@@ -30,21 +31,22 @@ async function create(ts: TimelineStore, { flags }: SavepointContext): Promise<O
     const summary = `the state of ${ts.table} at ${time} would be kept; nothing was changed`
     return { summary, text: summary, result: { table: ts.table, planned: true, at: time } }
   }
-  const kept = await createSavepoint(ts, flags.at, userInfo().username, flags.comment)
+  const kept = await underLock(ts, () => createSavepoint(ts, flags.at, userInfo().username, flags.comment))
   const summary = `the state of ${ts.table} at ${kept.time} is kept: ${countText(filesOf(kept))} files`
   return { summary, text: summary, result: { table: ts.table, planned: false, ...row(kept) } }
 }
 
 async function remove(ts: TimelineStore, { flags, command }: SavepointContext): Promise<Outcome> {
-  if (flags.at === null) throw new Failure('TRB-CLI-005', { command, what: '--at', env: 'TRIBUTARY_AT' })
-  const there = (await listSavepoints(ts)).some((s) => s.time === flags.at)
+  const { at } = flags
+  if (at === null) throw new Failure('TRB-CLI-005', { command, what: '--at', env: 'TRIBUTARY_AT' })
+  const there = (await listSavepoints(ts)).some((s) => s.time === at)
   if (flags.plan && there) {
-    const summary = `the savepoint ${flags.at} of ${ts.table} would be deleted; nothing was changed`
-    return { summary, text: summary, result: { table: ts.table, planned: true, at: flags.at } }
+    const summary = `the savepoint ${at} of ${ts.table} would be deleted; nothing was changed`
+    return { summary, text: summary, result: { table: ts.table, planned: true, at } }
   }
-  await deleteSavepoint(ts, flags.at)
-  const summary = `the savepoint ${flags.at} of ${ts.table} is deleted: cleans may take its files`
-  return { summary, text: summary, result: { table: ts.table, planned: false, at: flags.at } }
+  await underLock(ts, () => deleteSavepoint(ts, at))
+  const summary = `the savepoint ${at} of ${ts.table} is deleted: cleans may take its files`
+  return { summary, text: summary, result: { table: ts.table, planned: false, at } }
 }
 
 async function list(ts: TimelineStore): Promise<Outcome> {

@@ -11,6 +11,7 @@ import { createOrOpenTable } from '../../lake/open-table.ts'
 import { type OpenTableDeps, openWriterOf } from '../../lake/write/open-table.ts'
 import { deletePartitions, overwrite } from '../../lake/write/operations.ts'
 import { writableSpec } from '../../lake/write/writable-spec.ts'
+import { concurrencyOf } from '../concurrency-flags.ts'
 import { openStore } from '../open-store.ts'
 import { countText } from '../terminal/units.ts'
 import type { Outcome } from '../verb.ts'
@@ -38,7 +39,12 @@ export async function runWrite(context: WriteContext): Promise<Outcome> {
   checkFlags(context)
   const store = openStore(context.args[0]!, context)
   const scratch = await mkdtemp(join(tmpdir(), 'tributary-write-'))
-  const deps: OpenTableDeps = { clock: context.clock, scratchDir: scratch, memoryBudget: context.flags.memory }
+  const deps: OpenTableDeps = {
+    clock: context.clock,
+    scratchDir: scratch,
+    memoryBudget: context.flags.memory,
+    concurrency: concurrencyOf(context.flags),
+  }
   try {
     const written =
       context.flags.op === 'delete_partition' ? await dropPartitions(context, store, deps) : await writeRows(context, store, deps, scratch)

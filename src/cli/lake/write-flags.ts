@@ -1,4 +1,5 @@
 import { Failure } from '../../failure/failure.ts'
+import type { ConcurrencyFlagValues } from '../concurrency-flags.ts'
 import type { S3FlagValues } from '../s3-flags.ts'
 import type { ContextWith } from '../verb.ts'
 import type { InputFormat } from './write-input.ts'
@@ -17,7 +18,8 @@ export type WriteFlags = {
   readonly name: string | null
   readonly buckets: number
   readonly memory: number
-} & S3FlagValues
+} & S3FlagValues &
+  ConcurrencyFlagValues
 
 export type WriteContext = ContextWith<WriteFlags>
 

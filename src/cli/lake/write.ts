@@ -1,3 +1,4 @@
+import { concurrencyFlags } from '../concurrency-flags.ts'
 import { choice, integer, list, size, text } from '../flag.ts'
 import { s3Flags } from '../s3-flags.ts'
 import { defineVerb } from '../verb.ts'
@@ -33,6 +34,7 @@ export const verb = defineVerb({
     name: text({ help: 'name of a new table; default: the last part of its path', placeholder: 'NAME' }),
     buckets: integer({ help: 'file groups per partition of a new table; 0: one per 100 MB of input', default: 0, max: 99_999 }),
     memory: size({ help: 'memory for the rows; beyond it, they go to a temporary directory', default: 128 * 1024 ** 2 }),
+    ...concurrencyFlags,
     ...s3Flags,
   },
   examples: [

@@ -59,6 +59,30 @@ export class TableConcurrency {
   }
 }
 
+/** A table as a service works on it: its timeline store. */
+export interface SharedTable {
+  readonly store: ObjectStore
+  readonly table: string
+  readonly clock: Clock
+  /** Set when the table is shared: what living writers have open is left alone. */
+  optimistic: boolean
+}
+
+/**
+ * Does the work of a service (clean, archive, rollback, savepoint, restore) under the table's lock where it is shared, so that nobody begins or
+ * completes a commit meanwhile; at once where it is not. The timeline must be read inside `work`.
+ */
+export async function underLock<R>(
+  ts: SharedTable,
+  work: () => Promise<R>,
+  settings: ConcurrencySettings = DEFAULT_CONCURRENCY,
+): Promise<R> {
+  const sharing = await tableConcurrency(ts.store, ts.table, ts.clock, settings)
+  if (sharing === null) return await work()
+  ts.optimistic = true
+  return await sharing.exclusively(work)
+}
+
 /** What the settings mean for a table; null: this is the only writer, and whatever is pending is a dead one's. */
 export async function tableConcurrency(
   store: ObjectStore,
