@@ -1,9 +1,11 @@
 import { instantToMs } from '../../../timeline/instant.ts'
 import type { Instant } from '../../../timeline/timeline.ts'
-import { newestWrite } from '../../../timeline/view.ts'
 import { Failure } from '../../failure/failure.ts'
+import { archivedInstants } from '../../lake/archived-timeline.ts'
 import { hoodieKey } from '../../lake/layout/paths.ts'
 import { readCheckpoint } from '../../lake/metadata/checkpoint.ts'
+import type { CommitMetadata } from '../../lake/metadata/commit-metadata.ts'
+import { firstWholeState } from '../../lake/read/whole-state.ts'
 import { TimelineStore } from '../../lake/timeline-store.ts'
 import type { S3FlagValues } from '../s3-flags.ts'
 import { grid } from '../terminal/grid.ts'
@@ -28,7 +30,7 @@ interface TimelineRow {
   readonly note: string
 }
 
-type TimelineContext = ContextWith<{ readonly lake: string; readonly last: number } & S3FlagValues>
+type TimelineContext = ContextWith<{ readonly lake: string; readonly last: number; readonly archived: boolean } & S3FlagValues>
 
 /** `lake timeline`. */
 export async function showTimeline(context: TimelineContext): Promise<Outcome> {
@@ -49,10 +51,11 @@ export async function showTimeline(context: TimelineContext): Promise<Outcome> {
     await ts.refresh()
     const instants = [...ts.timeline.instants].reverse()
     pending += instants.filter((i) => i.state !== 'completed').length
-    const first = ts.timeline.instants.find((i) => newestWrite({ ...ts.timeline, instants: [i] }, null) !== null)
-    if (first !== undefined && (reachesBackTo === null || first.time < reachesBackTo)) reachesBackTo = first.time
+    const first = await firstWholeState(ts)
+    if (first !== null && (reachesBackTo === null || first < reachesBackTo)) reachesBackTo = first
     const shown = flags.last === 0 ? instants : instants.slice(0, flags.last)
     for (const i of shown) rows.push(await rowOf(lake, ts, t, i, clock.now()))
+    if (flags.archived) rows.push(...(await archivedRows(ts, t, flags.last === 0 ? null : flags.last - shown.length)))
   }
   if (tables.length > 1) rows.sort((a, b) => (a.instant < b.instant ? 1 : a.instant > b.instant ? -1 : 0))
   const kept = flags.last === 0 ? rows : rows.slice(0, flags.last)
@@ -65,22 +68,52 @@ async function rowOf(lake: OpenLake, ts: TimelineStore, t: StateTable, i: Instan
   const head = { table: fullName(t), instant: i.time, action: i.action, state: i.state }
   const none = { tookMs: null, inserted: null, updated: null, deleted: null, files: null, commit: null }
   if (i.state !== 'completed') return { ...head, ...none, note: `for ${durationText(nowMs - (instantToMs(i.time) ?? nowMs))}` }
-  const file = await lake.store.head(ts.keyOf(i))
-  const begun = instantToMs(i.time)
-  // A completed file from a copy of the table carries the time of the copy: then nothing is known.
-  const tookMs = file === null || begun === null || file.modifiedMs < begun ? null : file.modifiedMs - begun
+  const tookMs = await duration(lake, ts, i)
   if (i.target !== null) return { ...head, ...none, tookMs, note: `undid ${i.target}` }
-  if (!['commit', 'deltacommit', 'replacecommit', 'compaction', 'logcompaction'].includes(i.action))
+  if (!['commit', 'deltacommit', 'replacecommit', 'compaction', 'logcompaction', 'clustering'].includes(i.action))
     return { ...head, ...none, tookMs, note: '' }
-  const metadata = await ts.commit(i.time, i.action)
+  return { ...head, tookMs, ...ofWrite(await ts.commit(i.time, i.action), ts.table, i.time) }
+}
+
+/** From request to completion: by the completion time, or by that of the file; null: not known. */
+async function duration(lake: OpenLake, ts: TimelineStore, i: Instant): Promise<number | null> {
+  const begun = instantToMs(i.time)
+  if (i.completion !== null) return between(begun, instantToMs(i.completion))
+  const file = await lake.store.head(ts.keyOf(i))
+  // A completed file from a copy of the table carries the time of the copy.
+  return file === null ? null : between(begun, file.modifiedMs)
+}
+
+function between(begun: number | null, ended: number | null): number | null {
+  return begun === null || ended === null || ended < begun ? null : ended - begun
+}
+
+/** Instants that have left the active timeline, newest first; `most` null: all. */
+async function archivedRows(ts: TimelineStore, t: StateTable, most: number | null): Promise<TimelineRow[]> {
+  const rows: TimelineRow[] = []
+  if (most !== null && most <= 0) return rows
+  for await (const { time, action, completion, metadata } of archivedInstants(ts)) {
+    const head = { table: fullName(t), instant: time, action, state: 'archived' }
+    const tookMs = completion === null ? null : between(instantToMs(time), instantToMs(completion))
+    const none = { inserted: null, updated: null, deleted: null, files: null, commit: null, note: '' }
+    rows.push({ ...head, tookMs, ...(metadata === null ? none : ofWrite(metadata, ts.table, time)) })
+    if (most !== null && rows.length >= most) break
+  }
+  return rows.sort((a, b) => (a.instant < b.instant ? 1 : a.instant > b.instant ? -1 : 0))
+}
+
+/** What a write recorded of itself. */
+function ofWrite(
+  metadata: CommitMetadata,
+  tablePath: string,
+  time: string,
+): Pick<TimelineRow, 'inserted' | 'updated' | 'deleted' | 'files' | 'commit' | 'note'> {
   const stats = [...metadata.stats.values()].flat()
   const sum = (of: (s: (typeof stats)[number]) => number): number => stats.reduce((n, s) => n + of(s), 0)
-  const checkpoint = readCheckpoint(metadata, hoodieKey(t.path, i.time))
+  const checkpoint = readCheckpoint(metadata, hoodieKey(tablePath, time))
   const from =
     checkpoint === null ? (metadata.operation ?? '').toLowerCase() : checkpoint.commit === null ? 'snapshot' : `at ${checkpoint.commit}`
   return {
-    ...head,
-    tookMs,
     inserted: sum((s) => s.numInserts),
     updated: sum((s) => s.numUpdateWrites),
     deleted: sum((s) => s.numDeletes),

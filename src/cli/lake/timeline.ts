@@ -1,5 +1,5 @@
 import { lakeFlag } from '../defaults.ts'
-import { integer } from '../flag.ts'
+import { bool, integer } from '../flag.ts'
 import { s3Flags } from '../s3-flags.ts'
 import { defineVerb } from '../verb.ts'
 
@@ -10,10 +10,12 @@ export const verb = defineVerb({
   flags: {
     lake: lakeFlag,
     last: integer({ help: 'how many instants to show, newest first; 0 shows all', default: 20 }),
+    archived: bool({ help: 'go on with the instants that have been archived' }),
     ...s3Flags,
   },
   examples: [
     { why: 'the last commits of a table', command: 'lake timeline shop.orders --last 6' },
+    { why: 'the whole history', command: 'lake timeline shop.orders --archived --last 0' },
     { why: 'all tables, for a program', command: 'lake timeline --json' },
   ],
   async run(context) {

@@ -33,6 +33,8 @@ export interface TableScan {
   readonly instant: string | null
   readonly slices: readonly FileSlice[]
   rows(): AsyncGenerator<RowChunk>
+  /** The rows of one of the slices, with these columns (meta columns first) in place of the scan's own. */
+  slice(slice: FileSlice, columns: readonly LakeColumn[]): AsyncGenerator<RowChunk>
 }
 
 /** Of a table without logs: its merge rules, which may be some that only a Java class knows, are not needed. */
@@ -66,6 +68,8 @@ export async function scanTable(store: ObjectStore, table: string, clock: Clock,
     columns,
     instant: plan.instant,
     slices,
+    slice: (slice, as) =>
+      sliceRows({ ...merge, schema: as.slice(META.length), columns: as.slice(META.length).map((c) => c.name), slice }, as),
     async *rows() {
       for (const slice of slices) {
         for await (const chunk of sliceRows({ ...merge, slice }, columns)) {
