@@ -386,6 +386,14 @@ export const LAKE_CODES = {
     retry: 'never',
     exit: 4,
   },
+  'TRB-LAKE-084': {
+    what: 'The lake {root} is no longer held by this run: {lock} is {by}’s',
+    why: 'The lock was not renewed for two minutes (the process was suspended, or the store out of reach), and another host took the lake over, or the file was deleted.',
+    safe: 'All completed commits are whole; what this run had begun is rolled back by the next one.',
+    fix: 'Start the command again when the other run has ended.',
+    retry: 'timed',
+    exit: 5,
+  },
   'TRB-LAKE-401': {
     what: 'The data file {file} is damaged: {problem}',
     why: 'The file cannot be decoded as its own metadata describes it.',

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import { acquireLakeLock, LOCK_KEY, type OwnerProbe } from '../../src/lake/lake-lock.ts'
 import { MemoryStore } from '../../src/storage/memory/memory-store.ts'
-import { fixedClock } from '../support/fixed-clock.ts'
+import { manualClock } from '../support/manual-clock.ts'
 
-const clock = fixedClock()
+const clock = manualClock()
 const probe = (pid: number, alive: (pid: number) => boolean | null): OwnerProbe => ({
   self: { pid, host: 'here', started: `s${pid}` },
   isAlive: (o) => alive(o.pid),
@@ -95,4 +95,47 @@ test('a file that is no lock is not overwritten', async () => {
       probe(2, () => false),
     ),
   ).rejects.toMatchObject({ code: 'TRB-LAKE-004' })
+})
+
+test('an owner on another host that has not renewed its lock for two minutes is taken for dead, and told so when it is not', async () => {
+  const moved = manualClock()
+  const store = new MemoryStore(moved)
+  const elsewhere = (pid: number): OwnerProbe => probe(pid, () => null)
+  const first = await acquireLakeLock(store, moved, elsewhere(1))
+  for (let i = 0; i < 10; i++) {
+    await moved.advance(60_000)
+    await expect(acquireLakeLock(store, moved, elsewhere(2))).rejects.toMatchObject({ code: 'TRB-LAKE-015' })
+  }
+  // Suspended: time goes on, and none of its timers ran.
+  moved.set(moved.now() + 149_000)
+  await expect(acquireLakeLock(store, moved, elsewhere(2))).rejects.toMatchObject({ code: 'TRB-LAKE-015' })
+  moved.set(moved.now() + 2_000)
+  const second = await acquireLakeLock(store, moved, elsewhere(2))
+  expect(first.lost.aborted).toBe(false)
+  await moved.advance(30_000)
+  expect(first.lost.reason).toMatchObject({ code: 'TRB-LAKE-084', details: { by: 'process 2 on here' } })
+  expect(second.lost.aborted).toBe(false)
+  await first.release()
+  expect(await store.head(LOCK_KEY)).not.toBeNull()
+  await second.release()
+  expect(await store.head(LOCK_KEY)).toBeNull()
+})
+
+test('a store that fails for a while loses nobody the lake; a lock file that was deleted does', async () => {
+  const moved = manualClock()
+  const store = new MemoryStore(moved)
+  const lock = await acquireLakeLock(
+    store,
+    moved,
+    probe(1, () => true),
+  )
+  store.faults = () => 'fail-before'
+  await moved.advance(70_000)
+  store.faults = () => null
+  await moved.advance(60_000)
+  expect(lock.lost.aborted).toBe(false)
+  await store.delete([LOCK_KEY])
+  await moved.advance(30_000)
+  expect(lock.lost.reason).toMatchObject({ code: 'TRB-LAKE-084', details: { by: 'nobody' } })
+  await lock.release()
 })

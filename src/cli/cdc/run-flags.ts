@@ -1,3 +1,4 @@
+import { concurrencyFlags } from '../concurrency-flags.ts'
 import { nameFlag, sourceFlag, stateFlag, urlFlag } from '../defaults.ts'
 import { bool, choice, duration, integer, list, size, text } from '../flag.ts'
 import { s3Flags } from '../s3-flags.ts'
@@ -48,6 +49,7 @@ export const RUN_FLAGS = {
     help: 'leave out columns whose type has no mapping (they are named in a warning), instead of refusing them',
   }),
   publication: text({ help: 'publication; created when absent', placeholder: 'NAME', defaultText: 'after --name' }),
+  ...concurrencyFlags,
   ...s3Flags,
 }
 

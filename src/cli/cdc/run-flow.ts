@@ -7,6 +7,7 @@ import { DEFAULT_ENVELOPE_SETTINGS } from '../../envelope/options.ts'
 import { RunProgress } from '../../observe/run-progress.ts'
 import type { CaptureEnd, CaptureOptions } from '../../pipeline/capture.ts'
 import { type LakeHalf, runPipeline } from '../../pipeline/run.ts'
+import { concurrencyOf } from '../concurrency-flags.ts'
 import { placeOf } from '../open-store.ts'
 import { describePostgres, resolvePostgres } from '../postgres-options.ts'
 import { openState, type State, scratchDirectory } from '../state.ts'
@@ -115,6 +116,7 @@ function lakeWork(context: RunContext, state: State): LakeWork {
       keepHistoryMs: flags['keep-history'],
       keepCommits: flags['keep-commits'],
     },
+    concurrency: concurrencyOf(flags),
   }
 }
 

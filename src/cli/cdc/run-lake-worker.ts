@@ -59,10 +59,14 @@ async function run(): Promise<void> {
   const state = openStateForReading(work.state)
   try {
     const { log, registry, topicTables } = state
-    const lake = feedLake(store, clock, scratchDirectory(work.state), lakePolicy(work.services), {
-      warning: (text) => send({ kind: 'warning', text }),
-      service: (path, done) => send({ kind: 'service', path, done }),
-    })
+    const lake = feedLake(
+      { store, clock, scratchDir: scratchDirectory(work.state), concurrency: work.concurrency },
+      lakePolicy(work.services),
+      {
+        warning: (text) => send({ kind: 'warning', text }),
+        service: (path, done) => send({ kind: 'service', path, done }),
+      },
+    )
     let startedMs = clock.now()
     await feed(
       {
@@ -76,7 +80,7 @@ async function run(): Promise<void> {
         onWatermark: (watermark) => send({ kind: 'watermark', watermark }),
       },
       drain.signal,
-      abort.signal,
+      AbortSignal.any([abort.signal, lock.lost]),
     )
   } finally {
     state.close()

@@ -3,7 +3,7 @@ import type { ObjectStore } from '../../contract/object-store.ts'
 import type { TableSpec, TableWriter } from '../../contract/table.ts'
 import { assert, isFailure } from '../../failure/failure.ts'
 import { tablePath } from '../../lake/layout/paths.ts'
-import { DEFAULT_CONCURRENCY, tableConcurrency } from '../../lake/lock/table-concurrency.ts'
+import { type ConcurrencySettings, type TableConcurrency, tableConcurrency } from '../../lake/lock/table-concurrency.ts'
 import { openTable } from '../../lake/open-table.ts'
 import { type CompactionPolicy, Compactor } from '../../lake/service/compactor.ts'
 import { type ServicePolicy, type ServicesDone, TableServices } from '../../lake/service/run-services.ts'
@@ -38,19 +38,30 @@ interface OpenTable {
   readonly writer: LakeTableWriter
   readonly services: TableServices
   readonly compactor: Compactor | null
+  /** Null: nobody else writes the table. */
+  readonly sharing: TableConcurrency | null
+}
+
+/** Where the lake is, and how its tables are shared with other writers. */
+export interface LakePlace {
+  readonly store: ObjectStore
+  readonly clock: Clock
+  readonly scratchDir: string
+  readonly concurrency: ConcurrencySettings
 }
 
 /** The lake of a `cdc run`: Hudi tables in an object store, written by our own writer, with services between its commits. */
-export function feedLake(store: ObjectStore, clock: Clock, scratchDir: string, policy: LakePolicy, tell: LakeTell): FeedLake {
-  const deps = { clock, scratchDir, memoryBudget: MEMORY_BUDGET, rowGroupBytes: ROW_GROUP_BYTES }
+export function feedLake(place: LakePlace, policy: LakePolicy, tell: LakeTell): FeedLake {
+  const { store, clock, scratchDir, concurrency } = place
+  const deps = { clock, scratchDir, concurrency, memoryBudget: MEMORY_BUDGET, rowGroupBytes: ROW_GROUP_BYTES }
   const tables = new Map<string, OpenTable>()
   const write = async (spec: TableSpec): Promise<TableWriter> => {
     const writer = await openTableWriter(store, spec, deps)
     writer.timeline.onNotice = tell.warning
     const merges = writer.spec.tableType === 'MERGE_ON_READ' && policy.compaction !== null
-    const sharing = merges ? await tableConcurrency(store, spec.path, clock, DEFAULT_CONCURRENCY) : null
+    const sharing = await tableConcurrency(store, spec.path, clock, concurrency)
     const compactor = merges ? new Compactor(policy.compaction, { ...deps, sharing, sole: sharing === null }) : null
-    tables.set(spec.path, { writer, services: new TableServices(policy), compactor })
+    tables.set(spec.path, { writer, services: new TableServices(policy), compactor, sharing })
     return writer
   }
   return {
@@ -68,7 +79,13 @@ export function feedLake(store: ObjectStore, clock: Clock, scratchDir: string, p
       const { timeline } = table.writer
       let compacted = 0
       for (const c of (await table.compactor?.run(timeline)) ?? []) compacted += c.fileGroups
-      const done = { ...(await table.services.run(timeline)), compacted }
+      const takeAway = async (): Promise<ServicesDone> => {
+        // Others may have changed the table since our commit.
+        if (table.sharing !== null) await timeline.refresh()
+        return await table.services.run(timeline)
+      }
+      const taken = table.sharing === null ? await takeAway() : await table.sharing.exclusively(takeAway)
+      const done = { ...taken, compacted }
       if (compacted > 0 || done.filesCleaned > 0 || done.instantsArchived > 0) tell.service(path, done)
     },
   }

@@ -1,6 +1,7 @@
 import type { Watermark } from '../../contract/table.ts'
 import type { FailureCode } from '../../failure/codes.ts'
 import { Failure } from '../../failure/failure.ts'
+import type { ConcurrencySettings } from '../../lake/lock/table-concurrency.ts'
 import type { TableLayout } from '../../pipeline/feed-lake.ts'
 import type { FlushPolicy } from '../../pipeline/flush-policy.ts'
 import type { TableCommit } from '../../pipeline/table-feed.ts'
@@ -17,6 +18,8 @@ export interface LakeWork {
   readonly policy: FlushPolicy
   readonly layout: TableLayout
   readonly services: ServiceSettings
+  /** How its tables are shared with other writers. */
+  readonly concurrency: ConcurrencySettings
 }
 
 /** To the lake thread. */
