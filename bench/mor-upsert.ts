@@ -16,6 +16,8 @@ const SPARK_10K: Figure = { rows: 10_000, wallS: 5.02, cpuS: 7.89, rssMb: 2342, 
 const RUST_50K: Figure = { rows: 50_000, wallS: 0.92, cpuS: 1.0, rssMb: 1600, recorded: QUIET }
 const RUST_10K: Figure = { rows: 10_000, wallS: 1.5, cpuS: 1.5, rssMb: 1600, recorded: QUIET }
 
+const NOBODY: Figure = { absent: 'no other engine commits that often' }
+
 /** Merge-on-read: upserts (90 % updates) of 5 % and of 1 %, and 100 small flushes, into a table of 1 M rows × 12 columns. */
 export const bench: Bench = {
   name: 'mor-upsert',
@@ -43,7 +45,9 @@ export const bench: Bench = {
       row('the same, version 9', best(v9, 'upsert 5 %'), 'hudi-rs 0.6.0-rc.1', RUST_50K),
       row('MOR upsert of 1 %, three in a row', small, 'Spark-Hudi 0.15', SPARK_10K),
       row('the same, version 9', best(v9, '3 upserts of 1 %'), 'hudi-rs 0.6.0-rc.1', RUST_10K),
-      row('100 flushes of 1,000 updates', best(v6, '100 flushes'), 'none', { absent: 'no other engine commits that often' }),
+      row('100 flushes of 1,000 updates', best(v6, '100 flushes'), 'none', NOBODY),
+      row('the same, a compaction after each 10', best(v6, '100 flushes, compacted'), 'none', NOBODY),
+      row('compaction of 102 log files', best(v6, 'compaction'), 'none', { absent: 'not measured' }),
     ]
   },
 }

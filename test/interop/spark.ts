@@ -11,10 +11,17 @@ export type Row = Readonly<Record<string, unknown>>
 export interface Spark {
   read(
     path: string,
-    options?: { readonly mode?: 'snapshot' | 'ro' | 'asof'; readonly at?: string; readonly meta?: boolean },
+    options?: {
+      readonly mode?: 'snapshot' | 'ro' | 'asof' | 'cdc'
+      /** Instant of mode asof; what a range begins after. */
+      readonly at?: string
+      readonly begin?: string
+      readonly meta?: boolean
+    },
   ): Promise<Row[]>
   upsert(path: string, rows: readonly Row[], options?: Readonly<Record<string, string>>): Promise<void>
   delete(path: string, rows: readonly Row[], options?: Readonly<Record<string, string>>): Promise<void>
+  sql(query: string): Promise<Row[]>
   close(): Promise<void>
 }
 
@@ -31,6 +38,7 @@ export async function startSpark(version: '0.15' | '1.2'): Promise<Spark> {
     read: async (path, options = {}) => (await ask({ cmd: 'read', path, ...options })) as Row[],
     upsert: async (path, rows, options = {}) => void (await ask({ cmd: 'upsert', path, rows, options })),
     delete: async (path, rows, options = {}) => void (await ask({ cmd: 'delete', path, rows, options })),
+    sql: async (query) => (await ask({ cmd: 'sql', query })) as Row[],
     async close() {
       const ended = new Promise((done) => child.once('close', done))
       child.stdin.end()

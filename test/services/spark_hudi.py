@@ -85,8 +85,10 @@ def read(spark, request):
         options['hoodie.datasource.query.type'] = 'read_optimized'
     elif mode == 'asof':
         options['as.of.instant'] = request['at']
-    elif mode == 'incremental':
+    elif mode in ('incremental', 'cdc'):
         options['hoodie.datasource.query.type'] = 'incremental'
+        if mode == 'cdc':
+            options['hoodie.datasource.query.incremental.format'] = 'cdc'
         options['hoodie.datasource.read.begin.instanttime'] = request['begin']
         if request.get('end'):
             options['hoodie.datasource.read.end.instanttime'] = request['end']

@@ -50,9 +50,9 @@ export interface WriteStat {
   /** Of log files only, from here on. `log.<N>`; offset of the first block in the file. */
   readonly logVersion?: number
   readonly logOffset?: number
-  /** Name of the slice's base file; empty from table version 8 on. */
+  /** Name of the slice's base file; empty when it has none. */
   readonly baseFile?: string
-  /** Names of the slice's log files with this one; from table version 8 on only this one. */
+  /** Names of the slice's log files, this one last. */
   readonly logFiles?: readonly string[]
   readonly recordsStats?: { readonly val: null }
 }
@@ -115,7 +115,7 @@ export interface LogFileFacts {
   readonly fileId: string
   readonly path: string
   readonly partition: string
-  /** Base instant of the slice; from table version 8 on the instant of the commit itself. */
+  /** Base instant of the slice. */
   readonly previous: string
   /** Rows in data blocks that are new, that take the place of others, and keys in delete blocks. */
   readonly inserted: number

@@ -50,18 +50,18 @@ export class LogFiles {
     const { slice } = group
     const started = clock.now()
     const ordinal = this.#numbers.next()
-    const pending = this.#compacting.get(`${slice.partition}/${slice.fileId}`)
     const layout1 = spec.tableVersion === 6
-    const before = !layout1 ? [] : pending === undefined ? slice.logs : slice.logs.filter((l) => l.instant === pending)
-    const version = before.reduce((n, l) => Math.max(n, l.version), 0) + 1
-    const previous = layout1 ? (pending ?? slice.baseInstant) : instant
+    const pending = layout1 ? this.#compacting.get(`${slice.partition}/${slice.fileId}`) : undefined
+    const before = pending === undefined ? slice.logs : slice.logs.filter((l) => l.instant === pending)
+    const version = layout1 ? before.reduce((n, l) => Math.max(n, l.version), 0) + 1 : 1
+    const previous = pending ?? slice.baseInstant
     const token = writeToken(ordinal, Number(instant.slice(8)), 0)
-    const name = printLogFileName({ fileId: slice.fileId, baseInstant: previous, version, token })
+    const name = printLogFileName({ fileId: slice.fileId, baseInstant: layout1 ? previous : instant, version, token })
     const path = joinPath(slice.partition, name)
     await announce(path, slice.partition, layout1 ? 'APPEND' : 'CREATE')
     const key = joinPath(spec.path, path)
     const writer = await LogFileWriter.create(this.#target, { key, fileId: slice.fileId, partition: slice.partition, ordinal })
-    const base = layout1 && pending === undefined ? slice.base : null
+    const base = pending === undefined ? slice.base : null
     const baseFile = base === null ? '' : base.key.slice(base.key.lastIndexOf('/') + 1)
     const logFiles = [...before.map((l) => l.name), name]
     const log = { writer, group, path, version, previous, baseFile, logFiles, started, inserted: 0 }
