@@ -78,7 +78,7 @@ describe('size', () => {
     expect(product.filter((f) => !alive.has(f.path) && !f.path.startsWith('src/storage/memory/')).map((f) => f.path)).toEqual([])
     const commands = Object.values((JSON.parse(readText('package.json')) as { scripts: Record<string, string> }).scripts).join(' ')
     const run = (f: SourceFile): boolean =>
-      /\.test\.ts$/.test(f.path) || commands.includes(f.path) || /postgres-server\.ts$/.test(f.path) || usedByCi(f.path)
+      /\.test\.ts$/.test(f.path) || commands.includes(f.path) || /(postgres|s3)-server\.ts$/.test(f.path) || usedByCi(f.path)
     const others = files.filter((f) => !product.includes(f))
     const used = reachable(
       files,
@@ -106,6 +106,7 @@ describe('nevers', () => {
       'src/lake/timeline-store.ts',
       'src/lake/undo-files.ts', // rollback blocks, in log files of their own
       'src/lake/lake-lock.ts', // .tributary/lock
+      'src/lake/lock/', // .hoodie/.locks, .hoodie/lock, .hoodie/.heartbeat
       'src/lake/watermark-store.ts', // .tributary/watermarks/
       'src/lake/service/archive-log.ts', // .hoodie/archived/
       'src/lake/service/archive-lsm.ts', // .hoodie/timeline/history/
