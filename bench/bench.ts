@@ -7,6 +7,7 @@ const BENCHES: readonly { readonly name: string; load(): Promise<{ readonly benc
   { name: 'cow-upsert', load: () => import('./cow-upsert.ts') },
   { name: 'bulk-insert', load: () => import('./bulk-insert.ts') },
   { name: 'mor-upsert', load: () => import('./mor-upsert.ts') },
+  { name: 'commit-curve', load: () => import('./commit-curve.ts') },
 ]
 
 const runs = Number(process.argv.find((a) => a.startsWith('--runs='))?.slice('--runs='.length) ?? 1)

@@ -1,4 +1,5 @@
-import { parquetReadObjects, type SchemaElement } from 'hyparquet'
+import { gunzipSync, zstdDecompressSync } from 'node:zlib'
+import { type Compressors, parquetReadObjects, type SchemaElement } from 'hyparquet'
 import { parquetWriteBuffer } from 'hyparquet-writer'
 import type { ObjectStore } from '../../contract/object-store.ts'
 import { Failure, isFailure } from '../../failure/failure.ts'
@@ -33,6 +34,9 @@ const RECORD =
   '"avro.java.string":"String"}],"default":null},{"name":"action","type":["null",{"type":"string","avro.java.string":"String"}],' +
   '"default":null},{"name":"metadata","type":["null","bytes"],"default":null},{"name":"plan","type":["null","bytes"],"default":null},' +
   '{"name":"version","type":"int","default":1}]}'
+
+/** Hudi writes these files with the codec that its base files have; hyparquet itself knows SNAPPY. */
+const COMPRESSORS: Compressors = { GZIP: (input) => gunzipSync(input), ZSTD: (input) => zstdDecompressSync(input) }
 
 const text = (name: string): SchemaElement => ({
   name,
@@ -80,7 +84,7 @@ export async function readHistory(store: Pick<ObjectStore, 'get'>, key: string):
   const bytes = await store.get(key)
   const whole = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) as ArrayBuffer
   try {
-    const rows = await parquetReadObjects({ file: whole, utf8: false })
+    const rows = await parquetReadObjects({ file: whole, utf8: false, compressors: COMPRESSORS })
     return rows.map((r) => {
       const { instantTime: time, completionTime: completion, action, metadata, plan } = r
       if (typeof time !== 'string' || typeof completion !== 'string' || typeof action !== 'string')

@@ -106,7 +106,7 @@ export async function compactSlices(ts: TimelineStore, slices: readonly FileSlic
     part.push(s)
     bytes += bytesOf(s)
     if (bytes < PLAN_BYTES && i + 1 < slices.length) continue
-    const planned = await planTogether(ts, part, deps.sharing ?? null)
+    const planned = await planCompaction(ts, part, deps.sharing ?? null)
     if (planned !== null) out.push(await execute(ts, planned.time, planned.slices, deps, false))
     part = []
     bytes = 0
@@ -114,12 +114,13 @@ export async function compactSlices(ts: TimelineStore, slices: readonly FileSlic
   return out
 }
 
-/** Among several writers the slices are looked at again under their lock. Null: none of them is free any more. */
-async function planTogether(
+/** As `scheduleCompaction`; among several writers the slices are looked at again under their lock. Null: none of them is free (any more). */
+export async function planCompaction(
   ts: TimelineStore,
   slices: readonly FileSlice[],
   sharing: TableConcurrency | null,
 ): Promise<{ readonly time: string; readonly slices: readonly FileSlice[] } | null> {
+  if (slices.length === 0) return null
   if (sharing === null) return { time: await scheduleCompaction(ts, slices), slices }
   return sharing.exclusively(async (held) => {
     await ts.refresh()

@@ -1,6 +1,7 @@
 import type { Instant } from '../../../timeline/timeline.ts'
 import { completedWrites, pendingInstants } from '../../../timeline/view.ts'
 import { Failure } from '../../failure/failure.ts'
+import { archivedInstants } from '../archived-timeline.ts'
 import { parseBaseFileName, parseLogFileName } from '../layout/file-name.ts'
 import { join } from '../layout/paths.ts'
 import { type RolledBack, recover, rollBack } from '../rollback.ts'
@@ -36,12 +37,23 @@ export async function rollbackTarget(ts: TimelineStore, time: string): Promise<I
   if (later !== undefined) throw refuse(`${later.time} ${later.action} came after it`, `Roll ${later.time} back first.`)
   const kept = savepoints(ts).find((i) => i.time >= time)
   if (kept !== undefined) throw refuse('a savepoint keeps it', `lake savepoint delete ${ts.table} --at ${kept.time} gives it free.`)
+  if (completedWrites(ts.timeline, null).length === 1 && (await anythingArchived(ts))) {
+    throw refuse(
+      'it is the only commit that is not archived, and without one the archived ones would not count',
+      'Make a newer commit first.',
+    )
+  }
   const missing = await missingBefore(ts, target)
   if (missing !== null) throw refuse(`${missing} has been cleaned away`, 'Write the rows of the earlier state as a new commit.')
   return target
 }
 
 const UNDOABLE: ReadonlySet<string> = new Set(['commit', 'deltacommit', 'replacecommit', 'clustering', 'compaction', 'logcompaction'])
+
+async function anythingArchived(ts: TimelineStore): Promise<boolean> {
+  for await (const i of archivedInstants(ts)) if (i.metadata !== null) return true
+  return false
+}
 
 /** A file group whose version before a completed instant is not in the store any more; null: all are there. */
 async function missingBefore(ts: TimelineStore, target: Instant): Promise<string | null> {

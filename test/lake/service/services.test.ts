@@ -174,6 +174,9 @@ describe('savepoint, rollback, restore', () => {
     await clean(world.timeline(), { kind: 'versions', retain: 1 })
     expect(await failure(rollBackInstant(world.timeline(), times[1]!))).toBe('TRB-LAKE-072')
     expect(await failure(rollBackInstant(world.timeline(), '20200101000000000'))).toBe('TRB-LAKE-070')
+    // Without any commit on the active timeline the archived ones would not count.
+    const short = await table(COW, [row(1, 'a'), row(1, 'b'), { do: 'archive', min: 1, spare: 0 }])
+    expect(await failure(rollBackInstant(short.world.timeline(), short.times[1]!))).toBe('TRB-LAKE-072')
   })
   test('a restore takes later writes away, is refused without a savepoint (TRB-LAKE-073), and is carried on after a crash', async () => {
     for (const shape of SHAPES) {
