@@ -24,6 +24,7 @@ export const LAKE: Program = {
     { name: 'history', summary: 'show every version of a row', load: () => import('./lake/history.ts') },
     { name: 'diff', summary: 'compare two states of a table', load: () => import('./lake/diff.ts') },
     { name: 'verify', summary: 'prove that a table is sound', load: () => import('./lake/verify.ts') },
+    { name: 'compact', summary: 'merge log files into base files', load: () => import('./lake/compact.ts') },
     { name: 'clean', summary: 'take away file versions that no retained state needs', load: () => import('./lake/clean.ts') },
     { name: 'archive', summary: 'move old instants into the archive', load: () => import('./lake/archive.ts') },
     { name: 'rollback', summary: 'take a failed write, or the newest commit, back', load: () => import('./lake/rollback.ts') },
