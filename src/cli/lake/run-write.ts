@@ -44,6 +44,7 @@ export async function runWrite(context: WriteContext): Promise<Outcome> {
     scratchDir: scratch,
     memoryBudget: context.flags.memory,
     concurrency: concurrencyOf(context.flags),
+    logBlocks: context.flags['log-blocks'],
   }
   try {
     const written =

@@ -15,6 +15,7 @@ export type WriteFlags = {
   readonly partitions: readonly string[]
   readonly 'table-type': 'cow' | 'mor'
   readonly 'table-version': '6' | '9'
+  readonly 'log-blocks': 'parquet' | 'avro'
   readonly name: string | null
   readonly buckets: number
   readonly memory: number

@@ -31,6 +31,11 @@ export const verb = defineVerb({
     partitions: list({ help: 'delete_partition: directories of the partitions, as lake read shows them', placeholder: 'A,B' }),
     'table-type': choice({ help: 'type of a new table', choices: ['cow', 'mor'], default: 'cow' }),
     'table-version': choice({ help: 'Hudi table version of a new table: 6 has the most readers', choices: ['6', '9'], default: '6' }),
+    'log-blocks': choice({
+      help: 'form of the rows in the log files of a merge-on-read table',
+      choices: ['parquet', 'avro'],
+      default: 'parquet',
+    }),
     name: text({ help: 'name of a new table; default: the last part of its path', placeholder: 'NAME' }),
     buckets: integer({ help: 'file groups per partition of a new table; 0: one per 100 MB of input', default: 0, max: 99_999 }),
     memory: size({ help: 'memory for the rows; beyond it, they go to a temporary directory', default: 128 * 1024 ** 2 }),

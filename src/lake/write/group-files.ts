@@ -9,6 +9,7 @@ import type { BaseGroup } from '../merge/join.ts'
 import { baseFileStat, type WriteStat } from '../metadata/commit-metadata.ts'
 import { BaseFileWriter, type CommitTarget } from './base-file.ts'
 import { type CdcMode, ChangeLog } from './change-log.ts'
+import type { LogBlocks } from './log-file.ts'
 
 export interface WriteContext {
   readonly store: ObjectStore
@@ -20,6 +21,8 @@ export interface WriteContext {
   readonly announce: (path: string, partition: string, kind: MarkerKind) => Promise<void>
   /** The table keeps change data; null or absent: it doesn't. */
   readonly cdc?: CdcMode | null
+  /** Form of the data blocks of logs; default Parquet. */
+  readonly logBlocks?: LogBlocks
   readonly seed: number
   readonly clock: Clock
   readonly rowGroupBytes: number

@@ -1,10 +1,11 @@
 import type { LakeColumn } from '../../contract/columns.ts'
 import type { ObjectStore, ObjectWriter } from '../../contract/object-store.ts'
+import { avroRowsContent } from '../../format/hudi-log/avro-rows.ts'
 import type { BlockHeader, BlockType } from '../../format/hudi-log/block.ts'
 import { deleteContent, printBlock } from '../../format/hudi-log/writer.ts'
 import type { WriteCodec } from '../../format/parquet/codec.ts'
-import { constantColumn, type PlainVector } from '../../format/parquet/column.ts'
-import { Scratch } from '../../format/parquet/scratch.ts'
+import { type Column, constantColumn, type PlainVector } from '../../format/parquet/column.ts'
+import { ownMemory, Scratch } from '../../format/parquet/scratch.ts'
 import { ParquetWriter } from '../../format/parquet/writer.ts'
 import { NULL_PARTITION } from '../layout/paths.ts'
 import { PARTITION_COLUMN } from '../layout/table-properties.ts'
@@ -12,6 +13,9 @@ import type { ChangedRows } from '../merge/changed-rows.ts'
 import { nullColumn } from '../merge/gather.ts'
 import { avroSchemaText, META_COLUMNS, sanitizeName } from '../metadata/avro-schema.ts'
 import { SequenceNumbers } from './sequence-numbers.ts'
+
+/** Forms of data blocks that can be written; Parquet is smaller, and what every reader reads best. */
+export type LogBlocks = 'parquet' | 'avro'
 
 /** What all log files of one commit have in common. */
 export interface LogTarget {
@@ -24,6 +28,8 @@ export interface LogTarget {
   readonly rowIdColumn: number
   readonly instant: string
   readonly codec: WriteCodec
+  /** Form of the data blocks. */
+  readonly blocks: LogBlocks
   /** Avro schema text with meta columns, for the blocks' headers. */
   readonly schema: string
 }
@@ -35,7 +41,7 @@ export function logTarget(t: Omit<LogTarget, 'schema'>): LogTarget {
 const META: readonly LakeColumn[] = META_COLUMNS.map((name) => ({ name, type: { kind: 'string' } }))
 
 /**
- * Writes the log file of one file group in one commit: data blocks (Parquet) and delete blocks, each made in memory and then written
+ * Writes the log file of one file group in one commit: data blocks and delete blocks, each made in memory and then written
  * whole. No key may be in both (readers differ in what they make of it). Nothing can be seen of the file before `close`.
  */
 export class LogFileWriter {
@@ -69,7 +75,8 @@ export class LogFileWriter {
   /** A data block of these rows. */
   async data(rows: ChangedRows): Promise<void> {
     if (rows.count === 0) return
-    await this.#block('parquet', await this.#parquet(rows))
+    const { blocks } = this.#target
+    await this.#block(blocks, blocks === 'avro' ? [await this.#avro(rows)] : await this.#parquet(rows))
     this.records += rows.count
   }
 
@@ -102,8 +109,32 @@ export class LogFileWriter {
     }
   }
 
+  /** The meta columns of rows. */
+  #meta(rows: ChangedRows): Column[] {
+    const { count, keys } = rows
+    const constant = (text: string): Column => constantColumn(Buffer.from(text), count)
+    const sequence = this.#sequence.take(count, this.#scratch.take)
+    return [constant(this.#target.instant), sequence, keys, constant(this.#partition), constant(this.#fileId)]
+  }
+
+  #column(rows: ChangedRows, c: number, allocate = ownMemory): Column {
+    const { columns, rowIdColumn } = this.#target
+    if (c === rowIdColumn) return rows.keys
+    if (columns[c].name !== PARTITION_COLUMN) return rows.column(c, allocate)
+    const nulls = this.#partition === NULL_PARTITION
+    return nulls ? nullColumn({ kind: 'string' }, rows.count) : constantColumn(Buffer.from(this.#partition), rows.count)
+  }
+
+  async #avro(rows: ChangedRows): Promise<Buffer> {
+    const { columns } = this.#target
+    const values = [...this.#meta(rows), ...columns.map((_, c) => this.#column(rows, c))]
+    const content = avroRowsContent([...META, ...columns], values, rows.count)
+    this.#scratch.release()
+    return content
+  }
+
   async #parquet(rows: ChangedRows): Promise<readonly Uint8Array[]> {
-    const { table, columns, codec, instant, rowIdColumn, schema } = this.#target
+    const { table, columns, codec, schema } = this.#target
     const out = new Parts()
     const name = sanitizeName(table)
     const all = [...META, ...columns]
@@ -112,18 +143,10 @@ export class LogFileWriter {
     const parquet = new ParquetWriter(out, { root: `hoodie.${name}.${name}_record`, columns: all, codec, withoutRange })
     const { count } = rows
     await parquet.beginRowGroup(count)
-    await parquet.writeColumn(constantColumn(Buffer.from(instant), count))
-    await parquet.writeColumn(this.#sequence.take(count, this.#scratch.take))
-    await parquet.writeColumn(rows.keys)
-    await parquet.writeColumn(constantColumn(Buffer.from(this.#partition), count))
-    await parquet.writeColumn(constantColumn(Buffer.from(this.#fileId), count))
+    for (const column of this.#meta(rows)) await parquet.writeColumn(column)
     for (let c = 0; c < columns.length; c++) {
       this.#scratch.reset()
-      if (c === rowIdColumn) await parquet.writeColumn(rows.keys)
-      else if (columns[c].name === PARTITION_COLUMN) {
-        const nulls = this.#partition === NULL_PARTITION
-        await parquet.writeColumn(nulls ? nullColumn({ kind: 'string' }, count) : constantColumn(Buffer.from(this.#partition), count))
-      } else await parquet.writeColumn(rows.column(c, this.#scratch.take))
+      await parquet.writeColumn(this.#column(rows, c, this.#scratch.take))
     }
     parquet.endRowGroup()
     this.#scratch.release()

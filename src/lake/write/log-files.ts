@@ -35,10 +35,18 @@ export class LogFiles {
     this.#context = context
     this.#compacting = compacting
     this.#numbers = numbers
-    const { spec, out, instant } = context
+    const { spec, out, instant, logBlocks } = context
     const columns = storedColumns(spec)
     const rowIdColumn = columns.findIndex((c) => c.name === BAG_KEY_COLUMN)
-    this.#target = logTarget({ store: out, table: spec.name, columns, rowIdColumn, instant, codec: 'snappy' })
+    this.#target = logTarget({
+      store: out,
+      table: spec.name,
+      columns,
+      rowIdColumn,
+      instant,
+      codec: 'snappy',
+      blocks: logBlocks ?? 'parquet',
+    })
   }
 
   /**

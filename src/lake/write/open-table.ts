@@ -4,6 +4,7 @@ import type { TableSpec } from '../../contract/table.ts'
 import { type ConcurrencySettings, DEFAULT_CONCURRENCY, tableConcurrency } from '../lock/table-concurrency.ts'
 import type { Operation } from '../metadata/commit-metadata.ts'
 import { createOrOpenTable } from '../open-table.ts'
+import type { LogBlocks } from './log-file.ts'
 import { CowTableWriter, type LakeTableWriter, MorTableWriter } from './table-writer.ts'
 
 export interface OpenTableDeps {
@@ -16,6 +17,8 @@ export interface OpenTableDeps {
   readonly rowGroupBytes?: number
   /** What commits say that they did; default UPSERT. */
   readonly operation?: Operation
+  /** Form of the data blocks of logs; default Parquet. */
+  readonly logBlocks?: LogBlocks
   /** Whether other writers share the table; default: as the table shows (lock/table-concurrency.ts). */
   readonly concurrency?: ConcurrencySettings
 }

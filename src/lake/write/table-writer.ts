@@ -21,6 +21,7 @@ import { compactAll } from '../service/compaction.ts'
 import type { TimelineStore } from '../timeline-store.ts'
 import { cdcModeOf } from './change-log.ts'
 import type { WriteContext } from './group-files.ts'
+import type { LogBlocks } from './log-file.ts'
 import { mergeFlush } from './merge-flush.ts'
 import { morFlush } from './mor-flush.ts'
 
@@ -34,6 +35,8 @@ export interface WriterDeps {
   readonly rowGroupBytes: number
   /** What commits say that they did; default UPSERT. */
   readonly operation?: Operation
+  /** Form of the data blocks of logs; default Parquet. */
+  readonly logBlocks?: LogBlocks
   /** How the table is shared with other writers; null or absent: it is not. */
   readonly sharing?: TableConcurrency | null
 }

@@ -10,6 +10,7 @@ import { printCompactionPlan } from '../../../src/lake/metadata/compaction-plan.
 import { fileSlices } from '../../../src/lake/read/slices.ts'
 import { LakeTableReader } from '../../../src/lake/read/table-reader.ts'
 import { TimelineStore } from '../../../src/lake/timeline-store.ts'
+import type { LogBlocks } from '../../../src/lake/write/log-file.ts'
 import { openTableWriter } from '../../../src/lake/write/open-table.ts'
 import { MemoryStore } from '../../../src/storage/memory/memory-store.ts'
 import { show, type Value } from '../../format/parquet/values.ts'
@@ -28,10 +29,10 @@ const COLUMNS: readonly LakeColumn[] = [
 ]
 const VERSIONS = [6, 9] as const
 
-function open(store: ObjectStore, tableVersion: 6 | 9, extra: Partial<TableSpec> = {}): Promise<TableWriter> {
+function open(store: ObjectStore, tableVersion: 6 | 9, extra: Partial<TableSpec> = {}, logBlocks?: LogBlocks): Promise<TableWriter> {
   const where = { name: 'orders', database: 'shop', path: 'orders', columns: COLUMNS, key: ['id'], orderingField: '_event_lsn' }
   const spec: TableSpec = { ...where, partition: null, buckets: 1, tableType: 'MERGE_ON_READ', tableVersion, ...extra }
-  return openTableWriter(store, spec, { clock, scratchDir: join(dir, 'scratch') })
+  return openTableWriter(store, spec, { clock, scratchDir: join(dir, 'scratch'), logBlocks })
 }
 
 const c = (op: TestChange['op'], ...row: Value[]): TestChange => ({ op, row, gone: [] })
@@ -70,6 +71,23 @@ describe.each(VERSIONS)('a merge-on-read table of version %i', (version) => {
       expect(logs.filter((l) => name.test(l)).length, `logs of flush ${n + 2}`).toBeGreaterThan(0)
     }
     expect(await rows(store)).toEqual(['1 "N1 again" 5', '2 "back" 6', '3 "N3!" 4'])
+  })
+
+  it('comes to the same rows with Avro blocks in its logs', async () => {
+    const types = async (blocks: LogBlocks): Promise<{ rows: string[]; types: string[] }> => {
+      const store = new MemoryStore(clock)
+      const writer = await open(store, version, {}, blocks)
+      await write(writer, [c('c', 1, 'one', 1n), c('c', 2, 'two', 1n), c('c', 3, null, 1n)])
+      await write(writer, [c('u', 1, 'ONE', 2n), c('d', 2), c('c', 4, null, 2n)])
+      const key = `orders/${dataFiles(store).find((f) => f.includes('.log.'))}`
+      const found: string[] = []
+      for await (const b of new LogReader(store, key, (await store.get(key)).length).blocks())
+        found.push(b.kind === 'block' ? b.type : b.problem)
+      return { rows: await rows(store), types: found }
+    }
+    const avro = await types('avro')
+    expect(avro).toEqual({ rows: ['1 "ONE" 2', '3 null 1', '4 null 2'], types: ['avro', 'delete'] })
+    expect((await types('parquet')).rows).toEqual(avro.rows)
   })
 
   it('has in each log a block of rows and one of deletes, with instant and schema, and no key in both', async () => {
