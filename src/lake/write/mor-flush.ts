@@ -58,10 +58,9 @@ export async function morFlush(
   slices: readonly FileSlice[],
   changes: Iterable<RowChanges> | AsyncIterable<RowChanges>,
 ): Promise<Written> {
-  const ordered = withOrdering(context, changes)
-  if (slices.length === 0) return mergeFlush(context, [], ordered)
+  if (slices.length === 0) return mergeFlush(context, [], checked(context, changes, new Set()))
   const flush = new MorFlush(context, slices)
-  return flush.run(ordered)
+  return flush.run(changes)
 }
 
 /** What a unit of changes is worked on with: in memory all keys of a group, from disk those of the unit's places. */
@@ -78,8 +77,8 @@ class MorFlush {
   readonly #openBases = new Map<number, OpenGroup>()
   readonly #openLogs = new Map<MorGroup, OpenLog>()
   readonly #rewritten = new Set<MorGroup>()
-  /** Columns whose stored values may be needed. */
-  #wanted: readonly string[] = []
+  /** Columns whose stored values may be needed: some change lacks them. */
+  readonly #wanted = new Set<string>()
   /** Keys that are looked for, when they are known. */
   #only: Pick<StoredContext, 'only'> = {}
   /** The changes come in several units. */
@@ -97,15 +96,12 @@ class MorFlush {
     this.#logs = new LogFiles(context, numbers, context.compacting)
   }
 
-  async run(changes: AsyncIterable<RowChanges>): Promise<Written> {
+  async run(changes: Iterable<RowChanges> | AsyncIterable<RowChanges>): Promise<Written> {
     const collector = new Collector(this.#context, this.#preparer, [], this.#bases, false)
     try {
-      const { chunks, spill, truncated } = await collector.read(changes)
+      const { chunks, spill, truncated } = await collector.read(checked(this.#context, changes, this.#wanted))
       this.#truncated = truncated
       this.#parts = spill !== null
-      const { columns } = this.#context.spec
-      const lacks = (c: number): boolean => spill !== null || chunks.some((x) => x.unavailable[c] !== null)
-      this.#wanted = columns.flatMap(({ name }, c) => (lacks(c) ? [name] : []))
       if (spill === null) await this.#unit(chunks, (groups) => this.#allKeys(groups))
       else await this.#spilled(spill)
       await this.#closeFiles()
@@ -189,7 +185,16 @@ class MorFlush {
   async #slice(n: number): Promise<StoredSlice> {
     const { store, rules, visible, spec, scratchDir, scratchName, memoryBudget } = this.#context
     const limit = { bytes: memoryBudget / 4, directory: scratchDir, name: `${scratchName}-log${n}` }
-    const context = { store, table: spec.path, rules, visible, schema: storedColumns(spec), columns: this.#wanted, limit, ...this.#only }
+    const context = {
+      store,
+      table: spec.path,
+      rules,
+      visible,
+      schema: storedColumns(spec),
+      columns: [...this.#wanted],
+      limit,
+      ...this.#only,
+    }
     this.#stored[n] ??= await StoredSlice.open(context, this.#homes.groups[n])
     return this.#stored[n]
   }
@@ -317,10 +322,14 @@ function countsOf(stats: readonly WriteStat[]): WriteCounts {
 const DELETE = 0x64
 const TRUNCATE = 0x74
 
-/** Which of two rows of a key is newer is decided by their ordering values when they are read: every row must have one. */
-async function* withOrdering(
+/**
+ * The changes, looked at on their way. Which of two rows of a key is newer is decided by their ordering values when they are read: every
+ * row must have one. Columns that some change lacks are added to `lacking`.
+ */
+async function* checked(
   { spec }: WriteContext,
   changes: Iterable<RowChanges> | AsyncIterable<RowChanges>,
+  lacking: Set<string>,
 ): AsyncGenerator<RowChanges> {
   for await (const c of changes) {
     const at = c.columns.findIndex((x) => x.name === spec.orderingField)
@@ -329,6 +338,7 @@ async function* withOrdering(
       if (valid[i] === 0 && c.op[i] !== DELETE && c.op[i] !== TRUNCATE)
         throw new Failure('TRB-LAKE-023', { table: spec.path, column: spec.orderingField, problem: 'a row has no value in it' })
     }
+    for (const [i, missing] of c.unavailable.entries()) if (missing?.includes(1) === true) lacking.add(c.columns[i].name)
     yield c
   }
 }
