@@ -21,9 +21,11 @@ const clock = fixedClock()
 const COLUMNS: readonly LakeColumn[] = [
   { name: 'id', type: { kind: 'int' } },
   { name: 'note', type: { kind: 'string' } },
+  { name: 'large', type: { kind: 'string' } },
   { name: '_event_lsn', type: { kind: 'long' } },
 ]
-const LAYOUT = { key: ['id'], orderingField: '_event_lsn', partition: null } as const
+const LAYOUT = { key: ['id'], orderingField: '_event_lsn' } as const
+const PARTITIONS: readonly TableSpec['partition'][] = [null, { column: 'note', truncate: 'none' }]
 type Kind = Pick<TableSpec, 'tableType' | 'tableVersion'>
 const KINDS: readonly Kind[] = [
   { tableType: 'COPY_ON_WRITE', tableVersion: 6 },
@@ -32,8 +34,14 @@ const KINDS: readonly Kind[] = [
   { tableType: 'MERGE_ON_READ', tableVersion: 9 },
 ]
 
-function open(store: MemoryStore, kind: Kind, buckets: number, memoryBudget: number): Promise<TableWriter> {
-  const spec: TableSpec = { name: 't', database: 'd', path: 't', columns: COLUMNS, buckets, ...LAYOUT, ...kind }
+function open(
+  store: MemoryStore,
+  kind: Kind,
+  partition: TableSpec['partition'],
+  buckets: number,
+  memoryBudget: number,
+): Promise<TableWriter> {
+  const spec: TableSpec = { name: 't', database: 'd', path: 't', columns: COLUMNS, buckets, partition, ...LAYOUT, ...kind }
   return openTableWriter(store, spec, { clock, scratchDir: join(dir, 'scratch'), memoryBudget, rowGroupBytes: 1500 })
 }
 
@@ -48,7 +56,7 @@ async function contents(store: MemoryStore, kind: Kind): Promise<string[]> {
     files.push(`'${local}'`)
   }
   if (files.length === 0) return []
-  const rows = await duckdbRows(`select id, note, _event_lsn from read_parquet([${files.join(', ')}])`)
+  const rows = await duckdbRows(`select id, note, "large", _event_lsn from read_parquet([${files.join(', ')}], hive_partitioning = false)`)
   return rows.map((r) => r.map(show).join(' ')).sort()
 }
 
@@ -61,7 +69,14 @@ async function unnamed(store: MemoryStore): Promise<string[]> {
   return names.filter((name) => /parquet|[.]log[.]/.test(name) && !text.includes(name) && !name.includes('marker'))
 }
 
-const anyChange = fc.record({ op: fc.constantFrom('c', 'u', 'u', 'd'), id: fc.nat(30), note: fc.constantFrom('a', 'bb', 'ccc') })
+const anyChange = fc.record({
+  op: fc.constantFrom('c', 'u', 'u', 'd', 'rarely-t'),
+  id: fc.nat(30),
+  note: fc.constantFrom('a', 'bb', 'ccc'),
+  large: fc.constantFrom('', 'x'.repeat(40)),
+  gone: fc.boolean(),
+  dice: fc.nat(20),
+})
 const anyFault = fc.constantFrom<Fault>('crash-before', 'crash-after', 'fail-before', 'fail-after', 'lost')
 
 const NAME =
@@ -73,39 +88,48 @@ it.each(KINDS)(
     const flushes = fc.array(fc.array(anyChange, { minLength: 1, maxLength: 30 }), { minLength: 1, maxLength: 4 })
     const faults = fc.array(fc.record({ at: fc.nat(60), fault: anyFault }), { maxLength: 4 })
     await fc.assert(
-      fc.asyncProperty(flushes, faults, fc.constantFrom(1, 2), fc.constantFrom(1 << 26, 800), async (all, plan, buckets, budget) => {
-        let store = new MemoryStore(clock)
-        await open(store, kind, buckets, budget)
-        const model = new Model([0])
-        const pending = [...plan]
-        let lsn = 0n
-        for (const [n, raw] of all.entries()) {
-          const changes = raw.map(
-            (x): TestChange => ({ op: x.op as 'c' | 'u' | 'd', row: [x.id, x.note, ++lsn] satisfies Value[], gone: [] }),
-          )
-          const checkpoint: Checkpoint = { source: 's', commit: null, commitUs: null, topic: 't', nextOffset: n + 1 }
-          for (let done = false; !done; ) {
-            const next = pending.shift()
-            store.faults = next === undefined ? () => null : (call) => (call === next.at ? next.fault : null)
-            try {
-              const writer = await open(store, kind, buckets, budget)
-              if ((await writer.checkpoint())?.nextOffset !== n + 1) {
-                const staged = await writer.stage(changes.map((c) => changesOf(COLUMNS, [c], false)))
-                expect(await writer.commit(staged, checkpoint)).toBe('committed')
+      fc.asyncProperty(
+        flushes,
+        faults,
+        fc.constantFrom(...PARTITIONS),
+        fc.constantFrom(1, 2),
+        fc.constantFrom(1 << 26, 800),
+        async (all, plan, partition, buckets, budget) => {
+          let store = new MemoryStore(clock)
+          await open(store, kind, partition, buckets, budget)
+          const model = new Model([0])
+          const pending = [...plan]
+          let lsn = 0n
+          for (const [n, raw] of all.entries()) {
+            const changes = raw.map((x): TestChange => {
+              const op = x.op === 'rarely-t' ? (x.dice === 0 ? 't' : 'c') : (x.op as 'c' | 'u' | 'd')
+              const gone = op === 'u' && x.gone
+              return { op, row: [x.id, x.note, gone ? null : x.large, ++lsn] satisfies Value[], gone: gone ? [2] : [] }
+            })
+            const checkpoint: Checkpoint = { source: 's', commit: null, commitUs: null, topic: 't', nextOffset: n + 1 }
+            for (let done = false; !done; ) {
+              const next = pending.shift()
+              store.faults = next === undefined ? () => null : (call) => (call === next.at ? next.fault : null)
+              try {
+                const writer = await open(store, kind, partition, buckets, budget)
+                if ((await writer.checkpoint())?.nextOffset !== n + 1) {
+                  const staged = await writer.stage(changes.map((c) => changesOf(COLUMNS, [c], false)))
+                  expect(await writer.commit(staged, checkpoint)).toBe('committed')
+                }
+                done = true
+              } catch (e) {
+                if (!(e instanceof SimulatedCrash) && !isFailure(e, 'TRB-STORE-004')) throw e
               }
-              done = true
-            } catch (e) {
-              if (!(e instanceof SimulatedCrash) && !isFailure(e, 'TRB-STORE-004')) throw e
+              store = store.reopen()
             }
-            store = store.reopen()
+            for (const c of changes) model.apply(c)
+            expect(await contents(store, kind)).toEqual(model.rows())
           }
-          for (const c of changes) model.apply(c)
-          expect(await contents(store, kind)).toEqual(model.rows())
-        }
-        const seen = await new LakeTableReader(store, 't', clock).plan({ kind: 'latest' }, 'snapshot')
-        expect(seen.slices.length).toBeLessThanOrEqual(buckets)
-        expect(await unnamed(store), 'files that no commit names').toEqual([])
-      }),
+          const seen = await new LakeTableReader(store, 't', clock).plan({ kind: 'latest' }, 'snapshot')
+          expect(seen.slices.length).toBeLessThanOrEqual(buckets * (partition === null ? 1 : 3))
+          expect(await unnamed(store), 'files that no commit names').toEqual([])
+        },
+      ),
       { numRuns: 25 },
     )
   },
