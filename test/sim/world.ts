@@ -9,6 +9,7 @@ import { mergeRulesOf } from '../../src/lake/read/merge-rules.ts'
 import { LakeTableReader } from '../../src/lake/read/table-reader.ts'
 import { archive } from '../../src/lake/service/archive.ts'
 import { clean } from '../../src/lake/service/clean.ts'
+import { compactAll } from '../../src/lake/service/compaction.ts'
 import { finishRestore, restore } from '../../src/lake/service/restore.ts'
 import { rollBackFailed, rollBackInstant } from '../../src/lake/service/rollback.ts'
 import { createSavepoint, deleteSavepoint, listSavepoints } from '../../src/lake/service/savepoint.ts'
@@ -37,6 +38,8 @@ export type Op =
   | { readonly do: 'restore' }
   | { readonly do: 'rollback' }
   | { readonly do: 'wait'; readonly hours: number }
+  /** Of a merge-on-read table; nothing in others. */
+  | { readonly do: 'compact' }
 
 /** What the table must hold, and what is allowed to be forgotten. */
 export interface Expected {
@@ -158,6 +161,14 @@ export class World {
         await rollBackInstant(ts, newest.time)
         return upTo(was, completedWrites(ts.timeline, null).at(-1)?.time ?? '')
       }
+      case 'compact': {
+        let exp = was
+        const deps = { scratchDir: this.#scratch, memoryBudget: 1 << 20, rowGroupBytes: 1 << 16, sole: true }
+        const rows = [...was.rows.values()].at(-1) ?? new Map()
+        if (this.shape.tableType === 'MERGE_ON_READ')
+          for (const c of await compactAll(ts, deps)) exp = grown(exp, c.instant, rows, was.wide, 0)
+        return exp
+      }
       case 'wait':
         this.clock.advance(op.hours * 3_600_000)
         return was
@@ -261,9 +272,10 @@ function grown(
   instant: string,
   rows: Expected['rows'] extends ReadonlyMap<string, infer R> ? R : never,
   wide: boolean,
+  writes = 1,
 ): Expected {
   const states = new Map(was.states).set(instant, textOf(rows))
-  return { ...was, states, rows: new Map(was.rows).set(instant, rows), writes: was.writes + 1, wide }
+  return { ...was, states, rows: new Map(was.rows).set(instant, rows), writes: was.writes + writes, wide }
 }
 
 function upTo(was: Expected, instant: string): Expected {
