@@ -53,6 +53,8 @@ export class TimelineStore {
   /** Where the timeline is; null: the configuration has not been read. */
   #place: Place | null = null
   #timeline: Timeline = EMPTY
+  /** What was read of completed writes, by key: it never changes. The last few. */
+  readonly #commits = new Map<string, CommitMetadata>()
   /** Plans by `time.action`: they never change. */
   readonly #compactions = new Map<string, CompactionPlan>()
   readonly #clusterings = new Map<string, ClusteringPlan | null>()
@@ -157,7 +159,12 @@ export class TimelineStore {
     const at = this.#timeline.instants.find((i) => i.time === time && i.state === 'completed' && completedAction(i.action) === name)
     assert(at !== undefined || this.layout === 1, `${time}.${action} is on the timeline`)
     const key = at === undefined ? this.#key(printName({ time, action, state: 'completed' })) : this.keyOf(at)
-    return parseCommit(await this.store.get(key), key)
+    const known = this.#commits.get(key)
+    if (known !== undefined) return known
+    const metadata = parseCommit(await this.store.get(key), key)
+    this.#commits.set(key, metadata)
+    if (this.#commits.size > COMMITS_KEPT) this.#commits.delete(this.#commits.keys().next().value!)
+    return metadata
   }
 
   /** Bytes of a completed write (or of the profile of an inflight one) as this table's version has them. */
@@ -405,3 +412,5 @@ function placeOf(p: ReadonlyMap<string, string>, table: string): Place {
 }
 
 const EMPTY_BODY = new Uint8Array(0)
+/** A plan of a read looks at the newest commit for its schema, its checkpoint and its files. */
+const COMMITS_KEPT = 8
