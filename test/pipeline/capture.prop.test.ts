@@ -9,6 +9,7 @@ import { openStateDatabase } from '../../src/log/embedded/database.ts'
 import { createEmbeddedLog } from '../../src/log/embedded/embedded-log.ts'
 import { createTopicTables } from '../../src/log/embedded/topic-tables.ts'
 import { type CaptureOptions, type CaptureProgress, capture } from '../../src/pipeline/capture.ts'
+import { propertyRuns } from '../support/property-runs.ts'
 import { Crash } from './fake-lake.ts'
 import { type FakeBatch, FakeEncoder, FakeSource } from './fake-source.ts'
 
@@ -89,7 +90,7 @@ test('each change is in the log once and in order, whenever the process dies; no
       expect(valuesIn(log)).toEqual(Array.from({ length: count }, (_, i) => i))
       log.close()
     }),
-    { numRuns: 150 },
+    { numRuns: propertyRuns(40) },
   )
 })
 

@@ -9,6 +9,7 @@ import { openStateDatabase } from '../../src/log/embedded/database.ts'
 import { createEmbeddedLog } from '../../src/log/embedded/embedded-log.ts'
 import { feed } from '../../src/pipeline/feed.ts'
 import { record } from '../conformance/log-data.ts'
+import { propertyRuns } from '../support/property-runs.ts'
 import { Crash, FakeLake, fakeRows } from './fake-lake.ts'
 
 // The model: records are numbered per topic; a table's content is the list of values applied to it, so a change that is lost or applied
@@ -59,7 +60,7 @@ test('each change reaches its table exactly once, whatever step the process dies
       model.checkEnd()
       model.log.close()
     }),
-    { numRuns: 250 },
+    { numRuns: propertyRuns(60) },
   )
 }, 120_000)
 
