@@ -1,5 +1,6 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { Failure } from '../failure/failure.ts'
+import { type SqlNeeds, sqlNeeds } from './sql-needs.ts'
 import { literal } from './sql-text.ts'
 
 /**
@@ -34,6 +35,7 @@ export interface QueryShape {
   readonly tables: readonly { readonly schema: string | null; readonly table: string }[]
   /** The query looks at the catalogue itself (SHOW, information_schema …): every table of the lake must be there. */
   readonly usesCatalog: boolean
+  readonly needs: SqlNeeds
   /** The statement to run; for EXPLAIN the whole of it. */
   readonly sql: string
 }
@@ -58,8 +60,11 @@ export async function inspectSql(connection: DuckDBConnection, sql: string): Pro
   const tables: QueryShape['tables'][number][] = []
   const found = { tables, usesCatalog: false }
   walk(tree.statements[0], found)
-  return { ...found, sql }
+  const needs = found.usesCatalog ? EVERYTHING : sqlNeeds(tree.statements[0], tables.length)
+  return { ...found, needs, sql }
 }
+
+const EVERYTHING: SqlNeeds = { columns: null, conditions: [] }
 
 interface SerializedSql {
   readonly error: boolean

@@ -24,6 +24,7 @@ export const verb = defineVerb({
     output: text({ help: 'write the answer to this file instead of stdout', placeholder: 'FILE' }),
     'max-rows': integer({ help: 'rows that --format table shows; 0 shows all', default: 1000 }),
     meta: bool({ help: "show Hudi's columns (_hoodie_…) and the change columns (_event_lsn …) too" }),
+    explain: bool({ help: 'show the files that would be read, and their sizes, instead of the answer' }),
     memory: size({ help: 'memory for the query; beyond it, it spills to a temporary directory', default: 1024 ** 3 }),
     threads: integer({ help: 'threads of the query', default: 2, min: 1, max: 256 }),
     ...s3Flags,

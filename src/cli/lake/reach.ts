@@ -34,7 +34,7 @@ export type ReachContext = Pick<ContextWith<ReachFlags>, 'flags' | 'cwd' | 'cloc
 
 /**
  * From the state of the lake to the one asked for: when that lies later, the log's records in between are applied to copies of the
- * files in `scratch`. Failure TRB-QUERY-004 with --exact when it cannot be reached for certain.
+ * files in `scratch`. `columns`: names among which are all columns that are needed (lower case); null: any. Failure TRB-QUERY-004 with --exact when it cannot be reached for certain.
  */
 export async function reach(
   context: ReachContext,
@@ -42,9 +42,10 @@ export async function reach(
   state: LakeState,
   plans: ReadonlyMap<StateTable, ScanPlan>,
   scratch: string,
+  columns: ReadonlySet<string> | null = null,
 ): Promise<ReachedState> {
   const { base } = state
-  const untouched = (): Promise<ReachedState['plans']> => untouchedTables(lake, plans, scratch, context.clock)
+  const untouched = (): Promise<ReachedState['plans']> => untouchedTables(lake, plans, scratch, context.clock, columns)
   if (base.watermark === null) return withoutWatermark(await untouched(), state)
   const { watermark, target } = base
   const at = { commit: watermark.commit, commitUs: watermark.commitUs }
@@ -116,9 +117,10 @@ async function untouchedTables(
   plans: ReadonlyMap<StateTable, ScanPlan>,
   scratch: string,
   clock: Clock,
+  columns: ReadonlySet<string> | null,
 ): Promise<ReachedState['plans']> {
   const out: ReachedState['plans'][number][] = []
-  for (const [table, plan] of plans) out.push({ table, plan, files: await tableFiles(lake, plan, scratch, clock) })
+  for (const [table, plan] of plans) out.push({ table, plan, files: await tableFiles(lake, plan, scratch, clock, columns) })
   return out
 }
 

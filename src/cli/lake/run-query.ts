@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import type { ScanPlan } from '../../contract/table-reader.ts'
 import { Failure } from '../../failure/failure.ts'
+import { prunePlan } from '../../lake/read/prune.ts'
 import { formatMicros } from '../../query/as-of.ts'
 import { rowToJson, type Write, writeRows } from '../../query/format.ts'
 import { SqlParser, SqlSession, type SqlTable } from '../../query/sql.ts'
@@ -11,6 +12,7 @@ import { pathsOf } from '../../query/table-source.ts'
 import type { CacheFlagValues, S3FlagValues } from '../s3-flags.ts'
 import { sizeText } from '../terminal/units.ts'
 import type { ContextWith, Outcome } from '../verb.ts'
+import { explainPlan } from './explain-plan.ts'
 import { HUDI_COLUMNS, isAddedColumn, type LakeState, lakeState, planTable, type StateTable } from './lake-state.ts'
 import { type OpenLake, openLake } from './open-lake.ts'
 import { type ReachedState, reach } from './reach.ts'
@@ -24,6 +26,7 @@ export type QueryFlags = {
   readonly output: string | null
   readonly 'max-rows': number
   readonly meta: boolean
+  readonly explain: boolean
   readonly memory: number
   readonly threads: number
 } & S3FlagValues &
@@ -51,7 +54,8 @@ export async function runQuery(context: QueryContext): Promise<Outcome> {
   const scratch = await mkdtemp(join(tmpdir(), 'tributary-query-'))
   try {
     const plans = await planNamed(lake, state, shape)
-    const reached = await reach(context, lake, state, plans, scratch)
+    if (flags.explain) return explainPlan(plans)
+    const reached = await reach(context, lake, state, plans, scratch, shape.needs.columns)
     await lake.files.fetch(reached.plans.flatMap((p) => pathsOf(p.files)))
     const reading = describeReading(reached.plans, flags.meta)
     signal.throwIfAborted()
@@ -90,7 +94,9 @@ async function planNamed(lake: OpenLake, state: LakeState, shape: QueryShape): P
   const plans = new Map<StateTable, ScanPlan>()
   for (const t of state.tables.filter(named)) {
     const plan = await planTable(lake, t)
-    if (plan !== null) plans.set(t, plan)
+    // A state behind the lake's comes of the log: what its records touch is not known yet.
+    const prunable = state.base.target === null || t.topic === null
+    if (plan !== null) plans.set(t, prunable ? await prunePlan(lake.store, plan, shape.needs.conditions) : plan)
     else if (!shape.usesCatalog) await lake.reader(t.path).plan(t.view!, 'snapshot') // refuses, with the table's first instant
   }
   return plans

@@ -34,20 +34,21 @@ export class PartitionPaths {
     const value = v === null || (v.valid !== null && v.valid[row] === 0) ? null : this.#text(v, row)
     const known = this.#byValue.get(value ?? '\u0000')
     if (known !== undefined) return known
-    const n = this.ordinal(this.#path(value))
+    const n = this.ordinal(partitionPathOf(this.#spec.partition!, value))
     this.#byValue.set(value ?? '\u0000', n)
     return n
-  }
-
-  #path(value: string | null): string {
-    const { column, hive, plain } = this.#spec.partition!
-    const segment = plain === true && value !== null && value !== '' ? value : partitionSegment(value)
-    return hive === true ? `${column}=${segment}` : segment
   }
 
   get partitioned(): boolean {
     return this.#spec.partition !== null
   }
+}
+
+/** Directory of the rows with this value of the partition column, as text; null: without one. */
+export function partitionPathOf(partition: NonNullable<TableSpec['partition']>, value: string | null): string {
+  const { column, hive, plain } = partition
+  const segment = plain === true && value !== null && value !== '' ? value : partitionSegment(value)
+  return hive === true ? `${column}=${segment}` : segment
 }
 
 const DAY_US = 86_400_000_000n

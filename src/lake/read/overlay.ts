@@ -23,7 +23,7 @@ const ORDINALS = 1 << 20
 
 /**
  * Works out what the logs of a plan's slices make of their base files and writes that into `scratch`, so that rows which no log touches are
- * read by whoever reads Parquet best. `columns`: names of the columns that are wanted; null: all. Slices without logs are not in the answer.
+ * read by whoever reads Parquet best. `limit`: memory for the logs of a slice, and a directory for what exceeds it. `columns`: names of the columns that are wanted; null: all. Slices without logs are not in the answer.
  */
 export async function writeOverlays(
   store: ObjectStore,
@@ -31,12 +31,21 @@ export async function writeOverlays(
   rules: MergeRules,
   columns: readonly string[] | null,
   scratch: ObjectStore,
+  limit: { readonly bytes: number; readonly directory: string },
 ): Promise<SliceOverlay[]> {
   const schema = storedColumns({ ...plan.spec, columns: plan.columns })
   const out: SliceOverlay[] = []
   for (const slice of plan.slices) {
     if (slice.logs.length === 0) continue
-    const request = { store, table: plan.spec.path, slice, schema, rules, visible: plan.counts }
+    const request = {
+      store,
+      table: plan.spec.path,
+      slice,
+      schema,
+      rules,
+      visible: plan.counts,
+      limit: { ...limit, name: `logs-${out.length}` },
+    }
     const delta = await readDelta(columns === null ? request : { ...request, columns })
     try {
       out.push(await writeOverlay(slice, delta, schema, columns, scratch, String(out.length)))
