@@ -104,7 +104,7 @@ export class World {
   }
 
   async create(): Promise<void> {
-    await this.#writer()
+    await this.writer()
   }
 
   /** Performs an operation and says what must hold afterwards. */
@@ -121,7 +121,7 @@ export class World {
     const ts = this.timeline()
     switch (op.do) {
       case 'write':
-        return this.#write(op, was)
+        return this.write(op, was, await this.writer())
       case 'clean': {
         const done = await clean(ts, { kind: op.policy, retain: op.retain })
         const from =
@@ -175,8 +175,7 @@ export class World {
     }
   }
 
-  async #write(op: Extract<Op, { do: 'write' }>, was: Expected): Promise<Expected> {
-    const writer = await this.#writer()
+  async write(op: Extract<Op, { do: 'write' }>, was: Expected, writer: Awaited<ReturnType<typeof openTableWriter>>): Promise<Expected> {
     const wide = was.wide || op.wide
     const columns = wide ? [...COLUMNS.slice(0, 3), WIDE, COLUMNS[3]] : COLUMNS
     await writer.evolve(columns)
@@ -224,7 +223,7 @@ export class World {
 
   /** nextOffset of the newest commit that has one; 0: none. */
   async written(): Promise<number> {
-    return (await (await this.#writer()).checkpoint())?.nextOffset ?? 0
+    return (await (await this.writer()).checkpoint())?.nextOffset ?? 0
   }
 
   /** The rows of a state as text, by our reader. */
@@ -256,7 +255,7 @@ export class World {
     return out.sort()
   }
 
-  async #writer(): ReturnType<typeof openTableWriter> {
+  async writer(): ReturnType<typeof openTableWriter> {
     const { tableType, tableVersion, buckets, partitioned } = this.shape
     const partition = partitioned ? ({ column: 'region', truncate: 'none' } as const) : null
     const spec: TableSpec = {

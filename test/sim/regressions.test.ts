@@ -1,0 +1,36 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, test } from 'vitest'
+import { runSchedules } from './schedule.ts'
+import type { Op, Shape } from './world.ts'
+
+const scratch = mkdtempSync(join(tmpdir(), 'lake-sim-'))
+afterAll(() => rmSync(scratch, { recursive: true, force: true }))
+
+const COW: Shape = { tableType: 'COPY_ON_WRITE', tableVersion: 6, buckets: 1, partitioned: false }
+const write = (...rows: (readonly [number, string | null])[]): Op => ({ do: 'write', rows, wide: false })
+
+/** Sequences that once went wrong, as the search left them. */
+const CASES: readonly (readonly [string, Shape, readonly Op[]])[] = [
+  [
+    'a rollback of the only commit that is not archived would hide all archived ones',
+    COW,
+    [
+      write([0, 'a'], [1, null]),
+      write([0, null]),
+      { do: 'archive', min: 1, spare: 0 },
+      { do: 'rollback' },
+      write([0, null]),
+      { do: 'archive', min: 1, spare: 0 },
+    ],
+  ],
+]
+
+test.each(CASES)(
+  '%s',
+  async (_name, shape, ops) => {
+    for (const salt of [0, 1]) await runSchedules(shape, ops, salt, scratch, () => true)
+  },
+  60_000,
+)
