@@ -1,6 +1,9 @@
-import { type PlainVector, plainOfBytes, plainOfDictionary } from '../../format/parquet/column.ts'
+import { assert } from '../../failure/failure.ts'
+import { type Column, type PlainVector, plainOfBytes, plainOfDictionary } from '../../format/parquet/column.ts'
 import type { ParquetFile } from '../../format/parquet/file.ts'
+import { ownMemory, Scratch } from '../../format/parquet/scratch.ts'
 import { firstHash, hashInto } from '../index/keys.ts'
+import { gather } from '../merge/gather.ts'
 import { IntList } from '../merge/int-list.ts'
 import type { Reduced } from './delta-reduce.ts'
 import { KEY_SEED } from './log-chunk.ts'
@@ -16,9 +19,11 @@ export interface Met {
   /** Key → row group and row in it of the base row that it replaces, −1 none. */
   readonly group: Int32Array
   readonly row: Int32Array
+  /** Key → place of that row in `ordering` of its row group. */
+  readonly place: Int32Array
   /** Key → 1: the base row is newer and stays, the log has nothing to add. */
   readonly outlived: Uint8Array
-  /** Ordering values of the rows of a row group; kept only where values may have to be taken from the right place. */
+  /** Ordering values of the matched rows of a row group; kept only where values may have to be taken from the right place. */
   readonly ordering: ReadonlyMap<number, Ordering>
 }
 
@@ -36,6 +41,7 @@ export function nothingMet(keys: number): Met {
     hidden: new IntList(),
     group: new Int32Array(keys).fill(-1),
     row: new Int32Array(keys).fill(-1),
+    place: new Int32Array(keys),
     outlived: new Uint8Array(keys),
     ordering: new Map(),
   }
@@ -43,12 +49,15 @@ export function nothingMet(keys: number): Met {
 
 /** Looks the keys of the base file up, row group by row group; only the key column is read, and only of groups whose range the log's keys touch. */
 export async function* matchKeys(file: ParquetFile, reduced: Reduced): AsyncGenerator<KeyMatches> {
-  const range = keyRange(reduced)
+  if (reduced.count === 0) return
+  const groups = groupsInRange(file, reduced)
   const filter = new KeyFilter(reduced)
-  for (let group = 0; group < file.meta.rowGroups.length; group++) {
-    if (range === null || outside(file, group, range)) continue
-    yield matchRows(await groupKeys(file, group), null, reduced, filter, group)
+  const scratch = new Scratch()
+  for (const group of groups) {
+    scratch.reset()
+    yield matchRows(await groupKeys(file, group, scratch.take), null, reduced, filter, group)
   }
+  scratch.release()
 }
 
 /** Decides, for each match, whether the survivor or the base row stays. `first` is the ordinal of each row group's first row. */
@@ -59,20 +68,21 @@ export async function meet(file: ParquetFile, matches: AsyncIterable<KeyMatches>
   const byEvent = of.rules.mode === 'event-time'
   for await (const { group, row, key } of matches) {
     if (row.length === 0) continue
-    const base = byEvent ? await groupOrdering(file, group, of) : null
+    const base = byEvent ? await groupOrdering(file, group, row, of) : null
     if (base !== null && reduced.below !== null) ordering.set(group, base)
     for (let i = 0; i < row.length; i++) {
       const k = key[i]
       const e = reduced.winner[k]
       if (base !== null && !reduced.unconditional(e)) {
         const chunk = reduced.chunks[reduced.chunkOf(e)]
-        if (compareOrdering(chunk.ordering, reduced.rowOf(e), base, row[i]) < 0) {
+        if (compareOrdering(chunk.ordering, reduced.rowOf(e), base, i) < 0) {
           met.outlived[k] = 1
           continue
         }
       }
       met.group[k] = group
       met.row[k] = row[i]
+      met.place[k] = i
       met.hidden.push(first[group] + row[i])
     }
   }
@@ -88,8 +98,8 @@ export function firstOrdinals(file: ParquetFile): Int32Array {
 }
 
 /** The record keys of a row group. */
-export async function groupKeys(file: ParquetFile, group: number): Promise<PlainVector> {
-  const column = await file.read(group, KEY, { kind: 'string' })
+export async function groupKeys(file: ParquetFile, group: number, allocate = ownMemory): Promise<PlainVector> {
+  const column = await file.read(group, KEY, { kind: 'string' }, allocate)
   if (column === null) return { kind: 'plain', data: Buffer.alloc(0), starts: new Int32Array(file.meta.rowGroups[group].rows + 1) }
   if (column.kind === 'dictionary') return plainOfDictionary(column)
   return column.kind === 'bytes' ? plainOfBytes(column, 0, column.offsets.length - 1) : (column as PlainVector)
@@ -149,25 +159,46 @@ function matchRows({ data, starts }: PlainVector, rows: Int32Array | null, reduc
   return { group, row: row.view(), key: key.view() }
 }
 
-async function groupOrdering(file: ParquetFile, group: number, of: LogColumns): Promise<Ordering> {
-  const { rows } = file.meta.rowGroups[group]
-  const columns = []
-  for (const c of of.fields.columns) columns.push(await file.read(group, c.name, c.type))
-  return of.fields.ofRows(columns, rows)
+/** Ordering values of some rows of a row group. */
+async function groupOrdering(file: ParquetFile, group: number, row: Int32Array, of: LogColumns): Promise<Ordering> {
+  const columns: Column[] = []
+  const scratch = new Scratch()
+  for (const c of of.fields.columns) {
+    const values = await file.read(group, c.name, c.type, scratch.take)
+    columns.push(gather(c.type, [values], { source: null, row, count: row.length }))
+    scratch.reset()
+  }
+  scratch.release()
+  return of.fields.ofRows(columns, row.length)
 }
 
-/** Least and greatest key of the log; null: it has none. */
-function keyRange(reduced: Reduced): { readonly min: Buffer; readonly max: Buffer } | null {
+/** Entries that are looked at first: mostly they show already that every row group may have keys of the log. */
+const SAMPLE = 64
+
+/** Row groups whose range of keys the log's keys touch. */
+function groupsInRange(file: ParquetFile, reduced: Reduced): number[] {
+  const all = file.meta.rowGroups.map((_, group) => group)
+  const within = (step: number): number[] => {
+    const range = keyRange(reduced, step)
+    return all.filter((group) => !outside(file, group, range))
+  }
+  const step = Math.ceil(reduced.count / SAMPLE)
+  return step === 1 || within(step).length < all.length ? within(1) : all
+}
+
+/** Least and greatest key of every `step`-th entry of each chunk of the log. */
+function keyRange(reduced: Reduced, step: number): { readonly min: Buffer; readonly max: Buffer } {
   let min: Buffer | null = null
   let max: Buffer | null = null
   for (const { keys, count } of reduced.chunks) {
     const { data, offsets } = keys
-    for (let i = 0; i < count; i++) {
+    for (let i = 0; i < count; i += step) {
       if (min === null || isLess(data, offsets[i], offsets[i + 1], min, 0, min.length)) min = data.subarray(offsets[i], offsets[i + 1])
       if (max === null || isLess(max, 0, max.length, data, offsets[i], offsets[i + 1])) max = data.subarray(offsets[i], offsets[i + 1])
     }
   }
-  return min === null || max === null ? null : { min, max }
+  assert(min !== null && max !== null, 'a log that is matched has keys')
+  return { min, max }
 }
 
 /** Whether a[from, to) sorts before b[bf, bt). Keys differ early: a loop is cheaper than a call into the runtime. */

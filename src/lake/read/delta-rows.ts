@@ -103,7 +103,7 @@ export class DeltaRows {
     for (let e = top; e !== BASE; e = r.below![e]) {
       if (e !== top && base !== undefined && !r.unconditional(e)) {
         const chunk = r.chunks[r.chunkOf(e)]
-        if (compareOrdering(chunk.ordering, r.rowOf(e), base, this.#met.row[k]) < 0) return BASE
+        if (compareOrdering(chunk.ordering, r.rowOf(e), base, this.#met.place[k]) < 0) return BASE
       }
       if (r.removes(e)) return NOWHERE
       if (!r.lacks(e, c)) return e

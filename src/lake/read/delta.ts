@@ -25,6 +25,8 @@ export interface DeltaRequest {
   readonly schema: readonly LakeColumn[]
   /** Columns that `rows` gives beside the meta columns, by name; absent: all. */
   readonly columns?: readonly string[]
+  /** false: without the meta columns. */
+  readonly meta?: boolean
   readonly rules: MergeRules
   /** Whether blocks of an instant count: it is completed (or older than the timeline), and not after the moment that is read. */
   readonly visible: (instant: string) => boolean
@@ -44,7 +46,7 @@ const MOST_PARTS = 256
  * rows that no log touches never become anything. Failures: TRB-LAKE-020 … 024 (log files), 401 and 402 (Parquet), TRB-STORE-003 (scratch).
  */
 export async function readDelta(request: DeltaRequest): Promise<SliceDelta> {
-  const of = new LogColumns(request.table, request.schema, request.columns ?? null, request.rules)
+  const of = columnsOf(request)
   const blocks = await countingBlocks(request.store, request.slice.logs, request.visible)
   const { chunks, spill } = await collect(request, blocks, of)
   try {
@@ -59,7 +61,7 @@ export async function readDelta(request: DeltaRequest): Promise<SliceDelta> {
 /** The rows of a slice, base and logs merged, meta columns first: base rows that stay in their order, then the log's. */
 export async function* mergedRows(request: DeltaRequest): AsyncGenerator<RowChunk> {
   const { store, slice } = request
-  const columns = new LogColumns(request.table, request.schema, request.columns ?? null, request.rules).wanted
+  const columns = columnsOf(request).wanted
   const delta = await readDelta(request)
   try {
     if (slice.base !== null) yield* baseRows(await ParquetFile.open(store, slice.base.key, slice.base.bytes), columns, delta.hidden)
@@ -67,6 +69,10 @@ export async function* mergedRows(request: DeltaRequest): AsyncGenerator<RowChun
   } finally {
     await delta.close()
   }
+}
+
+function columnsOf({ table, schema, columns, rules, meta }: DeltaRequest): LogColumns {
+  return new LogColumns(table, schema, columns ?? null, rules, meta)
 }
 
 /** Reads the blocks; what exceeds the limit goes to disk, and then everything. */

@@ -13,7 +13,7 @@ const OPERATION = '_hoodie_operation'
 
 /** What is read of a log: the columns that are wanted, then those that merging needs beside them. */
 export class LogColumns {
-  /** Meta columns first. */
+  /** Meta columns first, where they are wanted. */
   readonly wanted: readonly LakeColumn[]
   readonly all: readonly LakeColumn[]
   readonly key: number
@@ -25,17 +25,17 @@ export class LogColumns {
   readonly fields: OrderingFields
   readonly rules: MergeRules
 
-  /** `schema`: all columns of the table. `names`: those wanted beside the meta columns; null: all. */
-  constructor(table: string, schema: readonly LakeColumn[], names: readonly string[] | null, rules: MergeRules) {
+  /** `schema`: all columns of the table. `names`: those wanted, null: all. `meta`: the meta columns are wanted, whatever is named. */
+  constructor(table: string, schema: readonly LakeColumn[], names: readonly string[] | null, rules: MergeRules, meta = true) {
     this.rules = rules
-    this.wanted = [...META, ...schema.filter((c) => names === null || names.includes(c.name))]
+    this.wanted = [...(meta ? META : []), ...schema.filter((c) => names === null || names.includes(c.name))]
     const all = [...this.wanted]
     const place = (column: LakeColumn): number => {
       const at = all.findIndex((c) => c.name === column.name)
       return at >= 0 ? at : all.push(column) - 1
     }
     const known = (name: string): LakeColumn | undefined => schema.find((c) => c.name === name)
-    this.key = all.findIndex((c) => c.name === KEY)
+    this.key = place({ name: KEY, type: { kind: 'string' } })
     const ordering = rules.ordering.flatMap((name) => known(name) ?? [])
     this.fields = new OrderingFields(table, ordering)
     this.ordering = ordering.map(place)
