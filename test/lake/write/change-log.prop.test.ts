@@ -13,6 +13,7 @@ import { openTableWriter } from '../../../src/lake/write/open-table.ts'
 import { MemoryStore } from '../../../src/storage/memory/memory-store.ts'
 import { show, type Value } from '../../format/parquet/values.ts'
 import { fixedClock } from '../../support/fixed-clock.ts'
+import { propertyRuns } from '../../support/property-runs.ts'
 import { checkpointOf } from '../trivial-writer.ts'
 import { changesOf, Model, type TestChange } from './model.ts'
 
@@ -133,7 +134,7 @@ describe.each(['OP_KEY_ONLY', 'DATA_BEFORE', 'DATA_BEFORE_AFTER'] as const)('cha
             expect(new Set(found.map((r) => r.ts_ms))).toEqual(new Set(found.length > 0 ? [staged.instant] : []))
         }
       }),
-      { numRuns: 25 },
+      { numRuns: propertyRuns(8) },
     )
   }, 120_000)
 })

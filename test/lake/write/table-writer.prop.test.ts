@@ -11,6 +11,7 @@ import { MemoryStore } from '../../../src/storage/memory/memory-store.ts'
 import { duckdbRows } from '../../format/parquet/duckdb-values.ts'
 import { show, type Value } from '../../format/parquet/values.ts'
 import { fixedClock } from '../../support/fixed-clock.ts'
+import { propertyRuns } from '../../support/property-runs.ts'
 import { anySizes, changesOf, chunked, Model, type TestChange } from './model.ts'
 import { storedRows } from './stored-rows.ts'
 
@@ -62,7 +63,9 @@ async function open(store: MemoryStore, path: string, s: Settings, kind: Kind, c
 }
 
 async function contents(store: MemoryStore, path: string, kind: Kind, columns = COLUMNS): Promise<string[]> {
-  if (kind.tableType === 'MERGE_ON_READ') return (await storedRows(store, path, columns)).map((r) => r.map(show).join(' ')).sort()
+  // one kind is read by DuckDB, the others by our own reader, which tells base files from logs
+  if (kind.tableType === 'MERGE_ON_READ' || kind.tableVersion === 9)
+    return (await storedRows(store, path, columns)).map((r) => r.map(show).join(' ')).sort()
   const plan = await new LakeTableReader(store, path, clock).plan({ kind: 'latest' })
   const files: string[] = []
   for (const f of plan.files) {
@@ -143,7 +146,7 @@ describe.each(KINDS)('a table with a key, $tableType of version $tableVersion', 
           }
         },
       ),
-      { numRuns: 25 },
+      { numRuns: propertyRuns(10) },
     )
   }, 240_000)
 
@@ -159,7 +162,7 @@ describe.each(KINDS)('a table with a key, $tableType of version $tableVersion', 
       minLength: 20,
       maxLength: 150,
     })
-    const runs = { numRuns: 25 }
+    const runs = { numRuns: propertyRuns(10) }
     await fc.assert(
       fc.asyncProperty(settings, load, fc.array(anyKeyed, { maxLength: 40 }), load, anySizes, async (s, first, then, more, sizes) => {
         const path = `load${tables++}`
@@ -223,7 +226,7 @@ describe.each(KINDS)('a table with a key, $tableType of version $tableVersion', 
         }
         await flush()
       }),
-      { numRuns: 20 },
+      { numRuns: propertyRuns(8) },
     )
   }, 120_000)
 })
@@ -274,7 +277,7 @@ describe.each(KINDS)('a table without a key, $tableType of version $tableVersion
           }
         },
       ),
-      { numRuns: 25 },
+      { numRuns: propertyRuns(10) },
     )
   }, 120_000)
 })
