@@ -6,7 +6,7 @@ import type { FileSlice } from '../contract/slice.ts'
 import type { Checkpoint } from '../contract/table.ts'
 import { assert, Failure } from '../failure/failure.ts'
 import { type BaseFileObject, parseBaseFileName, parseLogFileName } from './layout/file-name.ts'
-import { join, type MarkerKind, markerKey } from './layout/paths.ts'
+import { join, type MarkerKind } from './layout/paths.ts'
 import { cameSince, crosses, lostGround, overlap, type Seen, seenNow, touchedBy } from './lock/conflicts.ts'
 import type { TableConcurrency } from './lock/table-concurrency.ts'
 import type { HeldLock } from './lock/table-lock.ts'
@@ -149,7 +149,7 @@ export class CommitProtocol {
     this.#open = null
     ts.latest = replaceFiles(ts, metadata, time)
     ts.slices = nextSlices(ts, metadata)
-    if (open.marks.size > 0) await this.#store.delete([...open.marks].map(([path, kind]) => markerKey(ts.table, time, path, kind)))
+    await ts.unmark(time, open.marks)
     this.#known = held === null
     return 'committed'
   }

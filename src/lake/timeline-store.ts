@@ -207,6 +207,11 @@ export class TimelineStore {
     await this.store.putIfAbsent(markerKey(this.table, time, path, kind), EMPTY_BODY)
   }
 
+  /** Takes markers away that are known: no listing. */
+  async unmark(time: string, marks: ReadonlyMap<string, MarkerKind>): Promise<void> {
+    if (marks.size > 0) await this.store.delete([...marks].map(([path, kind]) => markerKey(this.table, time, path, kind)))
+  }
+
   /** Markers of an instant. */
   async markers(time: string): Promise<Marker[]> {
     const out: Marker[] = []

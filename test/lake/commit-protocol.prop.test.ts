@@ -7,6 +7,7 @@ import { parseName } from '../../timeline/name.ts'
 import { foldTimeline } from '../../timeline/timeline.ts'
 import { completedWrites, pendingInstants } from '../../timeline/view.ts'
 import { fixedClock } from '../support/fixed-clock.ts'
+import { propertyRuns } from '../support/property-runs.ts'
 import { checkpointOf, readAll, SPEC, TrivialWriter, type Writes } from './trivial-writer.ts'
 
 const CONTENT = fc.stringMatching(/^[a-z]{1,3}$/)
@@ -194,7 +195,7 @@ test.each(VERSIONS)(
         }
         await checkFiles(store)
       }),
-      { numRuns: 60 },
+      { numRuns: propertyRuns(30) },
     )
   },
 )
@@ -231,7 +232,7 @@ test.each(VERSIONS)(
         }
         await checkFiles(store.reopen())
       }),
-      { numRuns: 100 },
+      { numRuns: propertyRuns(40) },
     )
   },
 )

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { type LogVersion, latestSlices, type TableFiles } from '../../timeline/slices.ts'
 import { EMPTY, latestTime, type StepEvent, step, type Timeline } from '../../timeline/timeline.ts'
 import { type FileVersion, pendingInstants, visibility } from '../../timeline/view.ts'
+import { propertyRuns } from '../support/property-runs.ts'
 
 const T = (n: number): string => `20261121000000${String(n).padStart(3, '0')}`
 const GROUP = { partition: '', fileId: 'a' }
@@ -118,7 +119,7 @@ test.each([1, 2] as const)(
           for (const [time, seen] of kept) expect(g.seen(time).sort(), `as of ${time}, at ${latestTime(g.t)}`).toEqual(seen)
         }
       }),
-      { numRuns: 300 },
+      { numRuns: propertyRuns(200) },
     )
   },
 )

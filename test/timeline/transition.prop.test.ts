@@ -15,6 +15,7 @@ import {
 } from '../../timeline/timeline.ts'
 import { EVENTS, TRANSITIONS } from '../../timeline/transition.ts'
 import { completedWrites, pendingInstants } from '../../timeline/view.ts'
+import { propertyRuns } from '../support/property-runs.ts'
 
 /** A directory of names: what a crash leaves. */
 class Directory {
@@ -117,7 +118,7 @@ test.each([1, 2] as const)(
           t = next.timeline
         }
       }),
-      { numRuns: 500 },
+      { numRuns: propertyRuns(300) },
     )
   },
 )
