@@ -37,6 +37,7 @@ export async function feed(options: FeedOptions, drain: AbortSignal, abort: Abor
   const lake = new LakeFeed(options)
   await lake.start()
   options.onOpen?.()
+  await lake.carryThrough()
   const stop = AbortSignal.any([drain, abort])
   for (;;) {
     abort.throwIfAborted()
@@ -84,9 +85,13 @@ class LakeFeed {
       if (info === null) continue
       const table = await openTableFeed(this.options, source, topic, info)
       this.tables.set(topic, table)
-      if (table.writer !== null) await lake.maintain?.(table.path)
       if (table.nextOffset > 0) this.reached = Math.max(this.reached, log.appendOf(topic, 0, table.nextOffset - 1) ?? this.flushed)
     }
+  }
+
+  /** What a dead process left of services comes before the first commit; the source is read meanwhile. */
+  async carryThrough(): Promise<void> {
+    for (const { writer, path } of this.tables.values()) if (writer !== null) await this.options.lake.maintain?.(path)
   }
 
   /** Adds new appends to the cutter, and flushes tables whose first snapshot ends on the way. */
