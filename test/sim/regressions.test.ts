@@ -30,7 +30,7 @@ const CASES: readonly (readonly [string, Shape, readonly Op[]])[] = [
 test.each(CASES)(
   '%s',
   async (_name, shape, ops) => {
-    for (const salt of [0, 1]) await runSchedules(shape, ops, salt, scratch, () => true)
+    await runSchedules(shape, ops, 0, scratch, () => true)
   },
   60_000,
 )
