@@ -218,6 +218,14 @@ export const LAKE_CODES = {
     retry: 'never',
     exit: 2,
   },
+  'TRB-LAKE-028': {
+    what: 'The file {file} of {table} is missing: the completed write {instant} names it, and nothing has taken its place',
+    why: 'It was deleted by something that is not on the timeline, or was not copied with the table. An older version would be wrong.',
+    safe: 'Nothing was read or changed.',
+    fix: 'Restore the file from a backup, or query a state before that write; lake verify lists everything that is missing.',
+    retry: 'never',
+    exit: 1,
+  },
   'TRB-LAKE-060': {
     what: '{input}, row {row}: {column} is {value}, which is no {type}',
     why: 'A value is stored exactly or not at all; nothing is rounded, cut or taken for something else.',
@@ -393,6 +401,14 @@ export const LAKE_CODES = {
     fix: 'Start the command again when the other run has ended.',
     retry: 'timed',
     exit: 5,
+  },
+  'TRB-LAKE-091': {
+    what: 'The table {table} cannot be sorted by {column}',
+    why: 'It has no such column, or one whose values have no order (a list or a map).',
+    safe: 'Nothing was changed.',
+    fix: 'Sort by other columns: {columns}.',
+    retry: 'never',
+    exit: 2,
   },
   'TRB-LAKE-401': {
     what: 'The data file {file} is damaged: {problem}',

@@ -55,6 +55,11 @@ const NEW_FILE_MB = 120
 
 /** Slices that could be compacted now: with logs, and not part of anything pending. The timeline must be fresh. */
 export async function compactable(ts: TimelineStore): Promise<readonly FileSlice[]> {
+  return freeSlices(ts, await fileSlices(ts, null)).filter((s) => s.logs.length > 0)
+}
+
+/** Those of the slices that no pending plan is about. */
+export function freeSlices(ts: TimelineStore, slices: readonly FileSlice[]): readonly FileSlice[] {
   const taken = new Set<string>()
   for (const i of pendingInstants(ts.timeline)) {
     if (i.action === 'compaction' || i.action === 'logcompaction' || i.action === 'clustering') {
@@ -62,7 +67,7 @@ export async function compactable(ts: TimelineStore): Promise<readonly FileSlice
       for (const group of i.claims) taken.add(group)
     }
   }
-  return (await fileSlices(ts, null)).filter((s) => s.logs.length > 0 && !taken.has(`${s.partition}/${s.fileId}`))
+  return slices.filter((s) => !taken.has(`${s.partition}/${s.fileId}`))
 }
 
 /**

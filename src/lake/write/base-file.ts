@@ -105,6 +105,11 @@ export class BaseFileWriter {
     return new BaseFileWriter(target, base, parquet, at.name, at.partition, at.ordinal, expected)
   }
 
+  /** Bytes of the file so far. */
+  get size(): number {
+    return this.#parquet.size
+  }
+
   /** Rows per row group of about `rowGroupBytes` for so many rows, given bytes per row: groups of equal size. */
   rowsPerGroup(bytesPerRow: number, rows: number): number {
     const most = Math.max(1, Math.min(MOST_ROWS, Math.floor(this.#target.rowGroupBytes / Math.max(1, bytesPerRow))))
