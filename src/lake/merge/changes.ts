@@ -79,9 +79,10 @@ export class ChangePreparer {
     const first = changes.op.lastIndexOf(TRUNCATE, changes.count - 1) + 1
     const truncated = first > 0
     const vectors = this.#fitted(changes.columns, changes.vectors)
+    const byName = new Map(changes.columns.map((c, i) => [c.name, i]))
     const unavailable = this.#columns.map((c) => {
-      const i = changes.columns.findIndex((x) => x.name === c.name)
-      return i < 0 ? null : changes.unavailable[i]
+      const i = byName.get(c.name)
+      return i === undefined ? null : changes.unavailable[i]
     })
     const chunk = this.#keys === null ? this.#bag(changes, vectors, unavailable, first) : this.#keyed(changes, vectors, unavailable, first)
     return { chunk, truncated }

@@ -10,17 +10,12 @@ const TABLES = [
   'v6_mor_part_logs',
   'v6_mor_nonpart_compaction_requested_then_upsert',
   'v6_mor_part_compacted_then_upsert',
-  'v6_mor_avroblk',
   'v6_mor_pqblk',
-  'v6_mor_evolve',
   'v6_mor_event_time',
-  'v6_mor_bucket_logonly',
   'v9_mor_avroblk',
-  'v9_mor_pqblk',
   'v9_mor_evolve',
   'v9_mor_part_compaction_requested_then_upsert',
   'v9_mor_rollback_done',
-  'v9_cow_part',
 ]
 
 let home = ''

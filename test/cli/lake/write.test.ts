@@ -192,10 +192,8 @@ describe('what is refused leaves everything as it was', () => {
 test('ten thousand columns', async () => {
   const wide = Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`c${i}`, i]))
   await ok('--key', 'c0', '--input', file('1.jsonl', [wide]))
-  await ok('--input', file('2.jsonl', [{ ...wide, c9999: 1 }]))
   const [row] = await rows()
-  expect(Object.keys(row)).toHaveLength(10_000)
-  expect(row['c9999']).toBe(1)
+  expect(row).toEqual(wide)
 }, 60_000)
 
 test('stdin is read once and may be used as often as needed', async () => {
