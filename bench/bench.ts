@@ -7,6 +7,7 @@ const BENCHES: readonly { readonly name: string; load(): Promise<{ readonly benc
   { name: 'cow-upsert', load: () => import('./cow-upsert.ts') },
   { name: 'bulk-insert', load: () => import('./bulk-insert.ts') },
   { name: 'mor-upsert', load: () => import('./mor-upsert.ts') },
+  { name: 'mor-read', load: () => import('./mor-read.ts') },
   { name: 'commit-curve', load: () => import('./commit-curve.ts') },
 ]
 

@@ -6,6 +6,7 @@ import { RowColumns, Unreadable } from '../../../src/format/avro/row-columns.ts'
 import { readAvroContent } from '../../../src/format/hudi-log/avro-content.ts'
 import { avroRowsContent } from '../../../src/format/hudi-log/avro-rows.ts'
 import { avroSchemaText } from '../../../src/lake/metadata/avro-schema.ts'
+import { propertyRuns } from '../../support/property-runs.ts'
 import { anyType, anyValue, type Value, valuesOf, vectorOf } from '../parquet/values.ts'
 
 const bigLong = avsc.types.LongType.__with({
@@ -91,7 +92,7 @@ test('rows written as Avro have the bytes that avsc writes, and are read back as
       for (const [k, c] of columns.entries())
         expect(valuesOf(c.type, back[k]!, rows.length)).toEqual(valuesOf(c.type, vectors[k], rows.length))
     }),
-    { numRuns: 300 },
+    { numRuns: propertyRuns(80) },
   )
 })
 

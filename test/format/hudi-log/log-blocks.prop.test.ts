@@ -4,6 +4,7 @@ import { isFailure } from '../../../src/failure/failure.ts'
 import { type BlockType, type DamagedBytes, HEADER_KEYS, type HeaderKey, type LogBlock } from '../../../src/format/hudi-log/block.ts'
 import { LogReader } from '../../../src/format/hudi-log/reader.ts'
 import { printBlock, printRollback } from '../../../src/format/hudi-log/writer.ts'
+import { propertyRuns } from '../../support/property-runs.ts'
 import { bytesStore } from './bytes-store.ts'
 
 const TYPES: readonly BlockType[] = ['command', 'delete', 'avro', 'hfile', 'parquet', 'cdc']
@@ -48,7 +49,7 @@ test('what is written is read back: any blocks, in order', async () => {
       expect(await Promise.all(read.map((b) => plain(bytes, b as LogBlock)))).toEqual(blocks)
       expect(read.at(-1)?.end ?? 0).toBe(bytes.length)
     }),
-    { numRuns: 100 },
+    { numRuns: propertyRuns(40) },
   )
 })
 
@@ -64,7 +65,7 @@ test('a log that is cut anywhere keeps the blocks before the cut and shows the r
       expect(rest.every((b) => b.kind === 'damaged')).toBe(true)
       expect(rest.length > 0).toBe(cut > (whole.at(-1)?.end ?? 0))
     }),
-    { numRuns: 200 },
+    { numRuns: propertyRuns(60) },
   )
 })
 
@@ -89,7 +90,7 @@ test('a byte of the frame that is changed never makes a block vanish: it is dama
         expect(read.reduce((n, b) => n + b.end - b.at, 0)).toBe(bytes.length)
       },
     ),
-    { numRuns: 300 },
+    { numRuns: propertyRuns(100) },
   )
 })
 

@@ -7,6 +7,7 @@ import { printBlock, printRollback } from '../../../src/format/hudi-log/writer.t
 import { readDelta } from '../../../src/lake/read/delta.ts'
 import type { MemoryStore } from '../../../src/storage/memory/memory-store.ts'
 import { valuesOf } from '../../format/parquet/values.ts'
+import { propertyRuns } from '../../support/property-runs.ts'
 import { buildSlice, instantOf, type ModelBlock, newStore, printModelBlock, putLog, RULES, SCHEMA } from './slice-model.ts'
 
 const rows = (id: string, name: string): ModelBlock => ({ kind: 'avro', partial: false, rows: [{ id, ts: 1, op: 'c', name, note: 'n' }] })
@@ -172,7 +173,7 @@ test('a changed byte outside the values of rows gives the same rows or a failure
       })
       expect(found).toEqual(['2', '3'])
     }),
-    { numRuns: 300 },
+    { numRuns: propertyRuns(100) },
   )
 }, 60_000)
 
@@ -196,6 +197,6 @@ test('any damage to a log ends in rows or in a failure with a code', async () =>
         if (!isFailure(e) || e.code === 'TRB-INT-001') throw e
       }
     }),
-    { numRuns: 500 },
+    { numRuns: propertyRuns(100) },
   )
 }, 60_000)

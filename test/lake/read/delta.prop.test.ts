@@ -7,6 +7,7 @@ import type { RowChunk } from '../../../src/contract/slice.ts'
 import { mergedRows, readDelta } from '../../../src/lake/read/delta.ts'
 import { META } from '../../../src/lake/read/log-columns.ts'
 import { valuesOf } from '../../format/parquet/values.ts'
+import { propertyRuns } from '../../support/property-runs.ts'
 import { buildSlice, expectedRows, type ModelBlock, type ModelRow, newStore, RULES, SCHEMA, UNAVAILABLE } from './slice-model.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'delta-'))
@@ -79,7 +80,7 @@ test('any sequence of blocks over any base file comes to what the rules in words
       for await (const chunk of mergedRows(request)) found.push(...rowsOf(chunk))
       expect(sorted(found)).toEqual(sorted(expectedRows(base, blocks, mode)))
     }),
-    { numRuns: 400 },
+    { numRuns: propertyRuns(60) },
   )
 }, 60_000)
 
@@ -109,7 +110,7 @@ test('hidden ordinals are ascending, and base rows less hidden plus new rows are
       expect((base?.length ?? 0) - delta.hidden.length + rows).toBe(expectedRows(base, blocks, mode).length)
       await delta.close()
     }),
-    { numRuns: 100 },
+    { numRuns: propertyRuns(25) },
   )
 }, 60_000)
 
@@ -124,6 +125,6 @@ test('only the keys that interest: the same outcome for them, nothing of the oth
       for await (const chunk of mergedRows(request)) found.push(...rowsOf(chunk).filter((r) => wanted.includes(r.id)))
       expect(sorted(found)).toEqual(sorted(expectedRows(base, blocks, mode).filter((r) => wanted.includes(r.id))))
     }),
-    { numRuns: 100 },
+    { numRuns: propertyRuns(25) },
   )
 }, 60_000)

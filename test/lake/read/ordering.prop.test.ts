@@ -5,6 +5,7 @@ import type { OrderingValue } from '../../../src/format/hudi-log/delete-content.
 import { firstHash, hashKeys } from '../../../src/lake/index/keys.ts'
 import { compareOrdering, OrderingFields } from '../../../src/lake/read/ordering.ts'
 import { anyValue, type Value, vectorOf } from '../../format/parquet/values.ts'
+import { propertyRuns } from '../../support/property-runs.ts'
 
 const TYPES: readonly LakeType[] = [
   { kind: 'boolean' },
@@ -51,7 +52,7 @@ test.each(TYPES)('rows are in the order of their values: %j', (type) => {
           expect(Math.sign(compareOrdering(o, i, o, j))).toBe(compareValues(canonical[i], canonical[j]))
       }
     }),
-    { numRuns: 100 },
+    { numRuns: propertyRuns(25) },
   )
 })
 
@@ -74,7 +75,7 @@ test('several fields: the first that differs decides', () => {
         expect(Math.sign(compareOrdering(o, i, o, i - 1))).toBe(expected)
       }
     }),
-    { numRuns: 200 },
+    { numRuns: propertyRuns(50) },
   )
 })
 
