@@ -25,6 +25,7 @@ export const LAKE: Program = {
     { name: 'diff', summary: 'compare two states of a table', load: () => import('./lake/diff.ts') },
     { name: 'verify', summary: 'prove that a table is sound', load: () => import('./lake/verify.ts') },
     { name: 'compact', summary: 'merge log files into base files', load: () => import('./lake/compact.ts') },
+    { name: 'cluster', summary: 'rewrite file groups: sorted, or small ones together', load: () => import('./lake/cluster.ts') },
     { name: 'clean', summary: 'take away file versions that no retained state needs', load: () => import('./lake/clean.ts') },
     { name: 'archive', summary: 'move old instants into the archive', load: () => import('./lake/archive.ts') },
     { name: 'rollback', summary: 'take a failed write, or the newest commit, back', load: () => import('./lake/rollback.ts') },

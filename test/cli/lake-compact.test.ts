@@ -68,3 +68,14 @@ test('a scheduled compaction waits, and is carried out by the next command; then
 test('two ways at once are refused', async () => {
   expect((await runInProcess('lake', ['compact', TABLE, '--plan', '--schedule'])).code).toBe(2)
 })
+
+test('cluster shows what it would do, sorts, and refuses a column that is not there', async () => {
+  const lake = (...args: string[]) => runInProcess('lake', ['cluster', TABLE, ...args])
+  expect((await lake()).stdout).toContain('nothing of orders is due')
+  expect((await lake('--sort', 'id', '--plan')).stdout).toContain('1 file groups of orders would be rewritten; nothing was changed')
+  const wrong = await lake('--sort', 'nothing')
+  expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('TRB-LAKE-091')])
+  const done = JSON.parse((await lake('--sort', 'id', '--json')).stdout) as { result: { instants: object[] } }
+  expect(done.result.instants).toMatchObject([{ replaced: 1, written: 1, rows: 1, resumed: false }])
+  expect((await runInProcess('lake', ['verify', TABLE])).code).toBe(0)
+})

@@ -1,3 +1,4 @@
+import { concurrencyFlags } from '../concurrency-flags.ts'
 import { bool, integer, size } from '../flag.ts'
 import { s3Flags } from '../s3-flags.ts'
 import { defineVerb } from '../verb.ts'
@@ -16,6 +17,7 @@ export const verb = defineVerb({
     schedule: bool({ help: 'only plans: the compaction stays pending, for another process or engine to carry out' }),
     memory: size({ help: 'log rows held in memory at most', default: 128 << 20, defaultText: '128MiB' }),
     plan: bool({ help: 'shows the file groups and changes nothing' }),
+    ...concurrencyFlags,
     ...s3Flags,
   },
   examples: [

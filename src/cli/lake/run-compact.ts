@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { FileSlice } from '../../contract/slice.ts'
 import { Failure } from '../../failure/failure.ts'
-import { DEFAULT_CONCURRENCY, tableConcurrency } from '../../lake/lock/table-concurrency.ts'
+import { tableConcurrency } from '../../lake/lock/table-concurrency.ts'
 import {
   bytesOf,
   type Compacted,
@@ -16,6 +16,7 @@ import {
 } from '../../lake/service/compaction.ts'
 import { openForService } from '../../lake/service/open.ts'
 import type { TimelineStore } from '../../lake/timeline-store.ts'
+import { type ConcurrencyFlagValues, concurrencyOf } from '../concurrency-flags.ts'
 import type { S3FlagValues } from '../s3-flags.ts'
 import { countText, sizeText } from '../terminal/units.ts'
 import type { ContextWith, Outcome } from '../verb.ts'
@@ -28,7 +29,8 @@ type CompactFlags = {
   readonly schedule: boolean
   readonly memory: number
   readonly plan: boolean
-} & S3FlagValues
+} & ConcurrencyFlagValues &
+  S3FlagValues
 
 const ROW_GROUP = 32 << 20
 
@@ -45,7 +47,7 @@ export async function runCompact(context: ContextWith<CompactFlags>): Promise<Ou
   if (flags.plan) return shown(ts, await chosen(ts, flags))
   const scratchDir = await mkdtemp(join(tmpdir(), 'tributary-compact-'))
   try {
-    const sharing = await tableConcurrency(ts.store, ts.table, ts.clock, DEFAULT_CONCURRENCY)
+    const sharing = await tableConcurrency(ts.store, ts.table, ts.clock, concurrencyOf(flags))
     ts.optimistic = sharing !== null
     const deps: CompactionDeps = { scratchDir, memoryBudget: flags.memory, rowGroupBytes: ROW_GROUP, sharing }
     if (flags.schedule) return await scheduled(ts, flags, deps)
