@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, expect, test } from 'vitest'
 import { systemClock } from '../../../src/cli/clock.ts'
 import { DiskStore } from '../../../src/storage/disk/disk-store.ts'
+import { propertyRuns } from '../../support/property-runs.ts'
 import { AppendingWriter } from './appending-writer.ts'
 import { lostUpdates } from './racing.ts'
 
@@ -14,17 +15,20 @@ const CHILD = fileURLToPath(new URL('./racing-child.ts', import.meta.url))
 const root = mkdtempSync(join(tmpdir(), 'trib-race-'))
 afterAll(() => rmSync(root, { recursive: true, force: true }))
 
-test('20 processes write one table on disk, some are killed in the middle: no update is lost, none is there twice', async () => {
+/** Twenty in CI (TRIBUTARY_PROPERTY_FACTOR): each process costs half a second of CPU to start. */
+const PROCESSES = Math.min(20, propertyRuns(6))
+
+test('many processes write one table on disk, some are killed in the middle: no update is lost, none is there twice', async () => {
   const store = new DiskStore(root, systemClock)
   await new AppendingWriter(store, systemClock, null).create()
   const reported: string[] = []
-  const children = Array.from({ length: 20 }, (_, id) => {
+  const children = Array.from({ length: PROCESSES }, (_, id) => {
     const child = spawn(process.execPath, [CHILD, root, String(id), '1'], { stdio: ['ignore', 'pipe', 'inherit'] })
     const exited = once(child, 'exit')
     child.stdout.on('data', (d: Buffer) => reported.push(...d.toString().trim().split('\n')))
     return { child, exited }
   })
-  for (const at of [0, 7, 13]) {
+  for (const at of [0, 2, 5]) {
     await new Promise((done) => setTimeout(done, 600))
     children[at]!.child.kill('SIGKILL')
   }
@@ -32,6 +36,6 @@ test('20 processes write one table on disk, some are killed in the middle: no up
     const [code, signal] = (await exited) as [number | null, string | null]
     if (signal === null) expect(code, `writer ${id}`).toBe(0)
   }
-  expect(reported.length).toBeGreaterThanOrEqual(17)
+  expect(reported.length).toBeGreaterThanOrEqual(PROCESSES - 3)
   expect(await lostUpdates(store, systemClock, reported)).toEqual([])
 }, 180_000)

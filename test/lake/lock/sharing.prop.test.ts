@@ -12,6 +12,7 @@ import type { LakeTableWriter } from '../../../src/lake/write/table-writer.ts'
 import { MemoryStore, SimulatedCrash } from '../../../src/storage/memory/memory-store.ts'
 import { show } from '../../format/parquet/values.ts'
 import { type ManualClock, manualClock } from '../../support/manual-clock.ts'
+import { propertyRuns } from '../../support/property-runs.ts'
 import { checkpointOf } from '../trivial-writer.ts'
 import { changesOf } from '../write/model.ts'
 import { storedRows } from '../write/stored-rows.ts'
@@ -182,7 +183,7 @@ it.each(KINDS)(
         const expected = [...world.model].map(([id, note]) => `${show(id)} ${show(note)}`)
         expect(rows.sort()).toEqual(expected.sort())
       }),
-      { numRuns: 40 },
+      { numRuns: propertyRuns(20) },
     )
     expect(compacted > 0).toBe(kind.tableType === 'MERGE_ON_READ')
   },
