@@ -34,11 +34,13 @@ export class RowColumns {
   constructor(schemaText: string, columns: readonly LakeColumn[]) {
     const shape = parseWriterSchema(schemaText)
     if (shape.kind !== 'record') throw new Error('the Avro schema is no record')
-    this.#builders = columns.map((c) => (shape.fields.some((f) => f.name === c.name) ? columnBuilder(c.type) : null))
+    const stored = new Set(shape.fields.map((f) => f.name))
+    const place = new Map(columns.map((c, i) => [c.name, i]))
+    this.#builders = columns.map((c) => (stored.has(c.name) ? columnBuilder(c.type) : null))
     this.present = this.#builders.map((b) => b !== null)
     this.#steps = shape.fields.map((f) => {
-      const at = columns.findIndex((c) => c.name === f.name)
-      return at < 0 ? skip(f.shape) : into(f.shape, columns[at].type, this.#builders[at]!, f.name)
+      const at = place.get(f.name)
+      return at === undefined ? skip(f.shape) : into(f.shape, columns[at].type, this.#builders[at]!, f.name)
     })
   }
 

@@ -14,6 +14,8 @@ import {
 
 /** Bytes fetched at once. A block's content beyond it is fetched when it is asked for. */
 const WINDOW = 1 << 20
+/** A file up to this size is fetched as a whole. */
+export const WHOLE_BYTES = 4 << 20
 /** A header is one Avro schema and a few instants; positions take two bytes per record. */
 const LONGEST_HEADER = 64 << 20
 /** Magic to type. */
@@ -53,7 +55,8 @@ export class LogReader {
     for (const w of this.#windows) {
       if (at >= w.at && at + wanted <= w.at + w.bytes.length) return w.bytes.subarray(at - w.at, at - w.at + wanted)
     }
-    const bytes = await this.#store.range(this.key, at, Math.min(Math.max(wanted, WINDOW), this.size - at))
+    const most = this.size <= WHOLE_BYTES ? this.size : Math.max(wanted, WINDOW)
+    const bytes = await this.#store.range(this.key, at, Math.min(most, this.size - at))
     this.#windows = [{ at, bytes }, ...this.#windows.slice(0, 1)]
     return bytes.subarray(0, wanted)
   }

@@ -28,7 +28,8 @@ export class LogColumns {
   /** `schema`: all columns of the table. `names`: those wanted, null: all. `meta`: the meta columns are wanted, whatever is named. */
   constructor(table: string, schema: readonly LakeColumn[], names: readonly string[] | null, rules: MergeRules, meta = true) {
     this.rules = rules
-    this.wanted = [...(meta ? META : []), ...schema.filter((c) => names === null || names.includes(c.name))]
+    const named = names === null ? null : new Set(names)
+    this.wanted = [...(meta ? META : []), ...schema.filter((c) => named === null || named.has(c.name))]
     const all = [...this.wanted]
     const place = (column: LakeColumn): number => {
       const at = all.findIndex((c) => c.name === column.name)

@@ -2,7 +2,7 @@ import type { ObjectStore } from '../../contract/object-store.ts'
 import type { LogFile } from '../../contract/slice.ts'
 import { Failure } from '../../failure/failure.ts'
 import type { DamagedBytes, LogBlock } from '../../format/hudi-log/block.ts'
-import { LogReader } from '../../format/hudi-log/reader.ts'
+import { LogReader, WHOLE_BYTES } from '../../format/hudi-log/reader.ts'
 
 /** A block whose rows count, with the reader of its file. */
 export interface CountingBlock {
@@ -47,7 +47,7 @@ export async function countingBlocks(
   for (let i = 0; i < logs.length; i += AT_ONCE) {
     const files = await Promise.all(logs.slice(i, i + AT_ONCE).map((log) => scan(store, log)))
     for (const { reader, parts } of files) {
-      kept += Math.min(reader.size, 2 << 20)
+      kept += Math.min(reader.size, WHOLE_BYTES)
       if (kept > KEEP_BYTES) reader.release()
       for (const part of parts) {
         if (part.kind === 'damaged') damages.push({ reader, bytes: part, after: blocks.length })
