@@ -25,6 +25,18 @@ const CASES: readonly (readonly [string, Shape, readonly Op[]])[] = [
       { do: 'archive', min: 1, spare: 0 },
     ],
   ],
+  [
+    'a clean by commits after one by versions says no longer that earlier states are whole',
+    COW,
+    [
+      write([0, 'a']),
+      write([0, 'b']),
+      write([0, 'c']),
+      { do: 'clean', policy: 'versions', retain: 1 },
+      write([0, 'd']),
+      { do: 'clean', policy: 'commits', retain: 1 },
+    ],
+  ],
 ]
 
 test.each(CASES)(

@@ -131,7 +131,7 @@ export class World {
             .at(-1) ?? ''
         // A policy of versions promises nothing about earlier states; of savepoints the content is checked all the same.
         const newest = [...was.states.keys()].at(-1) ?? ''
-        const reach = op.policy === 'versions' && done.some((d) => d.instant !== null) ? newest : from
+        const reach = op.policy === 'versions' ? newest : from
         return { ...was, from: later(reach, was.from) }
       }
       case 'archive':

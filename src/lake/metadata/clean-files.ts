@@ -51,6 +51,8 @@ export interface CleanPlan {
   readonly policy: string
   /** Partition → full URIs. */
   readonly files: ReadonlyMap<string, readonly string[]>
+  /** Partitions that go as a whole; ours have none. */
+  readonly partitions?: readonly string[]
 }
 
 /** Bytes of `T.clean.requested`, and of `T.clean.inflight`. `sync`: 16 bytes. */
@@ -69,7 +71,7 @@ export function printCleanPlan(p: CleanPlan, sync: Uint8Array): Buffer {
   return writeContainer(PLAN_SCHEMA, record, sync)
 }
 
-/** Reads a plan of ours or of Hudi. One that takes whole partitions or bootstrap files away fails with TRB-LAKE-004: it is not carried through. */
+/** Reads a plan of ours or of Hudi. One of bootstrap files fails with TRB-LAKE-004. */
 export function parseCleanPlan(bytes: Buffer, file: string): CleanPlan {
   const r = readContainer(bytes, file) as {
     earliestInstantToRetain: { timestamp: string; action: string } | null
@@ -85,10 +87,9 @@ export function parseCleanPlan(bytes: Buffer, file: string): CleanPlan {
     if (paths.includes(null) || list.some((f) => f.isBootstrapBaseFile === true)) throw new Failure('TRB-LAKE-004', { file })
     files.set(partition, paths as string[])
   }
-  if ((r.partitionsToBeDeleted ?? []).length > 0) throw new Failure('TRB-LAKE-004', { file })
   const at = r.earliestInstantToRetain
   const earliest = at === null ? null : { time: at.timestamp, action: at.action }
-  return { earliest, newest: r.lastCompletedCommitTimestamp ?? '', policy: r.policy, files }
+  return { earliest, newest: r.lastCompletedCommitTimestamp ?? '', policy: r.policy, files, partitions: r.partitionsToBeDeleted ?? [] }
 }
 
 export interface CleanDone {
@@ -152,4 +153,12 @@ export function parseCleanMetadata(bytes: Buffer, file: string): CleanDone {
 /** From when on a clean has left every state whole. One that keeps versions promises that only of the newest. */
 export function wholeFrom(d: CleanDone): string {
   return d.policy === CLEAN_POLICIES.versions || d.earliest === '' ? d.newest : d.earliest
+}
+
+/**
+ * The same as a bound for time travel, which goes on to the newest write before it, as a clean by time keeps what that state is made of, too. One that
+ * keeps versions doesn't: its bound lies just behind the newest write.
+ */
+export function readableFrom(d: CleanDone): string {
+  return d.policy === CLEAN_POLICIES.versions ? `${d.newest}0` : wholeFrom(d)
 }

@@ -1,7 +1,7 @@
 import { completedWrites, newestWrite } from '../../../timeline/view.ts'
 import { Failure } from '../../failure/failure.ts'
 import { archivedInstants } from '../archived-timeline.ts'
-import { parseCleanMetadata, wholeFrom } from '../metadata/clean-files.ts'
+import { parseCleanMetadata, readableFrom } from '../metadata/clean-files.ts'
 import type { TimelineStore } from '../timeline-store.ts'
 
 /**
@@ -38,7 +38,7 @@ async function retainedFrom(ts: TimelineStore): Promise<string> {
   const clean = ts.timeline.instants.findLast((i) => i.action === 'clean' && i.state === 'completed')
   if (clean === undefined) return ''
   const key = ts.keyOf(clean)
-  return wholeFrom(parseCleanMetadata(await ts.store.get(key), key))
+  return readableFrom(parseCleanMetadata(await ts.store.get(key), key))
 }
 
 /** The newest archived write ≤ asOf, when nothing that was cleaned after it can be missing. */

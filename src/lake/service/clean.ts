@@ -2,7 +2,7 @@ import { completedAction } from '../../../timeline/name.ts'
 import { type CleanPolicy, dueSlices, retainedFrom } from '../../../timeline/retention.ts'
 import type { Instant } from '../../../timeline/timeline.ts'
 import { completedWrites } from '../../../timeline/view.ts'
-import { isFailure } from '../../failure/failure.ts'
+import { Failure, isFailure } from '../../failure/failure.ts'
 import { join } from '../layout/paths.ts'
 import {
   CLEAN_POLICIES,
@@ -48,7 +48,7 @@ export async function planClean(ts: TimelineStore, policy: CleanPolicy): Promise
 
 /**
  * Takes away the versions of files that no state within the policy is made of. Cleans that an earlier process began are carried through first.
- * Creates no instant when nothing is due. TRB-LAKE-010 while a restore has begun.
+ * Creates no instant when nothing is due. TRB-LAKE-010 while a restore has begun, or a clean of another engine that takes whole partitions away.
  */
 export async function clean(ts: TimelineStore, policy: CleanPolicy): Promise<readonly CleanReport[]> {
   await openForService(ts)
@@ -61,7 +61,7 @@ export async function cleanDue(ts: TimelineStore, policy: CleanPolicy): Promise<
   const work = await planClean(ts, policy)
   if (work.files.length === 0) return done.length > 0 ? done : [{ instant: null, from: work.from, files: 0, bytes: 0 }]
   const time = ts.nextTime()
-  const body = printCleanPlan(planFor(ts, work, policy), ts.sync())
+  const body = printCleanPlan(planFor(ts, work, policy, (await lastClean(ts))?.from ?? ''), ts.sync())
   await perform(ts, { event: 'request', action: 'clean', time }, body)
   const report = await carryOut(ts, time, body)
   return [...done, { ...report, bytes: work.files.reduce((n, f) => n + f.bytes, 0) }]
@@ -101,6 +101,10 @@ async function readablePlan(ts: TimelineStore, i: Instant): Promise<Buffer | nul
 async function carryOut(ts: TimelineStore, time: string, body: Buffer): Promise<CleanReport> {
   const began = ts.clock.now()
   const plan = parseCleanPlan(body, `${time}.clean.requested`)
+  if ((plan.partitions ?? []).length > 0) {
+    const why = 'its plan takes whole partitions away'
+    throw new Failure('TRB-LAKE-010', { table: ts.table, action: 'clean', instant: time, why })
+  }
   const state = ts.timeline.instants.find((i) => i.action === 'clean' && i.time === time)?.state
   if (state === 'requested') await perform(ts, { event: 'start', action: 'clean', time }, ts.layout === 1 ? body : undefined)
   const names = new Map<string, string[]>()
@@ -117,7 +121,7 @@ async function carryOut(ts: TimelineStore, time: string, body: Buffer): Promise<
   return { instant: time, from: plan.earliest?.time ?? null, files, bytes: -1 }
 }
 
-function planFor(ts: TimelineStore, work: CleanWork, policy: CleanPolicy): CleanPlan {
+function planFor(ts: TimelineStore, work: CleanWork, policy: CleanPolicy, before: string): CleanPlan {
   const files = new Map<string, string[]>()
   for (const f of work.files) {
     const list = files.get(f.partition)
@@ -126,7 +130,9 @@ function planFor(ts: TimelineStore, work: CleanWork, policy: CleanPolicy): Clean
     else list.push(uri)
   }
   const newest = completedWrites(ts.timeline, null).at(-1)?.time ?? ''
-  return { earliest: earliestOf(ts, work.from), newest, policy: CLEAN_POLICIES[policy.kind], files }
+  // What an earlier clean has taken away does not come back by a policy that keeps more.
+  const from = work.from !== null && before > work.from ? before : work.from
+  return { earliest: earliestOf(ts, from), newest, policy: CLEAN_POLICIES[policy.kind], files }
 }
 
 /** Hudi names an instant. The newest write that is not later stands for a moment between two; none when that one has been archived. */

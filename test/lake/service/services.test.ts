@@ -87,6 +87,15 @@ describe('clean', () => {
     expect(await clean(next.timeline(), { kind: 'commits', retain: 4 })).toMatchObject([{ files: 2 }])
     expect(data(next)).toHaveLength(2)
   })
+  test('states that a clean by versions took are not promised again by a later one by commits', async () => {
+    const { world, times } = await table(COW, four)
+    await clean(world.timeline(), { kind: 'versions', retain: 1 })
+    expect(await failure(world.rows(times[2]!))).toBe('TRB-LAKE-018')
+    await world.perform(row(1, 'e'), { ...NOTHING, writes: 4 })
+    await world.perform(row(1, 'f'), { ...NOTHING, writes: 5 })
+    expect(await clean(world.timeline(), { kind: 'commits', retain: 1 })).toMatchObject([{ files: 1 }])
+    expect(await failure(world.rows(times[2]!))).toBe('TRB-LAKE-018')
+  })
   test('log files of a version go with it, of one that is read they stay', async () => {
     const { world } = await table(SHAPES[2]!, four)
     expect((await planClean(await fresh(world), { kind: 'commits', retain: 1 })).files).toEqual([])

@@ -108,6 +108,8 @@ class Both {
   /** Which table a procedure of Spark is about. Putting it into Spark's catalog would make 0.15 write hoodie.properties anew, without our own keys. */
   async named(): Promise<string> {
     await this.spark.sql('set hoodie.metadata.enable=false')
+    // 0.15 asks for it of tables with a bucket index, and takes it from the catalog alone.
+    await this.spark.sql('set hoodie.datasource.write.recordkey.field=id')
     return `path => '${join(store.root, this.path)}'`
   }
 
