@@ -34,7 +34,8 @@ export type ReachContext = Pick<ContextWith<ReachFlags>, 'flags' | 'cwd' | 'cloc
 
 /**
  * From the state of the lake to the one asked for: when that lies later, the log's records in between are applied to copies of the
- * files in `scratch`. `columns`: names among which are all columns that are needed (lower case); null: any. Failure TRB-QUERY-004 with --exact when it cannot be reached for certain.
+ * files in `scratch`. `columns`: names among which are all columns that are needed (lower case); null: any. Failure TRB-QUERY-004 with
+ * --exact when it cannot be reached for certain.
  */
 export async function reach(
   context: ReachContext,

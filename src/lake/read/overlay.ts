@@ -23,7 +23,8 @@ const ORDINALS = 1 << 20
 
 /**
  * Works out what the logs of a plan's slices make of their base files and writes that into `scratch`, so that rows which no log touches are
- * read by whoever reads Parquet best. `limit`: memory for the logs of a slice, and a directory for what exceeds it. `columns`: names of the columns that are wanted; null: all. Slices without logs are not in the answer.
+ * read by whoever reads Parquet best. `columns`: names of the columns that are wanted; null: all. `limit`: memory for the logs of a slice, and a
+ * directory for what exceeds it. Slices without logs are not in the answer.
  */
 export async function writeOverlays(
   store: ObjectStore,

@@ -95,16 +95,19 @@ test('types are guessed from all rows; a mixture is text', async () => {
     { a: 2, b: 2, c: false, d: 'y', e: [], f: {}, g: 'x', i: 1 },
   ]
   const text = `\ufeff${rows.map((r) => JSON.stringify(r)).join('\r\n')}`
-  expect(await guessJsonColumns(source(text), (n) => n === 'i')).toMatchObject({ rows: 2, columns: [
-    { name: 'a', type: { kind: 'long' } },
-    { name: 'b', type: { kind: 'double' } },
-    { name: 'c', type: { kind: 'boolean' } },
-    { name: 'd', type: { kind: 'string' } },
-    { name: 'e', type: { kind: 'list', element: { kind: 'long' } } },
-    { name: 'f', type: { kind: 'map', value: { kind: 'long' } } },
-    { name: 'g', type: { kind: 'string' } },
-    { name: 'h', type: { kind: 'string' } },
-  ] })
+  expect(await guessJsonColumns(source(text), (n) => n === 'i')).toMatchObject({
+    rows: 2,
+    columns: [
+      { name: 'a', type: { kind: 'long' } },
+      { name: 'b', type: { kind: 'double' } },
+      { name: 'c', type: { kind: 'boolean' } },
+      { name: 'd', type: { kind: 'string' } },
+      { name: 'e', type: { kind: 'list', element: { kind: 'long' } } },
+      { name: 'f', type: { kind: 'map', value: { kind: 'long' } } },
+      { name: 'g', type: { kind: 'string' } },
+      { name: 'h', type: { kind: 'string' } },
+    ],
+  })
 })
 
 test.each([
