@@ -72,6 +72,8 @@ describe.each([
   let store: DiskStore
   let spark: Spark
   const tables = new Map<string, Made>()
+  // that the other engine's newest release reads version 6 too shows in few tables
+  const cases = version === 6 && hudi === '1.2' ? CASES.filter(([p, key]) => p === 'none' && key.length > 0) : CASES
 
   async function open(path: string, partition: TableSpec['partition'], key: readonly string[]): Promise<TableWriter> {
     const spec: TableSpec = {
@@ -113,7 +115,7 @@ describe.each([
   beforeAll(async () => {
     home = mkdtempSync(join(tmpdir(), 'trib-mor-'))
     store = new DiskStore(join(home, 'lake'), systemClock)
-    for (const [p, key] of CASES) tables.set(`${p}_${key.length}`, await make(p, key))
+    for (const [p, key] of cases) tables.set(`${p}_${key.length}`, await make(p, key))
     spark = await startSpark(hudi)
   })
 
@@ -125,7 +127,7 @@ describe.each([
   const made = (p: string, key: readonly string[]): Made => tables.get(`${p}_${key.length}`)!
   const at = (path: string): string => join(store.root, path)
 
-  test.each(CASES)('partitioned by %s with key %j: Spark and hudi-rs read the rows that were written', async (p, key) => {
+  test.each(cases)('partitioned by %s with key %j: Spark and hudi-rs read the rows that were written', async (p, key) => {
     const { path, model } = made(p, key)
     expect(lines(await spark.read(at(path)))).toEqual(expected(model))
     expect(lines(await readWith('hudi-rs', [at(path)]))).toEqual(expected(model))
@@ -136,36 +138,41 @@ describe.each([
     expect(lines(await spark.read(at(path), { mode: 'ro' }))).toEqual(firstFlush)
   })
 
-  test.each(['none', 'region'] as const)('partitioned by %s: Spark writes on top, we go on, Spark compacts, we go on', async (p) => {
-    const { path, model } = made(p, ['id'])
-    const before = await spark.read(at(path))
-    const changed: Row[] = before.filter((r) => r['id'] === 1 || r['id'] === 11).map((r) => ({ ...r, sub: 'by spark', _event_lsn: Number(++lsn) }))
-    const added = { ...changed[0], id: 77, sub: 'new by spark', _event_lsn: Number(++lsn) }
-    await spark.upsert(at(path), [...changed, added])
-    await spark.delete(
-      at(path),
-      before.filter((r) => r['id'] === 6),
-    )
-    const rowOf = (id: number): Value[] => [...model.values().find((r) => r[0] === BigInt(id))!]
-    for (const id of [1, 11]) model.apply({ op: 'u', row: rowOf(id).with(1, 'by spark'), gone: [] })
-    model.apply({ op: 'c', row: rowOf(Number(changed[0]['id'])).with(0, 77n).with(1, 'new by spark'), gone: [] })
-    model.apply({ op: 'd', row: rowOf(6), gone: [] })
-    expect(lines(await spark.read(at(path)))).toEqual(expected(model))
-    const writer = await open(path, PARTITIONS[p], ['id'])
-    const next = (id: number, sub: string): TestChange => ({ op: 'u', row: rowOf(id).with(1, sub).with(LSN, ++lsn), gone: [] })
-    await flush(writer, [next(1, 'ours again'), next(77, 'ours now'), { op: 'd', row: rowOf(11), gone: [] }], model)
-    expect(lines(await spark.read(at(path)))).toEqual(expected(model))
-    expect(lines(await readWith('hudi-rs', [at(path)]))).toEqual(expected(model))
-    const like: Row = before.find((r) => r['id'] === 8)!
-    const compacted: Row = { ...like, id: 78, sub: 'with compaction', _event_lsn: Number(++lsn) }
-    const inline = { 'hoodie.compact.inline': 'true', 'hoodie.compact.inline.max.delta.commits': '1' }
-    await spark.upsert(at(path), [compacted], inline)
-    model.apply({ op: 'c', row: rowOf(8).with(0, 78n).with(1, 'with compaction'), gone: [] })
-    expect(lines(await spark.read(at(path), { mode: 'ro' }))).toEqual(expected(model))
-    await flush(writer, [next(78, 'after compaction'), next(2 + 1, 'too'), created(row(12, 'new', 'eu'))], model)
-    expect(lines(await spark.read(at(path)))).toEqual(expected(model))
-    expect(lines(await readWith('hudi-rs', [at(path)]))).toEqual(expected(model))
-  })
+  test.each([...new Set(cases.map(([p]) => p))])(
+    'partitioned by %s: Spark writes on top, we go on, Spark compacts, we go on',
+    async (p) => {
+      const { path, model } = made(p, ['id'])
+      const before = await spark.read(at(path))
+      const changed: Row[] = before
+        .filter((r) => r['id'] === 1 || r['id'] === 11)
+        .map((r) => ({ ...r, sub: 'by spark', _event_lsn: Number(++lsn) }))
+      const added = { ...changed[0], id: 77, sub: 'new by spark', _event_lsn: Number(++lsn) }
+      await spark.upsert(at(path), [...changed, added])
+      await spark.delete(
+        at(path),
+        before.filter((r) => r['id'] === 6),
+      )
+      const rowOf = (id: number): Value[] => [...model.values().find((r) => r[0] === BigInt(id))!]
+      for (const id of [1, 11]) model.apply({ op: 'u', row: rowOf(id).with(1, 'by spark'), gone: [] })
+      model.apply({ op: 'c', row: rowOf(Number(changed[0]['id'])).with(0, 77n).with(1, 'new by spark'), gone: [] })
+      model.apply({ op: 'd', row: rowOf(6), gone: [] })
+      expect(lines(await spark.read(at(path)))).toEqual(expected(model))
+      const writer = await open(path, PARTITIONS[p], ['id'])
+      const next = (id: number, sub: string): TestChange => ({ op: 'u', row: rowOf(id).with(1, sub).with(LSN, ++lsn), gone: [] })
+      await flush(writer, [next(1, 'ours again'), next(77, 'ours now'), { op: 'd', row: rowOf(11), gone: [] }], model)
+      expect(lines(await spark.read(at(path)))).toEqual(expected(model))
+      expect(lines(await readWith('hudi-rs', [at(path)]))).toEqual(expected(model))
+      const like: Row = before.find((r) => r['id'] === 8)!
+      const compacted: Row = { ...like, id: 78, sub: 'with compaction', _event_lsn: Number(++lsn) }
+      const inline = { 'hoodie.compact.inline': 'true', 'hoodie.compact.inline.max.delta.commits': '1' }
+      await spark.upsert(at(path), [compacted], inline)
+      model.apply({ op: 'c', row: rowOf(8).with(0, 78n).with(1, 'with compaction'), gone: [] })
+      expect(lines(await spark.read(at(path), { mode: 'ro' }))).toEqual(expected(model))
+      await flush(writer, [next(78, 'after compaction'), next(2 + 1, 'too'), created(row(12, 'new', 'eu'))], model)
+      expect(lines(await spark.read(at(path)))).toEqual(expected(model))
+      expect(lines(await readWith('hudi-rs', [at(path)]))).toEqual(expected(model))
+    },
+  )
 
   test('a write of ours that died is rolled back by Spark, and by us: its rows are seen by nobody', async () => {
     const { path, model } = made('none', ['id', 'sub'])
