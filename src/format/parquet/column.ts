@@ -66,7 +66,7 @@ export function plainOfBytes(v: BytesVector, from: number, to: number): PlainVec
   const starts = new Int32Array(n + 1)
   plainStarts(v, from, n, starts, 0)
   const data = Buffer.allocUnsafeSlow(starts[n])
-  putBytes(v, from, n, starts, 0, data)
+  putBytes(v, viewOf(v.data), from, n, starts, 0, data, viewOf(data))
   return { kind: 'plain', data, starts }
 }
 
@@ -79,11 +79,22 @@ export function plainStarts({ offsets, valid }: BytesVector, from: number, n: nu
   }
 }
 
-/** Writes these rows to the places that `plainStarts` gave them. */
-export function putBytes(v: BytesVector, from: number, n: number, starts: Int32Array, at: number, out: Buffer): void {
+export function viewOf(data: Uint8Array): DataView {
+  return new DataView(data.buffer, data.byteOffset, data.length)
+}
+
+/** Writes these rows to the places that `plainStarts` gave them. `source` and `target`: views of `v.data` and `out`. */
+export function putBytes(
+  v: BytesVector,
+  source: DataView,
+  from: number,
+  n: number,
+  starts: Int32Array,
+  at: number,
+  out: Buffer,
+  target: DataView,
+): void {
   const { data, offsets } = v
-  const source = new DataView(data.buffer, data.byteOffset, data.length)
-  const target = new DataView(out.buffer, out.byteOffset, out.length)
   for (let i = 0; i < n; i++) {
     const p = starts[at + i]
     if (starts[at + i + 1] === p) continue

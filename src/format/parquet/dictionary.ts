@@ -1,12 +1,14 @@
 import { copyBytes, type DictionaryVector, type PlainVector } from './column.ts'
 
 const FIRST_LOOK = 2048
+/** Fewer rows than this are a dictionary whatever they hold. */
+const SMALL = 64
 const MOST_ENTRIES = 1 << 16
 const MOST_BYTES = 1 << 20
 
 /**
  * Distinct values of a column of byte strings, or null when it doesn't repeat enough to be worth it: more than half of the
- * first 2048 rows distinct, or more than a quarter of all, or a dictionary above 1 MiB.
+ * first 2048 rows (or of all, if there are fewer) distinct, or more than a quarter of all, or a dictionary above 1 MiB.
  */
 export function buildDictionary(v: PlainVector): DictionaryVector | null {
   const { data, starts } = v
@@ -43,6 +45,7 @@ export function buildDictionary(v: PlainVector): DictionaryVector | null {
     }
     indexes[i] = k
   }
+  if (n >= SMALL && entries * 2 > n) return null
   return { kind: 'dictionary', values: pick(v, entryRow, entries, bytes), indexes, used: true }
 }
 

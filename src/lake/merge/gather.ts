@@ -9,6 +9,7 @@ import {
   type PlainVector,
   plainStarts,
   putBytes,
+  viewOf,
 } from '../../format/parquet/column.ts'
 import { type Allocate, int32s, ownMemory } from '../../format/parquet/scratch.ts'
 import { IntList } from './int-list.ts'
@@ -124,10 +125,15 @@ function gatherPlain(sources: readonly (Column | null)[], pick: Selection, alloc
     to += n
   }
   const data = allocate(starts[pick.count])
+  const views = sources.map((v) => (v?.kind === 'bytes' ? viewOf(v.data) : null))
+  const target = viewOf(data)
   for (let k = 0, to = 0; k < runs.length; k += 3) {
     const v = sources[runs[k]]
     const n = runs[k + 2]
-    if (runs[k + 1] >= 0 && v !== null) putPlain(v, runs[k + 1], n, starts, to, data)
+    if (runs[k + 1] >= 0 && v !== null) {
+      if (v.kind === 'bytes') putBytes(v, views[runs[k]]!, runs[k + 1], n, starts, to, data, target)
+      else putPlain(v, runs[k + 1], n, starts, to, data)
+    }
     to += n
   }
   return { kind: 'plain', data, starts }
@@ -158,10 +164,6 @@ function putPlain(v: Column, r: number, n: number, starts: Int32Array, to: numbe
     copyBytes(v.data, v.starts[r], v.starts[r + n] - v.starts[r], data, starts[to])
     return
   }
-  if (v.kind === 'bytes') {
-    putBytes(v, r, n, starts, to, data)
-    return
-  }
   assert(v.kind === 'dictionary', 'columns of one type have one layout')
   for (let i = 0; i < n; i++) {
     const at = starts[to + i]
@@ -176,6 +178,9 @@ export const MOST_NEW = 4096
 /** A dictionary result, when the rows come from dictionaries, and from others only few different values. Entries nobody uses are dropped. */
 function gatherDictionary(sources: readonly (Column | null)[], { source, row, count }: Selection): DictionaryVector | null {
   if (!sources.some((s) => s?.kind === 'dictionary')) return null
+  // many small dictionaries of values that hardly repeat
+  const entries = sources.reduce((n, s) => n + (s?.kind === 'dictionary' ? s.values.starts.length - 1 : 0), 0)
+  if (sources.length > 2 && entries > Math.max(MOST_NEW, count / 4)) return null
   const out = new DictionaryBuilder()
   const maps = sources.map((s) => (s?.kind === 'dictionary' ? new Int32Array(s.values.starts.length - 1).fill(-1) : null))
   const indexes = new Int32Array(count)

@@ -22,7 +22,7 @@ export interface CompactionPolicy {
  * A rewrite of a base file costs the same whatever the logs bring, and reading beside a few small logs costs next to nothing: so ten logs are not enough
  * while they are small against it.
  */
-export const DEFAULT_COMPACTION: CompactionPolicy = { logs: 10, leastShare: 0.05, mostLogs: 100, share: 0.5, ageMs: null }
+export const DEFAULT_COMPACTION: CompactionPolicy = { logs: 10, leastShare: 0.1, mostLogs: 100, share: 0.5, ageMs: null }
 
 /** Whether a slice is due by the policy. */
 export function isDue(s: FileSlice, policy: CompactionPolicy, nowMs: number): boolean {

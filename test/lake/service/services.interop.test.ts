@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { systemClock } from '../../../src/cli/clock.ts'
 import type { LakeColumn } from '../../../src/contract/columns.ts'
 import type { TableSpec } from '../../../src/contract/table.ts'
+import { cluster, DEFAULT_CLUSTERING } from '../../../src/lake/service/clustering.ts'
 import { compactAll, compactable, scheduleCompaction } from '../../../src/lake/service/compaction.ts'
 import { TimelineStore } from '../../../src/lake/timeline-store.ts'
 import { openTableWriter } from '../../../src/lake/write/open-table.ts'
@@ -73,7 +74,8 @@ describe.each([
 ] as const)('table version %i beside Hudi %s', (version, engine) => {
   let spark: Spark
   beforeAll(async () => {
-    for (const name of ['ours', 'planned', 'theirs']) await make(`${name}_${version}`, 'MERGE_ON_READ', version)
+    for (const name of ['ours', 'planned', 'theirs', 'clustered']) await make(`${name}_${version}`, 'MERGE_ON_READ', version)
+    await make(`sorted_${version}`, 'COPY_ON_WRITE', version)
     spark = await startSpark(engine)
     await spark.sql('set hoodie.metadata.enable=false')
     // the procedures check the configuration of the bucket index before they look into the table's own
@@ -122,4 +124,22 @@ describe.each([
     expect(done[0]).toMatchObject({ resumed: true, fileGroups: 4 })
     expect(lines(await spark.read(at(path), { mode: 'ro', meta: true }))).toEqual(before)
   }, 180_000)
+
+  test.each(['clustered', 'sorted'])(
+    'a clustering of ours (%s) is read by Spark and hudi-rs; Spark goes on writing',
+    async (name) => {
+      const path = `${name}_${version}`
+      const before = await ours(path)
+      const done = await cluster(await opened(path), { ...DEFAULT_CLUSTERING, sort: ['amount', 'note'] }, deps)
+      expect(done).toMatchObject({ replaced: 4, written: 4, rows: 60 })
+      expect(await ours(path)).toEqual(before)
+      expect(lines(await spark.read(at(path), { meta: true }))).toEqual(before)
+      expect(lines(await readWith('hudi-rs', [at(path)], ['--meta']))).toEqual(before)
+      await spark.upsert(at(path), [{ id: 5, region: 'us', note: 'by Spark', amount: '7.00', _event_lsn: 10_000 }], {})
+      const after = await ours(path)
+      expect([after.length, after.filter((l) => l.includes('by Spark')).length]).toEqual([60, 1])
+      expect(lines(await spark.read(at(path), { meta: true }))).toEqual(after)
+    },
+    180_000,
+  )
 })
