@@ -26,8 +26,10 @@ const WRITES: ReadonlySet<string> = new Set(['commit', 'deltacommit', 'replaceco
  * TRB-LAKE-004 or TRB-LAKE-020 for a damaged archive.
  */
 export async function* archivedInstants(ts: TimelineStore, upTo: string | null = null): AsyncGenerator<ArchivedInstant> {
+  // The newest instants are never archived: without an active one there is nothing, maybe no table.
+  if (ts.timeline.instants.length === 0) return
   const active = new Set(ts.timeline.instants.map((i) => i.time))
-  const p = await ts.properties()
+  const p = ts.configuration
   const batches =
     ts.layout === 1
       ? logBatches(ts, p.get('hoodie.archivelog.folder') || 'archived')

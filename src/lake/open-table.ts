@@ -43,7 +43,7 @@ export async function openTable(store: ObjectStore, path: string, clock: Clock):
  */
 export async function columnsAt(ts: TimelineStore, asOf: string | null): Promise<readonly LakeColumn[] | null> {
   let columns: readonly LakeColumn[] | null = null
-  const sought = (await ts.properties()).has('tributary.rows')
+  const sought = ts.configuration.has('tributary.rows')
   for await (const { extra, archived } of writesBefore(ts, asOf, WITH_SCHEMA)) {
     if (columns !== null && archived) return columns
     const schema = extra.get('schema')

@@ -52,6 +52,7 @@ export class TimelineStore {
   optimistic = false
   /** Where the timeline is; null: the configuration has not been read. */
   #place: Place | null = null
+  #configuration: ReadonlyMap<string, string> | null = null
   #timeline: Timeline = EMPTY
   /** What was read of completed writes, by key: it never changes. The last few. */
   readonly #commits = new Map<string, CommitMetadata>()
@@ -68,6 +69,12 @@ export class TimelineStore {
   /** As of the last refresh, and of the steps performed since. */
   get timeline(): Timeline {
     return this.#timeline
+  }
+
+  /** The table's configuration as it was read last, once it or the timeline has been read. */
+  get configuration(): ReadonlyMap<string, string> {
+    assert(this.#configuration !== null, 'the configuration has been read')
+    return this.#configuration
   }
 
   /** Layout of the timeline, once it or the configuration has been read. */
@@ -265,6 +272,7 @@ export class TimelineStore {
       const parsed = body === null ? null : parseTableProperties(body)
       if (parsed !== null && typeof parsed !== 'string') {
         this.#place = placeOf(parsed, this.table)
+        this.#configuration = parsed
         return parsed
       }
       damaged ??= parsed

@@ -1,9 +1,11 @@
 import { expect, test } from 'vitest'
 import { archivedCompletions, archivedInstants } from '../../src/lake/archived-timeline.ts'
+import { CommitProtocol } from '../../src/lake/commit-protocol.ts'
 import { columnsAt } from '../../src/lake/open-table.ts'
 import { LakeTableReader } from '../../src/lake/read/table-reader.ts'
 import { firstWholeState } from '../../src/lake/read/whole-state.ts'
 import { TimelineStore } from '../../src/lake/timeline-store.ts'
+import { MemoryStore } from '../../src/storage/memory/memory-store.ts'
 import { fixedClock } from '../support/fixed-clock.ts'
 import { goldenAnswers, goldenStore } from '../support/golden-table.ts'
 
@@ -92,6 +94,10 @@ test('while an engine replaces the number of the newest manifest, the newest man
   expect(await times()).toEqual(all)
   await ts.store.put(key, Buffer.from('three'))
   await expect(times()).rejects.toMatchObject({ code: 'TRB-LAKE-004' })
+})
+
+test('where there is no table there is no checkpoint, and no archive', async () => {
+  expect(await new CommitProtocol(new MemoryStore(clock), 'nothing', clock).checkpoint()).toBeNull()
 })
 
 test('a reader whose instant is archived between listing and reading looks again', async () => {

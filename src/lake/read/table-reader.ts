@@ -9,7 +9,8 @@ import { checkpointAt } from '../commit-protocol.ts'
 import { checkReadable, specOf } from '../layout/table-properties.ts'
 import { columnsAt } from '../open-table.ts'
 import { TimelineStore } from '../timeline-store.ts'
-import { blockVisibility, listDataFiles, slicesOf } from './slices.ts'
+import { checkFilesThere } from './missing-files.ts'
+import { blockVisibility, listDataFiles, replacedGroups, slicesOf } from './slices.ts'
 import { writeAt } from './whole-state.ts'
 
 /**
@@ -29,8 +30,8 @@ export class LakeTableReader implements TableReader {
     try {
       return await this.#plan(view, kind)
     } catch (e) {
-      // A writer archived or rolled back an instant between our listing and our reading of it: the next listing tells.
-      if (!isFailure(e, 'TRB-STORE-001')) throw e
+      // A writer archived an instant, or cleaned a file, between our look at the timeline and our look at it: the next one tells.
+      if (!isFailure(e, 'TRB-STORE-001') && !isFailure(e, 'TRB-LAKE-028')) throw e
       return await this.#plan(view, kind)
     }
   }
@@ -47,6 +48,7 @@ export class LakeTableReader implements TableReader {
     const listed = await listDataFiles(ts.store, ts.table)
     const now = await slicesOf(ts, listed, null)
     const found = asOf === null ? now : await slicesOf(ts, listed, asOf)
+    await checkFilesThere(ts, found, await replacedGroups(ts, asOf), asOf, async (i) => (await this.#statsOf(i)).keys())
     const slices: FileSlice[] = []
     for (const s of found) {
       if (s.base === null && kind === 'read-optimized') continue

@@ -1,0 +1,69 @@
+import { effectiveTime } from '../../../timeline/timeline.ts'
+import { completedWrites, type ReplacedGroup } from '../../../timeline/view.ts'
+import type { FileSlice } from '../../contract/slice.ts'
+import { Failure } from '../../failure/failure.ts'
+import { parseBaseFileName, parseLogFileName } from '../layout/file-name.ts'
+import { join } from '../layout/paths.ts'
+import type { TimelineStore } from '../timeline-store.ts'
+
+/** What the commits say that a slice must have, and how to look at it. */
+interface Expected {
+  readonly ts: TimelineStore
+  readonly slices: ReadonlyMap<string, FileSlice>
+  /** `partition/fileId` → the newest replacecommit that took the group out. */
+  readonly replaced: ReadonlyMap<string, string>
+  /** Store keys of logs that are there. */
+  readonly logs: ReadonlySet<string>
+}
+
+/**
+ * Invariant I3, as far as a reader as of `asOf` relies on it: every file that a completed write of the active timeline names is there, or was
+ * superseded: by a later base file of its group, or by a replacecommit. Without it an older version would be read as if it were the newest.
+ * TRB-LAKE-028 otherwise. `slices`: the newest of each group; `pathsOf`: paths that a completed write recorded.
+ */
+export async function checkFilesThere(
+  ts: TimelineStore,
+  slices: readonly FileSlice[],
+  replaced: readonly ReplacedGroup[],
+  asOf: string | null,
+  pathsOf: (instant: string) => Promise<Iterable<string>>,
+): Promise<void> {
+  const gone = new Map<string, string>()
+  for (const r of replaced) if (r.by > (gone.get(groupKey(r.partition, r.fileId)) ?? '')) gone.set(groupKey(r.partition, r.fileId), r.by)
+  const expected: Expected = {
+    ts,
+    slices: new Map(slices.map((s) => [groupKey(s.partition, s.fileId), s])),
+    replaced: gone,
+    logs: new Set(slices.flatMap((s) => s.logs.map((l) => l.key))),
+  }
+  for (const write of completedWrites(ts.timeline, asOf).toReversed()) {
+    for (const path of await pathsOf(write.time)) {
+      if (isThere(expected, path, write.time, effectiveTime(write))) continue
+      throw new Failure('TRB-LAKE-028', { table: ts.table, file: join(ts.table, path), instant: write.time })
+    }
+  }
+}
+
+/** `completed`: when the write took effect. */
+function isThere(e: Expected, path: string, instant: string, completed: string): boolean {
+  const slash = path.lastIndexOf('/')
+  const [partition, name] = [slash < 0 ? '' : path.slice(0, slash), path.slice(slash + 1)]
+  const base = parseBaseFileName(name)
+  const log = base === null ? parseLogFileName(name) : null
+  const fileId = base?.fileId ?? log?.fileId
+  // Not a data file of a kind that is read here, or one of change data capture, which has a reader of its own.
+  if (fileId === undefined || log?.cdc === true) return true
+  const key = groupKey(partition, fileId)
+  if ((e.replaced.get(key) ?? '') > instant) return true
+  const slice = e.slices.get(key)
+  if (slice === undefined) return false
+  const newest = slice.base?.instant ?? ''
+  if (log === null) return newest >= instant
+  if (e.logs.has(join(e.ts.table, path))) return true
+  // A log of an older slice: of an older base file by its name in layout 1, completed before the newest base was planned in layout 2.
+  return e.ts.layout === 1 ? log.baseInstant < newest : completed < newest
+}
+
+function groupKey(partition: string, fileId: string): string {
+  return `${partition}/${fileId}`
+}
