@@ -9,7 +9,7 @@ import type { TableSpec } from '../src/contract/table.ts'
 import { toVector } from '../src/format/parquet/column.ts'
 import { ParquetWriter } from '../src/format/parquet/writer.ts'
 import { compactAll } from '../src/lake/service/compaction.ts'
-import { TimelineStore } from '../src/lake/timeline-store.ts'
+import { Compactor, DEFAULT_COMPACTION } from '../src/lake/service/compactor.ts'
 import { openTableWriter } from '../src/lake/write/open-table.ts'
 import { DiskStore } from '../src/storage/disk/disk-store.ts'
 import type { Step } from './cow-upsert-work.ts'
@@ -60,13 +60,13 @@ async function ours(): Promise<void> {
     for (const m of many) await flush([m])
   })
   const deps = { scratchDir: join(dir, 'scratch'), memoryBudget: 128 << 20, rowGroupBytes: 32 << 20, sole: true }
-  const compact = (): Promise<unknown> => compactAll(new TimelineStore(store, 'orders', clock), deps)
-  await timed('compaction', ROWS, compact)
+  await timed('compaction', ROWS, () => compactAll(writer.timeline, deps))
+  const compactor = new Compactor(DEFAULT_COMPACTION, deps)
   const more = Array.from({ length: 100 }, (_, i) => updates(100 + i))
   await timed('100 flushes, compacted', 100_000, async () => {
-    for (const [i, m] of more.entries()) {
+    for (const m of more) {
       await flush([m])
-      if (i % 10 === 9) await compact()
+      await compactor.run(writer.timeline)
     }
   })
 }
