@@ -10,7 +10,7 @@ import type { ContextWith } from '../verb.ts'
 import type { LakeState, StateTable } from './lake-state.ts'
 import type { OpenLake } from './open-lake.ts'
 import { type LogHandle, openLog } from './replay-tables.ts'
-import { tableFiles } from './table-files.ts'
+import { ALL_COLUMNS, type TableNeeds, tableFiles } from './table-files.ts'
 
 /** The state that is read in the end. */
 export interface ReachedState {
@@ -34,7 +34,7 @@ export type ReachContext = Pick<ContextWith<ReachFlags>, 'flags' | 'cwd' | 'cloc
 
 /**
  * From the state of the lake to the one asked for: when that lies later, the log's records in between are applied to copies of the
- * files in `scratch`. `columns`: names among which are all columns that are needed (lower case); null: any. Failure TRB-QUERY-004 with
+ * files in `scratch`. `needs`: what of the rows is looked at. Failure TRB-QUERY-004 with
  * --exact when it cannot be reached for certain.
  */
 export async function reach(
@@ -43,10 +43,10 @@ export async function reach(
   state: LakeState,
   plans: ReadonlyMap<StateTable, ScanPlan>,
   scratch: string,
-  columns: ReadonlySet<string> | null = null,
+  needs: TableNeeds = ALL_COLUMNS,
 ): Promise<ReachedState> {
   const { base } = state
-  const untouched = (): Promise<ReachedState['plans']> => untouchedTables(lake, plans, scratch, context.clock, columns)
+  const untouched = (): Promise<ReachedState['plans']> => untouchedTables(lake, plans, scratch, context.clock, needs)
   if (base.watermark === null) return withoutWatermark(await untouched(), state)
   const { watermark, target } = base
   const at = { commit: watermark.commit, commitUs: watermark.commitUs }
@@ -118,10 +118,10 @@ async function untouchedTables(
   plans: ReadonlyMap<StateTable, ScanPlan>,
   scratch: string,
   clock: Clock,
-  columns: ReadonlySet<string> | null,
+  needs: TableNeeds,
 ): Promise<ReachedState['plans']> {
   const out: ReachedState['plans'][number][] = []
-  for (const [table, plan] of plans) out.push({ table, plan, files: await tableFiles(lake, plan, scratch, clock, columns) })
+  for (const [table, plan] of plans) out.push({ table, plan, files: await tableFiles(lake, plan, scratch, clock, needs) })
   return out
 }
 

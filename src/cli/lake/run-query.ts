@@ -55,7 +55,7 @@ export async function runQuery(context: QueryContext): Promise<Outcome> {
   try {
     const plans = await planNamed(lake, state, shape)
     if (flags.explain) return explainPlan(plans)
-    const reached = await reach(context, lake, state, plans, scratch, shape.needs.columns)
+    const reached = await reach(context, lake, state, plans, scratch, { columns: shape.needs.columns, meta: flags.meta })
     await lake.files.fetch(reached.plans.flatMap((p) => pathsOf(p.files)))
     const reading = describeReading(reached.plans, flags.meta)
     signal.throwIfAborted()

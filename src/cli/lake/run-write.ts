@@ -8,6 +8,7 @@ import type { TableSpec, WriteCounts } from '../../contract/table.ts'
 import { Failure } from '../../failure/failure.ts'
 import type { Operation } from '../../lake/metadata/commit-metadata.ts'
 import { createOrOpenTable } from '../../lake/open-table.ts'
+import { TimelineStore } from '../../lake/timeline-store.ts'
 import { type OpenTableDeps, openWriterOf } from '../../lake/write/open-table.ts'
 import { deletePartitions, overwrite } from '../../lake/write/operations.ts'
 import { writableSpec } from '../../lake/write/writable-spec.ts'
@@ -80,7 +81,7 @@ async function writeRows(context: WriteContext, store: ObjectStore, deps: OpenTa
   const { changed, fitted } = withTypes(spec, columns)
   // Everything that can be refused is, before a table is made or an instant begun.
   const chosen = await chooseRows({ store, clock: context.clock, op: flags.op, existing: found !== null }, input, fitted, spec)
-  if (found === null) await createOrOpenTable(store, spec, context.clock)
+  if (found === null) await create(context, store, spec)
   const facts = { created: found === null, superseded: chosen.superseded, late: chosen.late }
   const rows = changesOf(input, fitted, chosen, flags.op, context.signal)
   if (flags.op === 'insert_overwrite' || flags.op === 'insert_overwrite_table') {
@@ -89,10 +90,21 @@ async function writeRows(context: WriteContext, store: ObjectStore, deps: OpenTa
     return { instant, counts, ...facts, replacedGroups: groups }
   }
   if (chosen.rows === 0) return { instant: null, counts: NO_ROWS, ...facts, replacedGroups: 0 }
-  return { ...(await commitRows(store, changed, rows, OPERATIONS[flags.op] ?? 'UPSERT', deps)), ...facts, replacedGroups: 0 }
+  return { ...(await commitRows(context, store, changed, rows, OPERATIONS[flags.op] ?? 'UPSERT', deps)), ...facts, replacedGroups: 0 }
+}
+
+async function create(context: WriteContext, store: ObjectStore, spec: TableSpec): Promise<void> {
+  await createOrOpenTable(store, spec, context.clock)
+  const { cdc } = context.flags
+  if (cdc === 'off') return
+  await new TimelineStore(store, spec.path, context.clock).updateProperties((p) => {
+    p.set('hoodie.table.cdc.enabled', 'true')
+    p.set('hoodie.table.cdc.supplemental.logging.mode', cdc.toUpperCase())
+  })
 }
 
 async function commitRows(
+  context: WriteContext,
   store: ObjectStore,
   spec: TableSpec,
   rows: AsyncIterable<RowChanges>,
@@ -100,7 +112,10 @@ async function commitRows(
   deps: OpenTableDeps,
 ): Promise<{ instant: string; counts: WriteCounts }> {
   const writer = await openWriterOf(store, spec, { ...deps, operation })
+  const notices: string[] = []
+  writer.timeline.onNotice = (text) => notices.push(text)
   const staged = await writer.stage(rows)
+  for (const text of notices) await context.stderr.write(`note: ${text}\n`)
   if ((await writer.commit(staged, null)) === 'conflict') {
     await writer.abandon(staged)
     throw new Failure('TRB-LAKE-011', { table: store.root, refusal: `another writer completed a commit after ${staged.instant} began` })

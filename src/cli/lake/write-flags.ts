@@ -18,6 +18,7 @@ export type WriteFlags = {
   readonly 'log-blocks': 'parquet' | 'avro'
   readonly name: string | null
   readonly buckets: number
+  readonly cdc: 'off' | 'op_key_only' | 'data_before' | 'data_before_after'
   readonly memory: number
 } & S3FlagValues &
   ConcurrencyFlagValues

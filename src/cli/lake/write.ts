@@ -38,6 +38,11 @@ export const verb = defineVerb({
     }),
     name: text({ help: 'name of a new table; default: the last part of its path', placeholder: 'NAME' }),
     buckets: integer({ help: 'file groups per partition of a new table; 0: one per 100 MB of input', default: 0, max: 99_999 }),
+    cdc: choice({
+      help: 'change logs of a new table (hoodie.table.cdc.supplemental.logging.mode)',
+      choices: ['off', 'op_key_only', 'data_before', 'data_before_after'],
+      default: 'off',
+    }),
     memory: size({ help: 'memory for the rows; beyond it, they go to a temporary directory', default: 128 * 1024 ** 2 }),
     ...concurrencyFlags,
     ...s3Flags,

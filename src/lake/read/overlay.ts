@@ -4,7 +4,7 @@ import type { FileSlice, MergeRules, SliceDelta } from '../../contract/slice.ts'
 import type { ScanPlan } from '../../contract/table-reader.ts'
 import { ParquetWriter } from '../../format/parquet/writer.ts'
 import { storedColumns } from '../layout/table-properties.ts'
-import { readDelta } from './delta.ts'
+import { type DeltaRequest, readDelta } from './delta.ts'
 import { META } from './log-columns.ts'
 
 /** A slice with logs as files that any Parquet reader can put together: `base` without the rows of `hidden`, and `rows`. */
@@ -17,20 +17,23 @@ export interface SliceOverlay {
   readonly rows: string | null
 }
 
+/** Names of columns, absent: all; `meta` false: without the meta columns. */
+export type OverlayNeeds = Pick<DeltaRequest, 'columns' | 'meta'>
+
 const HIDDEN: readonly LakeColumn[] = [{ name: 'row', type: { kind: 'long' } }]
 /** Ordinals per row group of a hidden file. */
 const ORDINALS = 1 << 20
 
 /**
  * Works out what the logs of a plan's slices make of their base files and writes that into `scratch`, so that rows which no log touches are
- * read by whoever reads Parquet best. `columns`: names of the columns that are wanted; null: all. `limit`: memory for the logs of a slice, and a
+ * read by whoever reads Parquet best. `needs`: what is wanted of the rows, at least one column. `limit`: memory for the logs of a slice, and a
  * directory for what exceeds it. Slices without logs are not in the answer.
  */
 export async function writeOverlays(
   store: ObjectStore,
   plan: ScanPlan,
   rules: MergeRules,
-  columns: readonly string[] | null,
+  needs: OverlayNeeds,
   scratch: ObjectStore,
   limit: { readonly bytes: number; readonly directory: string },
 ): Promise<SliceOverlay[]> {
@@ -47,9 +50,9 @@ export async function writeOverlays(
       visible: plan.counts,
       limit: { ...limit, name: `logs-${out.length}` },
     }
-    const delta = await readDelta(columns === null ? request : { ...request, columns })
+    const delta = await readDelta({ ...request, ...needs })
     try {
-      out.push(await writeOverlay(slice, delta, schema, columns, scratch, String(out.length)))
+      out.push(await writeOverlay(slice, delta, columnsOf(schema, needs), scratch, String(out.length)))
     } finally {
       await delta.close()
     }
@@ -57,18 +60,26 @@ export async function writeOverlays(
   return out
 }
 
+function columnsOf(schema: readonly LakeColumn[], { columns, meta }: OverlayNeeds): LakeColumn[] {
+  const wanted = schema.filter((c) => columns === undefined || columns.includes(c.name))
+  return meta === false ? wanted : [...META, ...wanted]
+}
+
 async function writeOverlay(
   slice: FileSlice,
   delta: SliceDelta,
-  schema: readonly LakeColumn[],
-  columns: readonly string[] | null,
+  columns: readonly LakeColumn[],
   scratch: ObjectStore,
   name: string,
 ): Promise<SliceOverlay> {
-  const wanted = [...META, ...schema.filter((c) => columns === null || columns.includes(c.name))]
   const rows = delta.count === 0 ? null : `rows-${name}.parquet`
   if (rows !== null) {
-    const writer = new ParquetWriter(await scratch.writer(rows), { root: 'rows', columns: wanted, codec: 'none' })
+    const writer = new ParquetWriter(await scratch.writer(rows), {
+      root: 'rows',
+      columns,
+      codec: 'none',
+      withoutRange: new Set(columns.map((c) => c.name)),
+    })
     for await (const chunk of delta.rows()) if (chunk.count > 0) await writer.writeRowGroup(chunk.vectors, chunk.count)
     await writer.close(new Map())
   }

@@ -189,6 +189,44 @@ describe('what is refused leaves everything as it was', () => {
   })
 })
 
+test.each(['op_key_only', 'data_before', 'data_before_after'])(
+  'a table with change logs of mode %s answers what was changed',
+  async (mode) => {
+    await ok(
+      '--key',
+      'id',
+      '--cdc',
+      mode,
+      '--input',
+      file('1.jsonl', [
+        { id: 1, v: 'a' },
+        { id: 2, v: 'b' },
+      ]),
+    )
+    await ok(
+      '--input',
+      file('2.jsonl', [
+        { id: 2, v: 'c' },
+        { id: 3, v: 'd' },
+      ]),
+    )
+    await ok('--op', 'delete', '--input', file('3.jsonl', [{ id: 1 }]))
+    const r = await runInProcess('lake', ['read', 't', '--type', 'cdc', '--from', '0'], { cwd: home })
+    const changes = r.stdout
+      .trimEnd()
+      .split('\n')
+      .map((l) => JSON.parse(l) as { op: string; before: Row | null; after: Row | null })
+      .map(({ op, before, after }) => [op, before, after])
+    expect(changes).toEqual([
+      ['i', null, { id: 1, v: 'a' }],
+      ['i', null, { id: 2, v: 'b' }],
+      ['u', { id: 2, v: 'b' }, { id: 2, v: 'c' }],
+      ['i', null, { id: 3, v: 'd' }],
+      ['d', { id: 1, v: 'a' }, null],
+    ])
+  },
+)
+
 test('ten thousand columns', async () => {
   const wide = Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`c${i}`, i]))
   await ok('--key', 'c0', '--input', file('1.jsonl', [wide]))
