@@ -96,7 +96,7 @@ const service = fc.oneof(
   fc.record({ do: fc.constant('clean'), policy: fc.constantFrom('commits', 'hours', 'versions'), retain: few }),
   fc.record({ do: fc.constant('archive'), min: few, spare: fc.nat(1) }),
   fc.record({ do: fc.constant('savepoint'), back: fc.nat(1) }),
-  fc.record({ do: fc.constantFrom('unsavepoint', 'restore', 'rollback', 'compact') }),
+  fc.record({ do: fc.constantFrom('unsavepoint', 'restore', 'rollback', 'compact', 'cluster') }),
   fc.record({ do: fc.constant('wait'), hours: fc.constantFrom(1, 3) }),
 ) as fc.Arbitrary<Op>
 const anyOps = fc.array(fc.oneof({ weight: 3, arbitrary: write }, { weight: 4, arbitrary: service }), { minLength: 2, maxLength: 9 })

@@ -9,7 +9,8 @@ import { mergeRulesOf } from '../../src/lake/read/merge-rules.ts'
 import { LakeTableReader } from '../../src/lake/read/table-reader.ts'
 import { archive } from '../../src/lake/service/archive.ts'
 import { clean } from '../../src/lake/service/clean.ts'
-import { compactAll } from '../../src/lake/service/compaction.ts'
+import { cluster, DEFAULT_CLUSTERING, resumeClusterings } from '../../src/lake/service/clustering.ts'
+import { type CompactionDeps, compactAll } from '../../src/lake/service/compaction.ts'
 import { finishRestore, restore } from '../../src/lake/service/restore.ts'
 import { rollBackFailed, rollBackInstant } from '../../src/lake/service/rollback.ts'
 import { createSavepoint, deleteSavepoint, listSavepoints } from '../../src/lake/service/savepoint.ts'
@@ -40,6 +41,8 @@ export type Op =
   | { readonly do: 'wait'; readonly hours: number }
   /** Of a merge-on-read table; nothing in others. */
   | { readonly do: 'compact' }
+  /** Rows sorted, file groups replaced. */
+  | { readonly do: 'cluster' }
 
 /** What the table must hold, and what is allowed to be forgotten. */
 export interface Expected {
@@ -96,7 +99,12 @@ export class World {
   async recover(): Promise<void> {
     const ts = this.timeline()
     await finishRestore(ts)
+    await resumeClusterings(await fresh(ts), this.#deps())
     await rollBackFailed(ts)
+  }
+
+  #deps(): CompactionDeps {
+    return { scratchDir: this.#scratch, memoryBudget: 1 << 20, rowGroupBytes: 1 << 16, sole: true }
   }
 
   timeline(): TimelineStore {
@@ -163,11 +171,17 @@ export class World {
       }
       case 'compact': {
         let exp = was
-        const deps = { scratchDir: this.#scratch, memoryBudget: 1 << 20, rowGroupBytes: 1 << 16, sole: true }
         const rows = [...was.rows.values()].at(-1) ?? new Map()
         if (this.shape.tableType === 'MERGE_ON_READ')
-          for (const c of await compactAll(ts, deps)) exp = grown(exp, c.instant, rows, was.wide, 0)
+          for (const c of await compactAll(ts, this.#deps())) exp = compacted(exp, c.instant, rows)
         return exp
+      }
+      case 'cluster': {
+        // A table that was never written has no columns to sort by.
+        if (was.states.size === 0) return was
+        const done = await cluster(await fresh(ts), { ...DEFAULT_CLUSTERING, sort: ['note'] }, this.#deps())
+        const rows = [...was.rows.values()].at(-1) ?? new Map()
+        return done === null ? was : grown(was, done.instant, rows, was.wide, 0)
       }
       case 'wait':
         this.clock.advance(op.hours * 3_600_000)
@@ -277,9 +291,20 @@ function grown(
   return { ...was, states, rows: new Map(was.rows).set(instant, rows), writes: was.writes + writes, wide }
 }
 
+/** One that had been planned before later writes shows, at its own time, a state of which the model knows by the write before it. */
+function compacted(was: Expected, instant: string, rows: Parameters<typeof grown>[2]): Expected {
+  const newest = [...was.states.keys()].at(-1) ?? ''
+  return instant < newest ? was : grown(was, instant, rows, was.wide, 0)
+}
+
 function upTo(was: Expected, instant: string): Expected {
   const kept = <V>(m: ReadonlyMap<string, V>): Map<string, V> => new Map([...m].filter(([time]) => time <= instant))
   return { ...was, states: kept(was.states), rows: kept(was.rows), from: was.from === later(was.from, instant) ? instant : was.from }
+}
+
+async function fresh(ts: TimelineStore): Promise<TimelineStore> {
+  await ts.refresh()
+  return ts
 }
 
 function later(a: string, b: string): string {
