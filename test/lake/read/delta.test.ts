@@ -9,7 +9,7 @@ import { META } from '../../../src/lake/read/log-columns.ts'
 import { mergeRulesOf } from '../../../src/lake/read/merge-rules.ts'
 import type { MemoryStore } from '../../../src/storage/memory/memory-store.ts'
 import { type Value, valuesOf, vectorOf } from '../../format/parquet/values.ts'
-import { buildSlice, instantOf, newStore, putLog, RULES, SCHEMA } from './slice-model.ts'
+import { buildSlice, instantOf, type ModelBlock, newStore, putLog, RULES, SCHEMA } from './slice-model.ts'
 
 /** A slice of log files without a base file: each log is one Avro block of these rows (record key first). */
 async function slice(store: MemoryStore, schema: readonly LakeColumn[], logs: readonly (readonly Value[][])[]): Promise<FileSlice> {
@@ -160,4 +160,16 @@ test('a slice without logs, or whose logs do not count, hides nothing and asks f
   const delta = await readDelta({ store, table: 't', slice: s, schema: SCHEMA, rules: RULES['event-time'], visible: () => false })
   expect([delta.hidden.length, delta.count]).toEqual([0, 0])
   await delta.close()
+})
+
+test('requests: one per log, the footer of the base file, and its keys and ordering values where the logs have keys', async () => {
+  const store = newStore()
+  const base = ['a', 'b', 'c', 'd', 'e', 'f'].map((id) => ({ id, ts: 1, op: 'c', name: 'n', note: null }))
+  const change = (id: string): ModelBlock => ({ kind: 'parquet', partial: false, rows: [{ id, ts: 2, op: 'u', name: 'x', note: null }] })
+  // three row groups of two keys each; the logs have keys of the second alone
+  const s = await buildSlice(store, base, [change('c'), change('d'), change('c')], 1, 2)
+  const before = store.counter.totalCalls
+  const delta = await readDelta({ store, table: 't', slice: s, schema: SCHEMA, rules: RULES['event-time'], visible: () => true })
+  expect([...delta.hidden]).toEqual([2, 3])
+  expect(store.counter.totalCalls - before).toBe(3 + 1 + 1 + 1)
 })
