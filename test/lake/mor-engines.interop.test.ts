@@ -80,7 +80,9 @@ describe.each([
       ...{ name: path, database: 'shop', path, columns: COLUMNS, key, partition, orderingField: '_event_lsn', buckets: 2 },
       ...{ tableType: 'MERGE_ON_READ', tableVersion: version },
     }
-    return openTableWriter(store, spec, { clock: systemClock, scratchDir: join(home, 'scratch') })
+    // tables of a key of two columns have Avro blocks in our logs, the others Parquet
+    const logBlocks = key.length === 2 ? 'avro' : 'parquet'
+    return openTableWriter(store, spec, { clock: systemClock, scratchDir: join(home, 'scratch'), logBlocks })
   }
 
   async function flush(writer: TableWriter, changes: readonly TestChange[], model: Model | null): Promise<void> {
