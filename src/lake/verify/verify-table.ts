@@ -2,6 +2,7 @@ import { isFailure } from '../../failure/failure.ts'
 import { LakeTableReader } from '../read/table-reader.ts'
 import type { TimelineStore } from '../timeline-store.ts'
 import { checkFiles } from './check-files.ts'
+import { checkLogs } from './check-logs.ts'
 import { checkRows } from './check-rows.ts'
 import { checkTimeline } from './check-timeline.ts'
 import { type Violation, Violations, type Walked } from './violation.ts'
@@ -31,6 +32,7 @@ export async function verifyTable(ts: TimelineStore, rows: boolean): Promise<Ver
     await checkFiles(ts, history, found, walked)
     if (rows) {
       const plan = await new LakeTableReader(ts.store, ts.table, ts.clock).plan({ kind: 'latest' }, 'snapshot')
+      await checkLogs(ts, history, plan.slices, found)
       await checkRows(ts, history, plan, found, walked)
     }
   } catch (e) {

@@ -91,6 +91,18 @@ test('damage of the log files of a merge-on-read table is found', async () => {
   const log = (f: Files): string => named(f, /\.log\.\d/).at(-1)!
   expect(await broken(kind, (f) => cut(f, log(f)))).toContain('I3')
   expect(await broken(kind, (f) => f.delete(log(f)))).toContain('I3')
+  // Bytes behind the last block, and a block of an instant that nobody knows.
+  const tail = Buffer.from('#HUDI# and then nothing')
+  expect(await broken(kind, (f) => f.set(log(f), Buffer.concat([f.get(log(f))!, tail])))).toContain('format')
+  const stray = (f: Files): Buffer =>
+    Buffer.from(
+      f
+        .get(log(f))!
+        .toString('latin1')
+        .replaceAll(/20261121\d{9}/g, '20261121999999999'),
+      'latin1',
+    )
+  expect(await broken(kind, (f) => f.set(log(f).replace('.log.', '.log.9'), stray(f)))).toContain('I8')
 })
 
 test('no recorded table of Spark breaks an invariant', async () => {
