@@ -29,6 +29,10 @@ export async function runPipeline(options: CaptureOptions, lake: LakeHalf | null
     const end = await capture({ ...options, onAppend }, once, drain, abort.signal)
     if (lake !== null) await Promise.race([lake.drain(), failed])
     return end
+  } catch (e) {
+    // A connection that was cut because the lake half had failed is not what failed.
+    abort.signal.throwIfAborted()
+    throw e
   } finally {
     await lake?.close()
   }

@@ -49,7 +49,12 @@ export async function openTableFeed(context: TableFeedContext, source: string, t
   const { lake, log } = context
   const path = lake.pathOf(info)
   const feed: TableFeed = { topic, info, path, writer: await lake.open(path), nextOffset: 0, instant: null, known: new Set() }
+  const { partition } = context.layout(info)
   if (feed.writer === null) return feed
+  if (partition !== null && !isSame(partition, feed.writer.spec.partition)) {
+    const difference = `partitioned by ${nameOf(feed.writer.spec.partition)}, asked for was ${nameOf(partition)}`
+    throw new Failure('TRB-LAKE-019', { table: path, difference })
+  }
   feed.instant = await feed.writer.instant()
   const checkpoint = await feed.writer.checkpoint()
   if (checkpoint === null) return feed
@@ -66,6 +71,11 @@ export async function openTableFeed(context: TableFeedContext, source: string, t
   feed.nextOffset = checkpoint.nextOffset
   return feed
 }
+
+type Partition = TableSpec['partition']
+
+const isSame = (a: NonNullable<Partition>, b: Partition): boolean => a.column === b?.column && a.truncate === b.truncate
+const nameOf = (p: Partition): string => (p === null ? 'nothing' : p.truncate === 'none' ? p.column : `${p.truncate} of ${p.column}`)
 
 /**
  * Brings the table to append `upTo`: one commit of all its records since the last one, or nothing when there are none.

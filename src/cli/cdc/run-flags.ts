@@ -29,6 +29,10 @@ export const RUN_FLAGS = {
     choices: ['6', '9'],
     default: '6',
   }),
+  partition: list({
+    help: 'how new tables are partitioned: schema.table=COLUMN, or day(COLUMN), month(COLUMN), year(COLUMN) of a date or time',
+    placeholder: 'TABLE=EXPR',
+  }),
   'compact-logs': integer({
     help: 'log files after which a file group is compacted, if they are worth it (5 % of its base file); 0: no compaction',
     default: 10,

@@ -16,6 +16,7 @@ import { count } from '../terminal/quantity.ts'
 import type { Context, Outcome } from '../verb.ts'
 import type { RunFlags } from './run-flags.ts'
 import { startLakeThread } from './run-lake-thread.ts'
+import { partitionsOf } from './run-partitions.ts'
 import { progressBlock, progressLine, serviceLine, tableDoneLine } from './run-progress-view.ts'
 import type { LakeWork } from './run-protocol.ts'
 import { sourceOptions } from './run-source.ts'
@@ -108,8 +109,8 @@ function lakeWork(context: RunContext, state: State): LakeWork {
     layout: {
       tableType: flags['table-type'] === 'mor' ? 'MERGE_ON_READ' : 'COPY_ON_WRITE',
       tableVersion: flags['table-version'] === '9' ? 9 : 6,
-      partition: null,
     },
+    partitions: partitionsOf(context.command, flags.partition),
     services: {
       compactLogs: flags['compact-logs'],
       compactShare: flags['compact-share'],

@@ -1,7 +1,7 @@
 import type { Clock } from '../../contract/clock.ts'
 import type { ObjectStore } from '../../contract/object-store.ts'
 import type { TableSpec, TableWriter } from '../../contract/table.ts'
-import { assert, isFailure } from '../../failure/failure.ts'
+import { assert, Failure, isFailure } from '../../failure/failure.ts'
 import { tablePath } from '../../lake/layout/paths.ts'
 import { type ConcurrencySettings, type TableConcurrency, tableConcurrency } from '../../lake/lock/table-concurrency.ts'
 import { openTable } from '../../lake/open-table.ts'
@@ -72,7 +72,10 @@ export function feedLake(place: LakePlace, policy: LakePolicy, tell: LakeTell): 
       const spec = await specOrNull(store, path, clock)
       return spec === null ? null : await write(spec)
     },
-    create: write,
+    async create(spec) {
+      checkPartition(spec)
+      return await write(spec)
+    },
     async maintain(path) {
       const table = tables.get(path)
       assert(table !== undefined, 'services are for tables that are open')
@@ -88,6 +91,17 @@ export function feedLake(place: LakePlace, policy: LakePolicy, tell: LakeTell): 
       const done = { ...taken, compacted }
       if (compacted > 0 || done.filesCleaned > 0 || done.instantsArchived > 0) tell.service(path, done)
     },
+  }
+}
+
+/** Before the table is there: it would keep what it was created with. Fails with TRB-LAKE-404, -405. */
+function checkPartition({ path, partition, columns }: TableSpec): void {
+  if (partition === null) return
+  const { column, truncate } = partition
+  const type = columns.find((c) => c.name === column)?.type.kind
+  if (type === undefined) throw new Failure('TRB-LAKE-405', { table: path, column })
+  if (truncate !== 'none' && type !== 'date' && type !== 'timestamp-micros') {
+    throw new Failure('TRB-LAKE-404', { table: path, column, type: `${type}, which has no ${truncate}` })
   }
 }
 

@@ -7,6 +7,7 @@ import type { FlushPolicy } from '../../pipeline/flush-policy.ts'
 import type { TableCommit } from '../../pipeline/table-feed.ts'
 import type { Place } from '../open-store.ts'
 import type { LakeServicesDone } from './run-lake.ts'
+import type { Partitions } from './run-partitions.ts'
 import type { ServiceSettings } from './run-services.ts'
 
 /** What the lake thread is started with. */
@@ -16,7 +17,8 @@ export interface LakeWork {
   /** Name of the source in the log. */
   readonly source: string
   readonly policy: FlushPolicy
-  readonly layout: TableLayout
+  readonly layout: Pick<TableLayout, 'tableType' | 'tableVersion'>
+  readonly partitions: Partitions
   readonly services: ServiceSettings
   /** How its tables are shared with other writers. */
   readonly concurrency: ConcurrencySettings
