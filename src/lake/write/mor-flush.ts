@@ -23,10 +23,12 @@ import {
   GroupWorks,
   Homes,
   insertedOf,
+  type KeyRange,
   type MorGroup,
   planBag,
   planBlindly,
   planKeyed,
+  rangeOf,
 } from './mor-plan.ts'
 import { storedValues } from './mor-values.ts'
 import type { Spill } from './spill.ts'
@@ -64,7 +66,7 @@ export async function morFlush(
 }
 
 /** What a unit of changes is worked on with: in memory all keys of a group, from disk those of the unit's places. */
-type KeysOf = (groups: readonly number[]) => AsyncIterable<KeyBlock>
+type KeysOf = (groups: readonly number[], range: KeyRange | null) => AsyncIterable<KeyBlock>
 
 class MorFlush {
   readonly #context: MorContext
@@ -102,7 +104,7 @@ class MorFlush {
       const { chunks, spill, truncated } = await collector.read(checked(this.#context, changes, this.#wanted))
       this.#truncated = truncated
       this.#parts = spill !== null
-      if (spill === null) await this.#unit(chunks, (groups) => this.#allKeys(groups))
+      if (spill === null) await this.#unit(chunks, (groups, range) => this.#allKeys(groups, range))
       else await this.#spilled(spill)
       await this.#closeFiles()
       if (truncated) await this.#emptyTheRest()
@@ -144,11 +146,12 @@ class MorFlush {
     const works = new GroupWorks(this.#homes)
     const looked = this.#truncated ? [] : this.#groupsToLookAt(outcomes)
     let rescued: RescuedRows | null = null
+    const range = looked.length > 0 && !this.#parts ? rangeOf(outcomes) : null
     if (looked.length > 0 && !this.#parts) this.#only = { only: concerned(outcomes, seed) }
-    if (outcomes.net !== null) await planBag(outcomes, works, this.#homes.groups, keysOf(looked))
+    if (outcomes.net !== null) await planBag(outcomes, works, this.#homes.groups, keysOf(looked, range))
     else if (looked.length === 0) planBlindly(outcomes, works)
     else {
-      const stored = await planKeyed(outcomes, works, this.#homes.groups, keysOf(looked), this.#preparer.movesBetweenPartitions)
+      const stored = await planKeyed(outcomes, works, this.#homes.groups, keysOf(looked, range), this.#preparer.movesBetweenPartitions)
       rescued = await storedValues(outcomes, works.all(), stored, this.#stored, spec.columns)
     }
     for (const work of works.all()) {
@@ -178,8 +181,8 @@ class MorFlush {
     })
   }
 
-  async *#allKeys(groups: readonly number[]): AsyncGenerator<KeyBlock> {
-    for (const n of groups) yield* (await this.#slice(n)).keys(n)
+  async *#allKeys(groups: readonly number[], range: KeyRange | null): AsyncGenerator<KeyBlock> {
+    for (const n of groups) yield* (await this.#slice(n)).keys(n, range)
   }
 
   async #slice(n: number): Promise<StoredSlice> {

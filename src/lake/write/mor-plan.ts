@@ -247,3 +247,27 @@ export function concerned(outcomes: Outcomes, seed: number): (data: Buffer, from
     return outcomes.keys.find(h0[0], h1[0], data, from, end) >= 0
   }
 }
+
+/** Record keys from `min` to `max`, as bytes. */
+export interface KeyRange {
+  readonly min: Buffer
+  readonly max: Buffer
+}
+
+/** The range of the record keys that the changes concern; null: there are none. */
+export function rangeOf(outcomes: Outcomes): KeyRange | null {
+  const { unit, keys } = outcomes
+  let min: Buffer | null = null
+  let max: Buffer | null = null
+  for (let k = 0; k < keys.size; k++) {
+    const { data, offsets } = unit.chunks[keys.sourceOf(k)].keys
+    const row = keys.rowOf(k)
+    const from = offsets[row]
+    const to = offsets[row + 1]
+    if (min === null || data.compare(min, 0, min.length, from, to) < 0) min = data.subarray(from, to)
+    if (max === null || data.compare(max, 0, max.length, from, to) > 0) max = data.subarray(from, to)
+  }
+  if (min === null || max === null) return null
+  // row ids of a bag go on after the digest
+  return { min, max: outcomes.net === null ? max : Buffer.concat([max, Buffer.of(0xff)]) }
+}

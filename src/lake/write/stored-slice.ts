@@ -5,7 +5,7 @@ import { ParquetFile } from '../../format/parquet/file.ts'
 import { gather, nullColumn } from '../merge/gather.ts'
 import { type KeyBlock, RECORD_KEY, recordKeys } from '../merge/join.ts'
 import { type DeltaRequest, readDelta } from '../read/delta.ts'
-import type { MorGroup } from './mor-plan.ts'
+import type { KeyRange, MorGroup } from './mor-plan.ts'
 
 /** What reading the stored rows of slices needs; see DeltaRequest. */
 export type StoredContext = Omit<DeltaRequest, 'slice'>
@@ -38,8 +38,11 @@ export class StoredSlice {
     return (this.#base?.meta.rows ?? 0) - (this.#delta?.hidden.length ?? 0) + (this.#delta?.count ?? 0)
   }
 
-  /** Record keys of all rows. `number`: the group's place in the list that the plan is given. */
-  async *keys(number: number): AsyncGenerator<KeyBlock> {
+  /**
+   * Record keys of all rows, or of those row groups of the base file that may have keys of `range`. `number`: the group's place in the
+   * list that the plan is given.
+   */
+  async *keys(number: number, range: KeyRange | null = null): AsyncGenerator<KeyBlock> {
     let first = 0
     let hidden = 0
     const base = this.#base
@@ -48,10 +51,11 @@ export class StoredSlice {
       const { rows } = base.meta.rowGroups[g]
       const from = hidden
       while (hidden < gone.length && gone[hidden] < first + rows) hidden++
+      first += rows
+      if (range !== null && outside(base, g, range)) continue
       const keys = await recordKeys(base, g)
       if (hidden === from) yield { group: number, rowGroup: g, rows: null, keys }
-      else yield { group: number, rowGroup: g, ...visible(keys, gone.subarray(from, hidden), first) }
-      first += rows
+      else yield { group: number, rowGroup: g, ...visible(keys, gone.subarray(from, hidden), first - rows) }
     }
     let chunkNumber = base?.meta.rowGroups.length ?? 0
     for await (const chunk of this.#chunks()) {
@@ -90,6 +94,14 @@ export class StoredSlice {
   async *#chunks(): AsyncGenerator<RowChunk> {
     if (this.#delta !== null) yield* this.#delta.rows()
   }
+}
+
+/** No key of the row group is in the range, as its statistics say. */
+function outside(file: ParquetFile, g: number, { min, max }: KeyRange): boolean {
+  const column = file.column(RECORD_KEY)
+  const s = column === null ? null : file.meta.rowGroups[g].columns[column.firstLeaf].statistics
+  if (s === null || s.min === null || s.max === null) return false
+  return Buffer.compare(s.max, min) < 0 || Buffer.compare(s.min, max) > 0
 }
 
 function pick(column: LakeColumn, from: Column | null, row: Int32Array): Column {

@@ -141,6 +141,21 @@ describe.each(VERSIONS)('a merge-on-read table of version %i', (version) => {
     expect((store.counter.counts.get('get')?.bytes ?? 0) - gets, 'the configuration').toBeLessThan(10_000)
   })
 
+  it('costs nine calls of the store for a flush into one file group, however long the timeline', async () => {
+    const store = new MemoryStore(clock)
+    const writer = await open(store, version)
+    const calls = (): Record<string, number> => Object.fromEntries([...store.counter.counts].map(([name, c]) => [name, c.calls]))
+    for (let i = 0; i < 30; i++) {
+      const before = calls()
+      await write(writer, [c('u', 1, `n${i}`, BigInt(i))])
+      if (i < 2) continue
+      const after = calls()
+      const made = Object.entries(after).flatMap(([name, n]) => (n === (before[name] ?? 0) ? [] : [[name, n - (before[name] ?? 0)]]))
+      const { 'writer.write': _, ...rest } = Object.fromEntries(made) as Record<string, number>
+      expect(rest).toEqual({ get: 1, list: 2, putIfAbsent: 4, 'writer.close': 1, delete: 1 })
+    }
+  })
+
   it('takes values that the log does not repeat from base files and from logs', async () => {
     const store = new MemoryStore(clock)
     const writer = await open(store, version)
