@@ -34,7 +34,7 @@ export const RUN_FLAGS = {
     placeholder: 'TABLE=EXPR',
   }),
   'compact-logs': integer({
-    help: 'log files after which a file group is compacted, if they are worth it (5 % of its base file); 0: no compaction',
+    help: 'log files after which a file group is compacted, if they are worth it (10 % of its base file); 0: no compaction',
     default: 10,
   }),
   'compact-share': integer({ help: 'size of the logs, in percent of the base file, from which few ones are enough', default: 50, min: 1 }),

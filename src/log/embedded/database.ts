@@ -17,7 +17,8 @@ const PAGE_BYTES = 8192
 const CHECKPOINT_PAGES = 2048
 
 // One INSERT per blob of records. `records` is last, so that reading the columns before it never touches overflow pages.
-//   codec: bit 0 records are zstd, bit 1 runs end with a value tail and its length:u32le · crc: CRC-32 over records (as stored), headers, runs · raw: length of records uncompressed
+//   codec: bit 0 records are zstd, bit 1 runs end with a value tail and its length:u32le
+//   crc: CRC-32 over records (as stored), headers, runs · raw: length of records uncompressed
 const TABLES = `
   CREATE TABLE topics (id INTEGER PRIMARY KEY, name TEXT NOT NULL, partition INTEGER NOT NULL,
     start INTEGER NOT NULL, next INTEGER NOT NULL, UNIQUE (name, partition)) STRICT;

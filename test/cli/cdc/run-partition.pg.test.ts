@@ -53,7 +53,8 @@ for (const type of ['mor', 'cow']) {
     expect(partitions(p.dir, p.db, 't')).toEqual(['2026-01-01', '2026-01-02', '2026-01-03', '2026-01-04', '__HIVE_DEFAULT_PARTITION__'])
     expect(partitions(p.dir, p.db, 'u')).toHaveLength(5)
     expect(envelope(await p.verify())).toMatchObject({ ok: true })
-    await p.db.sql(`UPDATE s.t SET day = day + interval '2 days', n = n + 1 WHERE id % 4 = 0; DELETE FROM s.t WHERE id % 7 = 0; UPDATE s.u SET kind = 'k9' WHERE id % 5 = 0;
+    await p.db.sql(`UPDATE s.t SET day = day + interval '2 days', n = n + 1 WHERE id % 4 = 0;
+      DELETE FROM s.t WHERE id % 7 = 0; UPDATE s.u SET kind = 'k9' WHERE id % 5 = 0;
       DELETE FROM s.u WHERE id % 6 = 0; UPDATE s.t SET id = id + 1000 WHERE id % 11 = 0; INSERT INTO s.t VALUES (7, now(), 'again', 1)`)
     expect((await p.run()).code).toBe(0)
     expect(partitions(p.dir, p.db, 'u')).toContain('k9')
