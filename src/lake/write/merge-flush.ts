@@ -1,6 +1,7 @@
 import type { RowChanges } from '../../contract/columns.ts'
 import type { WriteCounts } from '../../contract/table.ts'
 import { ParquetFile } from '../../format/parquet/file.ts'
+import { mayHoldKeys } from '../index/foreign.ts'
 import { bucketOfFileId } from '../layout/file-name.ts'
 import { ChangePreparer } from '../merge/changes.ts'
 import { type BaseGroup, type Edits, type Inserts, join, storedKeys } from '../merge/join.ts'
@@ -85,9 +86,12 @@ function candidatesOf(groups: readonly BaseGroup[], outcomes: Outcomes, collecte
     homes.add(`${partition}/${outcomes.bucketOf(j)}`)
     partitions.add(partition)
   }
+  const isBag = outcomes.net !== null
   return groups.filter((g) => {
     const partition = anywhere ? 0 : g.partition
-    return g.file.meta.rows > 0 && (g.bucket < 0 ? partitions.has(partition) : homes.has(`${partition}/${g.bucket}`))
+    if (g.file.meta.rows === 0) return false
+    if (g.bucket >= 0) return homes.has(`${partition}/${g.bucket}`)
+    return partitions.has(partition) && (isBag || mayHoldKeys(g.file.meta.keyValues, outcomes.unit))
   })
 }
 
