@@ -56,6 +56,8 @@ export class TimelineStore {
   #timeline: Timeline = EMPTY
   /** What was read of completed writes, by key: it never changes. The last few. */
   readonly #commits = new Map<string, CommitMetadata>()
+  /** Paths that completed writes of the active timeline recorded, by time. */
+  readonly #paths = new Map<string, readonly string[]>()
   /** Plans by `time.action`: they never change. */
   readonly #compactions = new Map<string, CompactionPlan>()
   readonly #clusterings = new Map<string, ClusteringPlan | null>()
@@ -92,6 +94,8 @@ export class TimelineStore {
       return
     }
     this.#timeline = { layout, instants: await this.#instantsFrom('') }
+    const there = new Set(this.#timeline.instants.map((i) => i.time))
+    for (const time of this.#paths.keys()) if (!there.has(time)) this.#paths.delete(time)
   }
 
   /**
@@ -172,6 +176,15 @@ export class TimelineStore {
     this.#commits.set(key, metadata)
     if (this.#commits.size > COMMITS_KEPT) this.#commits.delete(this.#commits.keys().next().value!)
     return metadata
+  }
+
+  /** Paths of the data files that a completed write recorded; remembered while it is on the active timeline. */
+  async pathsOf(time: string, action: Action): Promise<readonly string[]> {
+    const known = this.#paths.get(time)
+    if (known !== undefined) return known
+    const paths = [...(await this.commit(time, action)).stats.values()].flatMap((list) => list.flatMap((s) => s.path ?? []))
+    this.#paths.set(time, paths)
+    return paths
   }
 
   /** Bytes of a completed write (or of the profile of an inflight one) as this table's version has them. */

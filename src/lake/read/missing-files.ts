@@ -19,14 +19,13 @@ interface Expected {
 /**
  * Invariant I3, as far as a reader as of `asOf` relies on it: every file that a completed write of the active timeline names is there, or was
  * superseded: by a later base file of its group, or by a replacecommit. Without it an older version would be read as if it were the newest.
- * TRB-LAKE-028 otherwise. `slices`: the newest of each group; `pathsOf`: paths that a completed write recorded.
+ * TRB-LAKE-028 otherwise. `slices`: the newest of each group.
  */
 export async function checkFilesThere(
   ts: TimelineStore,
   slices: readonly FileSlice[],
   replaced: readonly ReplacedGroup[],
   asOf: string | null,
-  pathsOf: (instant: string) => Promise<Iterable<string>>,
 ): Promise<void> {
   const gone = new Map<string, string>()
   for (const r of replaced) if (r.by > (gone.get(groupKey(r.partition, r.fileId)) ?? '')) gone.set(groupKey(r.partition, r.fileId), r.by)
@@ -37,7 +36,7 @@ export async function checkFilesThere(
     logs: new Set(slices.flatMap((s) => s.logs.map((l) => l.key))),
   }
   for (const write of completedWrites(ts.timeline, asOf).toReversed()) {
-    for (const path of await pathsOf(write.time)) {
+    for (const path of await ts.pathsOf(write.time, write.action)) {
       if (isThere(expected, path, write.time, effectiveTime(write))) continue
       throw new Failure('TRB-LAKE-028', { table: ts.table, file: join(ts.table, path), instant: write.time })
     }

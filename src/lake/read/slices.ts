@@ -6,6 +6,7 @@ import { Failure } from '../../failure/failure.ts'
 import { archivedCompletions } from '../archived-timeline.ts'
 import { type BaseFileObject, type LogFileObject, parseBaseFileName, parseLogFileName } from '../layout/file-name.ts'
 import type { TimelineStore } from '../timeline-store.ts'
+import { checkFilesThere } from './missing-files.ts'
 
 export type BaseFile = BaseFileObject
 
@@ -56,6 +57,7 @@ export async function listBaseFiles(store: ObjectStore, table: string): Promise<
 export async function fileSlices(ts: TimelineStore, asOf: string | null): Promise<readonly FileSlice[]> {
   if (asOf === null && ts.slices !== null) return ts.slices
   const slices = await slicesOf(ts, await listDataFiles(ts.store, ts.table), asOf)
+  await checkFilesThere(ts, slices, await replacedGroups(ts, asOf), asOf)
   if (asOf === null) ts.slices = slices
   return slices
 }
@@ -120,14 +122,12 @@ export function logFile({ key, name, bytes, instant, version, token }: LogFileOb
  */
 export async function latestBaseFiles(ts: TimelineStore, asOf: string | null): Promise<readonly BaseFile[]> {
   if (asOf === null && ts.latest !== null) return ts.latest
-  const files = await latestOf(ts, await listBaseFiles(ts.store, ts.table), asOf)
+  const replaced = await replacedGroups(ts, asOf)
+  const files = latestFiles(ts.timeline, await listBaseFiles(ts.store, ts.table), replaced, asOf)
+  const slices = files.map((f) => ({ partition: f.partition, fileId: f.fileId, baseInstant: f.instant, base: sliceFile(f), logs: [] }))
+  await checkFilesThere(ts, slices, replaced, asOf)
   if (asOf === null) ts.latest = files
   return files
-}
-
-/** The same, of files that have been listed; the timeline must have been read before the listing. */
-export async function latestOf(ts: TimelineStore, files: readonly BaseFile[], asOf: string | null): Promise<readonly BaseFile[]> {
-  return latestFiles(ts.timeline, files, await replacedGroups(ts, asOf), asOf)
 }
 
 /** File groups that completed replacecommits ≤ asOf took out. */

@@ -48,7 +48,7 @@ export class LakeTableReader implements TableReader {
     const listed = await listDataFiles(ts.store, ts.table)
     const now = await slicesOf(ts, listed, null)
     const found = asOf === null ? now : await slicesOf(ts, listed, asOf)
-    await checkFilesThere(ts, found, await replacedGroups(ts, asOf), asOf, async (i) => (await this.#statsOf(i)).keys())
+    await checkFilesThere(ts, found, await replacedGroups(ts, asOf), asOf)
     const slices: FileSlice[] = []
     for (const s of found) {
       if (s.base === null && kind === 'read-optimized') continue

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { columnsAt } from '../../../src/lake/open-table.ts'
-import { fileSlices, listDataFiles, sliceHistory } from '../../../src/lake/read/slices.ts'
+import { fileSlices, latestBaseFiles, listDataFiles, sliceHistory } from '../../../src/lake/read/slices.ts'
 import { LakeTableReader } from '../../../src/lake/read/table-reader.ts'
 import { TimelineStore } from '../../../src/lake/timeline-store.ts'
 import { completedWrites } from '../../../timeline/view.ts'
@@ -123,3 +123,17 @@ test.each(TABLES)(
     }
   },
 )
+
+test('a writer does not go on from an older version of a file that is missing', async () => {
+  for (const name of ['v6_cow_part', 'v9_mor_part_logs', 'v6_mor_part_compacted']) {
+    const store = await goldenStore(name, 't')
+    const ts = new TimelineStore(store, 't', clock)
+    await ts.refresh()
+    const [slice] = await fileSlices(ts, null)
+    await store.delete([slice.base!.key])
+    await ts.refresh()
+    await expect(fileSlices(ts, null)).rejects.toMatchObject({ code: 'TRB-LAKE-028' })
+    if (name.includes('cow')) await expect(latestBaseFiles(ts, null)).rejects.toMatchObject({ code: 'TRB-LAKE-028' })
+    expect([ts.slices, ts.latest]).toEqual([null, null])
+  }
+})
