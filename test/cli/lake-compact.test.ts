@@ -52,6 +52,11 @@ test('a plan shows the file groups and changes nothing; groups with fewer logs a
   expect(files(/\.parquet$/)).toHaveLength(1)
 })
 
+test('log files become one', async () => {
+  expect((await compact('--log-files')).result).toMatchObject({ instants: [{ fileGroups: 1 }] })
+  expect([files(/\.parquet$/).length, files(/\.log\./).length]).toEqual([1, 4])
+})
+
 test('a scheduled compaction waits, and is carried out by the next command; then nothing is due', async () => {
   const scheduled = await compact('--schedule')
   const [instant] = scheduled.result.instants as string[]
@@ -67,6 +72,7 @@ test('a scheduled compaction waits, and is carried out by the next command; then
 
 test('two ways at once are refused', async () => {
   expect((await runInProcess('lake', ['compact', TABLE, '--plan', '--schedule'])).code).toBe(2)
+  expect((await runInProcess('lake', ['compact', TABLE, '--log-files', '--schedule'])).code).toBe(2)
 })
 
 test('cluster shows what it would do, sorts, and refuses a column that is not there', async () => {

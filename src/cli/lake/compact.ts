@@ -13,6 +13,7 @@ export const verb = defineVerb({
   flags: {
     'min-logs': integer({ help: 'only file groups with at least so many log files', default: 1, min: 1 }),
     'min-log-bytes': size({ help: 'only file groups whose log files are at least this large', default: 0, defaultText: '0B' }),
+    'log-files': bool({ help: 'puts log files together into one log file each instead; base files stay as they are' }),
     pending: bool({ help: 'carries out what is pending, and plans nothing new' }),
     schedule: bool({ help: 'only plans: the compaction stays pending, for another process or engine to carry out' }),
     memory: size({ help: 'log rows held in memory at most', default: 128 << 20, defaultText: '128MiB' }),

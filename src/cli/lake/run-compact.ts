@@ -14,6 +14,7 @@ import {
   planCompaction,
   resumeCompactions,
 } from '../../lake/service/compaction.ts'
+import { compactLogs, resumeLogCompactions } from '../../lake/service/log-compaction.ts'
 import { openForService } from '../../lake/service/open.ts'
 import type { TimelineStore } from '../../lake/timeline-store.ts'
 import { type ConcurrencyFlagValues, concurrencyOf } from '../concurrency-flags.ts'
@@ -25,6 +26,7 @@ import { openTableUri } from './open-table-uri.ts'
 type CompactFlags = {
   readonly 'min-logs': number
   readonly 'min-log-bytes': number
+  readonly 'log-files': boolean
   readonly pending: boolean
   readonly schedule: boolean
   readonly memory: number
@@ -42,6 +44,10 @@ export async function runCompact(context: ContextWith<CompactFlags>): Promise<Ou
     const expected = `left out: --${only[0]} is given`
     throw new Failure('TRB-CLI-004', { command: context.command, where: `--${only[1]}`, value: 'true', expected })
   }
+  if (flags.schedule && flags['log-files']) {
+    const expected = 'left out: --schedule is given'
+    throw new Failure('TRB-CLI-004', { command: context.command, where: '--log-files', value: 'true', expected })
+  }
   const ts = await openTableUri(context.args[0]!, context)
   await openForService(ts)
   if (flags.plan) return shown(ts, await chosen(ts, flags))
@@ -58,12 +64,17 @@ export async function runCompact(context: ContextWith<CompactFlags>): Promise<Ou
 }
 
 async function compacted(ts: TimelineStore, flags: CompactFlags, deps: CompactionDeps): Promise<readonly Compacted[]> {
+  if (flags['log-files']) {
+    const finished = await resumeLogCompactions(ts, deps)
+    return flags.pending ? finished : [...finished, ...(await compactLogs(ts, await chosen(ts, flags), deps))]
+  }
   const resumed = await resumeCompactions(ts, deps)
   return flags.pending ? resumed : [...resumed, ...(await compactSlices(ts, await chosen(ts, flags), deps))]
 }
 
 async function chosen(ts: TimelineStore, flags: CompactFlags): Promise<readonly FileSlice[]> {
-  return (await compactable(ts)).filter((s) => s.logs.length >= flags['min-logs'] && logBytesOf(s) >= flags['min-log-bytes'])
+  const least = flags['log-files'] ? Math.max(2, flags['min-logs']) : flags['min-logs']
+  return (await compactable(ts)).filter((s) => s.logs.length >= least && logBytesOf(s) >= flags['min-log-bytes'])
 }
 
 function shown(ts: TimelineStore, slices: readonly FileSlice[]): Outcome {

@@ -18,6 +18,8 @@ export interface CompactionOperation {
 
 export interface CompactionPlan {
   readonly operations: readonly CompactionOperation[]
+  /** Class that an engine executes the plan by: log compactions name one. */
+  readonly executor?: string
   readonly extra: ReadonlyMap<string, string>
 }
 
@@ -41,15 +43,21 @@ export function printCompactionPlan(p: CompactionPlan, tableVersion: 6 | 9, sync
     metrics: { ...o.metrics },
     bootstrapFilePath: null,
   }))
-  const extra = p.extra.size === 0 && tableVersion === 6 ? null : Object.fromEntries(p.extra)
-  const record = { operations, extraMetadata: extra, version: 2, strategy: null, preserveHoodieMetadata: false }
+  const isLog = p.executor !== undefined
+  const extra = p.extra.size === 0 && tableVersion === 6 && !isLog ? null : Object.fromEntries(p.extra)
+  const strategy = isLog ? { compactorClassName: p.executor, strategyParams: {}, version: 1 } : null
+  const record = { operations, extraMetadata: extra, version: 2, strategy, preserveHoodieMetadata: isLog }
   if (tableVersion === 6) return writeContainer(COMPACTION_PLAN_V6, record, sync)
   return writeContainer(COMPACTION_PLAN_V9, { ...record, missingSchedulePartitions: [] }, sync)
 }
 
 /** Reads a plan of any engine. Version 1 plans hold whole paths: names are cut out. TRB-LAKE-004 for anything else. */
 export function parseCompactionPlan(bytes: Buffer, file: string): CompactionPlan {
-  const r = readContainer(bytes, file) as { operations: Operation[] | null; extraMetadata: Record<string, string> | null }
+  const r = readContainer(bytes, file) as {
+    operations: Operation[] | null
+    extraMetadata: Record<string, string> | null
+    strategy?: { compactorClassName: string | null } | null
+  }
   const operations = (r.operations ?? []).map((o) => ({
     partition: o.partitionPath ?? '',
     fileId: o.fileId ?? '',
@@ -58,7 +66,8 @@ export function parseCompactionPlan(bytes: Buffer, file: string): CompactionPlan
     logFiles: (o.deltaFilePaths ?? []).map(bare),
     metrics: { ...o.metrics },
   }))
-  return { operations, extra: new Map(Object.entries(r.extraMetadata ?? {})) }
+  const executor = r.strategy?.compactorClassName ?? undefined
+  return { operations, extra: new Map(Object.entries(r.extraMetadata ?? {})), ...(executor === undefined ? {} : { executor }) }
 }
 
 function bare(path: string): string {

@@ -85,7 +85,8 @@ export async function scheduleCompaction(ts: TimelineStore, slices: readonly Fil
   return time
 }
 
-function operationOf(s: FileSlice): CompactionOperation {
+/** What a plan says of a slice. */
+export function operationOf(s: FileSlice): CompactionOperation {
   const logBytes = logBytesOf(s)
   const baseBytes = s.base?.bytes ?? 0
   const read = Math.floor((baseBytes + logBytes) / MB)
@@ -169,7 +170,12 @@ export async function resumeCompactions(ts: TimelineStore, deps: CompactionDeps)
 }
 
 /** The slices that a plan names, found in the table. */
-export async function plannedSlices(ts: TimelineStore, plan: CompactionPlan, time: string): Promise<readonly FileSlice[]> {
+export async function plannedSlices(
+  ts: TimelineStore,
+  plan: CompactionPlan,
+  time: string,
+  action = 'compaction',
+): Promise<readonly FileSlice[]> {
   const found = new Map<string, FileSlice>()
   for (const s of await slicesOf(ts, await listDataFiles(ts.store, ts.table), time)) found.set(`${s.partition}/${s.fileId}`, s)
   return plan.operations.map((o) => {
@@ -181,7 +187,7 @@ export async function plannedSlices(ts: TimelineStore, plan: CompactionPlan, tim
         ? (o.baseFile ?? o.fileId)
         : o.logFiles.find((name) => !logs.some((l) => l.name === name))
     if (missing !== undefined)
-      throw new Failure('TRB-LAKE-090', { table: ts.table, action: 'compaction', instant: time, file: join(o.partition, missing) })
+      throw new Failure('TRB-LAKE-090', { table: ts.table, action, instant: time, file: join(o.partition, missing) })
     return { ...slice!, logs }
   })
 }
@@ -212,24 +218,32 @@ async function execute(
     const spec = specOf(await ts.properties(), ts.table, columns)
     const stats = await new Work(ts, time, spec, columns ?? [], slices, deps).run()
     const metadata = commitMetadata({ operation: 'COMPACT', stats, schema: tableSchemaText(spec), extra: [[SOURCE_KEY, 'compaction']] })
-    await complete(ts, time, ts.printCommit({ ...metadata, compacted: true }), deps.sharing ?? null)
+    await completePlan(ts, 'compaction', time, ts.printCommit({ ...metadata, compacted: true }), deps.sharing ?? null)
     return summaryOf(time, stats, resumed)
   } finally {
     await ts.endBeat(time)
   }
 }
 
-async function complete(ts: TimelineStore, time: string, body: Buffer, sharing: TableConcurrency | null): Promise<void> {
+/** Under the table's lock where it is shared. */
+export async function completePlan(
+  ts: TimelineStore,
+  action: 'compaction' | 'logcompaction',
+  time: string,
+  body: Buffer,
+  sharing: TableConcurrency | null,
+): Promise<void> {
   const work = async (): Promise<void> => {
     await ts.refresh()
-    await completeAction(ts, 'compaction', time, body)
+    await completeAction(ts, action, time, body)
   }
   if (sharing === null) await work()
   else await sharing.exclusively(work)
   await ts.clearMarkers(time)
 }
 
-function summaryOf(time: string, stats: readonly WriteStat[], resumed: boolean): Compacted {
+/** What has been done, by the statistics of its files. */
+export function summaryOf(time: string, stats: readonly WriteStat[], resumed: boolean): Compacted {
   const total = (of: (s: WriteStat) => number): number => stats.reduce((n, s) => n + of(s), 0)
   return { instant: time, fileGroups: stats.length, rows: total((s) => s.numWrites), bytes: total((s) => s.fileSizeInBytes), resumed }
 }

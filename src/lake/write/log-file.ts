@@ -1,7 +1,7 @@
 import type { LakeColumn } from '../../contract/columns.ts'
 import type { ObjectStore, ObjectWriter } from '../../contract/object-store.ts'
 import { avroRowsContent } from '../../format/hudi-log/avro-rows.ts'
-import type { BlockHeader, BlockType } from '../../format/hudi-log/block.ts'
+import type { BlockType, HeaderKey } from '../../format/hudi-log/block.ts'
 import { deleteContent, printBlock } from '../../format/hudi-log/writer.ts'
 import type { WriteCodec } from '../../format/parquet/codec.ts'
 import { type Column, constantColumn, type PlainVector } from '../../format/parquet/column.ts'
@@ -32,6 +32,8 @@ export interface LogTarget {
   readonly blocks: LogBlocks
   /** Avro schema text with meta columns, for the blocks' headers. */
   readonly schema: string
+  /** Log compaction: instants whose blocks these ones stand for, comma-separated, newest first. */
+  readonly compacted?: string
 }
 
 export function logTarget(t: Omit<LogTarget, 'schema'>): LogTarget {
@@ -99,10 +101,12 @@ export class LogFileWriter {
   }
 
   async #block(type: BlockType, content: readonly Uint8Array[]): Promise<void> {
-    const header: BlockHeader = new Map([
-      ['instant', this.#target.instant],
-      ['schema', this.#target.schema],
+    const { instant, schema, compacted } = this.#target
+    const header = new Map<HeaderKey, string>([
+      ['instant', instant],
+      ['schema', schema],
     ])
+    if (compacted !== undefined) header.set('compacted', compacted)
     for (const part of printBlock(type, header, content)) {
       await this.#out.write(part)
       this.#bytes += part.length
@@ -113,8 +117,10 @@ export class LogFileWriter {
   #meta(rows: ChangedRows): Column[] {
     const { count, keys } = rows
     const constant = (text: string): Column => constantColumn(Buffer.from(text), count)
-    const sequence = this.#sequence.take(count, this.#scratch.take)
-    return [constant(this.#target.instant), sequence, keys, constant(this.#partition), constant(this.#fileId)]
+    const own = rows.meta?.bind(rows)
+    const time = own === undefined ? constant(this.#target.instant) : own('_hoodie_commit_time', ownMemory)
+    const sequence = own === undefined ? this.#sequence.take(count, this.#scratch.take) : own('_hoodie_commit_seqno', ownMemory)
+    return [time, sequence, keys, constant(this.#partition), constant(this.#fileId)]
   }
 
   #column(rows: ChangedRows, c: number, allocate = ownMemory): Column {

@@ -7,6 +7,7 @@ import type { LakeColumn } from '../../../src/contract/columns.ts'
 import type { TableSpec } from '../../../src/contract/table.ts'
 import { cluster, DEFAULT_CLUSTERING } from '../../../src/lake/service/clustering.ts'
 import { compactAll, compactable, scheduleCompaction } from '../../../src/lake/service/compaction.ts'
+import { compactLogs } from '../../../src/lake/service/log-compaction.ts'
 import { TimelineStore } from '../../../src/lake/timeline-store.ts'
 import { openTableWriter } from '../../../src/lake/write/open-table.ts'
 import { DiskStore } from '../../../src/storage/disk/disk-store.ts'
@@ -74,7 +75,7 @@ describe.each([
 ] as const)('table version %i beside Hudi %s', (version, engine) => {
   let spark: Spark
   beforeAll(async () => {
-    for (const name of ['ours', 'planned', 'theirs', 'clustered']) await make(`${name}_${version}`, 'MERGE_ON_READ', version)
+    for (const name of ['ours', 'planned', 'theirs', 'clustered', 'logs']) await make(`${name}_${version}`, 'MERGE_ON_READ', version)
     await make(`sorted_${version}`, 'COPY_ON_WRITE', version)
     spark = await startSpark(engine)
     await spark.sql('set hoodie.metadata.enable=false')
@@ -123,6 +124,20 @@ describe.each([
     const done = await compactAll(await opened(path), deps)
     expect(done[0]).toMatchObject({ resumed: true, fileGroups: 4 })
     expect(lines(await spark.read(at(path), { mode: 'ro', meta: true }))).toEqual(before)
+  }, 180_000)
+
+  test('log files put together by us are read by Spark and hudi-rs; Spark goes on writing', async () => {
+    const path = `logs_${version}`
+    const before = await ours(path)
+    const ts = await opened(path)
+    expect(await compactLogs(ts, await compactable(ts), deps)).toMatchObject([{ fileGroups: 3 }])
+    expect(await ours(path)).toEqual(before)
+    expect(lines(await spark.read(at(path), { meta: true }))).toEqual(before)
+    expect(lines(await readWith('hudi-rs', [at(path)], ['--meta']))).toEqual(before)
+    await spark.upsert(at(path), [{ id: 5, region: 'us', note: 'by Spark', amount: '7.00', _event_lsn: 10_000 }], {})
+    const after = await ours(path)
+    expect(after.filter((l) => l.includes('by Spark'))).toHaveLength(1)
+    expect(lines(await spark.read(at(path), { meta: true }))).toEqual(after)
   }, 180_000)
 
   test.each(['clustered', 'sorted'])(

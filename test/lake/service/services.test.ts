@@ -6,6 +6,7 @@ import { isFailure } from '../../../src/failure/failure.ts'
 import { parseCleanPlan } from '../../../src/lake/metadata/clean-files.ts'
 import { archive, planArchive } from '../../../src/lake/service/archive.ts'
 import { clean, planClean } from '../../../src/lake/service/clean.ts'
+import { cluster, DEFAULT_CLUSTERING } from '../../../src/lake/service/clustering.ts'
 import { finishRestore, restore } from '../../../src/lake/service/restore.ts'
 import { rollBackInstant } from '../../../src/lake/service/rollback.ts'
 import { checkPolicy, DEFAULT_SERVICES, TableServices } from '../../../src/lake/service/run-services.ts'
@@ -13,6 +14,7 @@ import { createSavepoint, deleteSavepoint, listSavepoints } from '../../../src/l
 import { SimulatedCrash } from '../../../src/storage/memory/memory-store.ts'
 import { completedWrites } from '../../../timeline/view.ts'
 import { NOTHING, type Op, type Shape, World } from '../../sim/world.ts'
+import { changesOf } from '../write/model.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'services-'))
 afterAll(() => rmSync(scratch, { recursive: true }))
@@ -102,6 +104,10 @@ describe('clean', () => {
   })
 })
 
+async function columnsOf(world: World): Promise<Parameters<typeof changesOf>[0]> {
+  return (await world.writer()).spec.columns
+}
+
 async function fresh(world: World): Promise<ReturnType<World['timeline']>> {
   const ts = world.timeline()
   await ts.refresh()
@@ -134,6 +140,35 @@ describe('archive', () => {
       expect((await archive(next.timeline(), { min: 1, max: 1 })).instants).toHaveLength(3)
       const archives = [...next.store.snapshot().keys()].filter((k) => /archived\/\.commits|history\/\d/.test(k))
       expect(archives, JSON.stringify(shape)).toHaveLength(1)
+    }
+  })
+  test('a file that a rollback of another engine left behind is taken away before it would count', async () => {
+    for (const shape of SHAPES.filter((s) => s.tableType === 'COPY_ON_WRITE')) {
+      const { world } = await table(shape, [row(1, 'a')])
+      const writer = await world.writer()
+      const staged = await writer.stage([changesOf(await columnsOf(world), [{ op: 'u', row: [1, 'never', 'odd', 9n], gone: [] }], false)])
+      const [stray, body] = [...world.store.snapshot()].find(([k]) => k.endsWith(`_${staged.instant}.parquet`))!
+      await writer.abandon(staged)
+      await world.store.put(stray, body)
+      let exp = await world.perform(row(2, 'b'), { ...NOTHING, writes: 1 })
+      exp = await world.perform(row(3, 'c'), exp)
+      expect((await archive(world.timeline(), { min: 1, max: 1 })).strays).toEqual([stray])
+      expect(await world.rows(null)).toEqual(['1 a odd -', '2 b even -', '3 c odd -'])
+    }
+  })
+  test('a replacecommit stays on the timeline until a clean has taken what it replaced', async () => {
+    for (const shape of SHAPES) {
+      const { world } = await table(shape, [row(1, 'a'), row(2, 'b')])
+      const deps = { scratchDir: scratch, memoryBudget: 1 << 20, rowGroupBytes: 1 << 16, sole: true }
+      const clustered = (await cluster(await fresh(world), { ...DEFAULT_CLUSTERING, sort: ['note'] }, deps))!
+      let exp = await world.perform(row(3, 'c'), { ...NOTHING, writes: 2 })
+      exp = await world.perform(row(4, 'd'), exp)
+      await archive(world.timeline(), { min: 1, max: 1 })
+      expect((await fresh(world)).timeline.instants.some((i) => i.time === clustered.instant)).toBe(true)
+      await clean(world.timeline(), { kind: 'commits', retain: 1 })
+      await archive(world.timeline(), { min: 1, max: 1 })
+      expect((await fresh(world)).timeline.instants.some((i) => i.time === clustered.instant)).toBe(false)
+      expect(await world.rows(null)).toEqual(['1 a odd -', '2 b even -', '3 c odd -', '4 d even -'])
     }
   })
   test('ten files of a level of the history become one of the next, and three manifests are kept', async () => {
