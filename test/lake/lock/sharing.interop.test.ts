@@ -90,34 +90,31 @@ describe.each([
     throw new Error('Spark was in conflict 20 times')
   }
 
-  test.each(['COPY_ON_WRITE', 'MERGE_ON_READ'] as const)(
-    '%s: no update of either is lost, whether they take turns or not',
-    async (type) => {
-      const path = `${type.toLowerCase()}_${tableVersion}`
-      const writer = await open(path, type)
-      const all = Array.from({ length: KEYS }, (_, i) => i)
-      await write(writer, all, 'both-0', 1)
-      const ours = all.filter((i) => i % 2 === 0)
-      const theirs = all.filter((i) => i % 2 === 1)
-      let conflicts = 0
-      for (let round = 1; round <= ROUNDS; round++) {
-        const lsn = 10 * round
-        if (round === 1) {
-          await writeBySpark(path, theirs, `spark-${round}`, lsn)
-          await write(writer, ours, `us-${round}`, lsn)
-          continue
-        }
-        const sparks = writeBySpark(path, theirs, `spark-${round}`, lsn)
-        for (let step = 0; step < 3; step++) {
-          conflicts += await write(writer, ours, `us-${round}.${step}`, lsn + step)
-          await systemClock.sleep(400)
-        }
-        conflicts += await sparks
+  test.each(tableTypes)('%s: no update of either is lost, whether they take turns or not', async (type) => {
+    const path = `${type.toLowerCase()}_${tableVersion}`
+    const writer = await open(path, type)
+    const all = Array.from({ length: KEYS }, (_, i) => i)
+    await write(writer, all, 'both-0', 1)
+    const ours = all.filter((i) => i % 2 === 0)
+    const theirs = all.filter((i) => i % 2 === 1)
+    let conflicts = 0
+    for (let round = 1; round <= ROUNDS; round++) {
+      const lsn = 10 * round
+      if (round === 1) {
+        await writeBySpark(path, theirs, `spark-${round}`, lsn)
+        await write(writer, ours, `us-${round}`, lsn)
+        continue
       }
-      const expected = all.map((id) => `${id} ${id % 2 === 0 ? `us-${ROUNDS}.2` : `spark-${ROUNDS}`}`)
-      const rows = (await spark.read(join(store.root, path))).map((r) => `${r['id']} ${r['by']}`)
-      expect(rows.sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10))).toEqual(expected)
-      expect(conflicts, 'they met at least once').toBeGreaterThan(0)
-    },
-  )
+      const sparks = writeBySpark(path, theirs, `spark-${round}`, lsn)
+      for (let step = 0; step < 3; step++) {
+        conflicts += await write(writer, ours, `us-${round}.${step}`, lsn + step)
+        await systemClock.sleep(400)
+      }
+      conflicts += await sparks
+    }
+    const expected = all.map((id) => `${id} ${id % 2 === 0 ? `us-${ROUNDS}.2` : `spark-${ROUNDS}`}`)
+    const rows = (await spark.read(join(store.root, path))).map((r) => `${r['id']} ${r['by']}`)
+    expect(rows.sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10))).toEqual(expected)
+    expect(conflicts, 'they met at least once').toBeGreaterThan(0)
+  })
 })

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
 import { placeOf } from '../../../src/cli/open-store.ts'
+import { s3Flags } from '../../../src/cli/s3-flags.ts'
+import { CDC, LAKE } from '../../../src/cli/verbs.ts'
 import { parseS3Location } from '../../../src/storage/s3/s3-location.ts'
 
 test.each([
@@ -37,4 +39,16 @@ test('an endpoint that is no URL, and a scheme nobody knows: TRB-CLI-004', () =>
   expect(() => placeOf('gs://b', context)).toThrow(expect.objectContaining({ code: 'TRB-CLI-004' }))
   expect(placeOf('a/b', context)).toEqual({ kind: 'disk', path: '/x/a/b' })
   expect(placeOf('file:///a/b', context)).toEqual({ kind: 'disk', path: '/a/b' })
+})
+
+test('every verb that takes a lake or a table can reach one on S3', async () => {
+  const lacking: string[] = []
+  for (const program of [CDC, LAKE]) {
+    for (const entry of program.verbs) {
+      const { verb } = await entry.load()
+      const takes = 'lake' in verb.flags || verb.args.some((a) => a.name === 'TABLE_URI')
+      if (takes && Object.keys(s3Flags).some((name) => !(name in verb.flags))) lacking.push(`${program.name} ${entry.name}`)
+    }
+  }
+  expect(lacking).toEqual([])
 })
