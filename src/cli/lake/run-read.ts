@@ -1,6 +1,10 @@
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Failure } from '../../failure/failure.ts'
 import { rowLines } from '../../format/json/row-lines.ts'
 import { scanChanges } from '../../lake/read/cdc.ts'
+import type { DeltaLimit } from '../../lake/read/delta.ts'
 import type { CommitRange } from '../../lake/read/incremental.ts'
 import { type ScanRequest, scanTable } from '../../lake/read/table-scan.ts'
 import type { S3FlagValues } from '../s3-flags.ts'
@@ -19,13 +23,23 @@ export type ReadFlags = {
 
 type ReadContext = ContextWith<ReadFlags>
 
+/** Memory for what the logs of one slice hold; beyond it they are merged by parts. */
+const LOG_MEMORY = 256 << 20
+
 /** `lake read`. */
 export async function runRead(context: ReadContext): Promise<Outcome> {
-  const { clock } = context
   const lake = openLake(context.args[0]!, context)
-  if (context.flags.type === 'cdc') return await readChanges(context, lake)
-  const request = requestOf(context, context.flags.type)
-  const scan = await scanTable(lake.store, '', clock, request)
+  const directory = join(tmpdir(), `tributary-read-${context.clock.uuid()}`)
+  const limit = { bytes: LOG_MEMORY, directory }
+  try {
+    return await (context.flags.type === 'cdc' ? readChanges(context, lake, limit) : readRows(context, lake, context.flags.type, limit))
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+async function readRows(context: ReadContext, lake: OpenLake, type: ScanRequest['kind'], limit: DeltaLimit): Promise<Outcome> {
+  const scan = await scanTable(lake.store, '', context.clock, requestOf(context, type), limit)
   const toText = rowLines(scan.columns)
   const kept: unknown[] = []
   let rows = 0
@@ -42,8 +56,8 @@ export async function runRead(context: ReadContext): Promise<Outcome> {
 }
 
 /** `--type cdc`. */
-async function readChanges(context: ReadContext, lake: OpenLake): Promise<Outcome> {
-  const scan = await scanChanges(lake.store, '', context.clock, rangeOf(context))
+async function readChanges(context: ReadContext, lake: OpenLake, limit: DeltaLimit): Promise<Outcome> {
+  const scan = await scanChanges(lake.store, '', context.clock, rangeOf(context), limit)
   const toText = changeLines(scan.columns)
   const kept: unknown[] = []
   let rows = 0

@@ -12,7 +12,7 @@ import { columnsAt } from '../open-table.ts'
 import { TimelineStore } from '../timeline-store.ts'
 import { type ChangeChunk, diffSlices } from './cdc-diff.ts'
 import { loggedChanges } from './cdc-log.ts'
-import { mergedRows } from './delta.ts'
+import { type DeltaLimit, type DeltaRequest, mergedRows } from './delta.ts'
 import type { CommitRange } from './incremental.ts'
 import { mergeRulesOf } from './merge-rules.ts'
 import { blockVisibility, type DataFiles, listDataFiles, slicesOf } from './slices.ts'
@@ -38,7 +38,13 @@ const CHANGES_NOTHING: ReadonlySet<string> = new Set(['compaction', 'logcompacti
  * commit kept a log of both images of its rows (`hoodie.table.cdc.enabled`) that is read; elsewhere the slices of before and after are compared.
  * TRB-LAKE-067 when the range reaches behind the active timeline, TRB-LAKE-068 when a state that has to be compared has been cleaned away.
  */
-export async function scanChanges(store: ObjectStore, table: string, clock: Clock, range: CommitRange): Promise<ChangeScan> {
+export async function scanChanges(
+  store: ObjectStore,
+  table: string,
+  clock: Clock,
+  range: CommitRange,
+  limit?: DeltaLimit,
+): Promise<ChangeScan> {
   const ts = new TimelineStore(store, table, clock)
   const properties = await ts.properties()
   checkReadable(properties, table)
@@ -52,7 +58,8 @@ export async function scanChanges(store: ObjectStore, table: string, clock: Cloc
   const columns = storedColumns(spec)
   const files = await listDataFiles(store, table)
   const rules = files.logs.length > 0 ? mergeRulesOf(properties, table) : NO_RULES
-  const reader = new CommitChanges({ ts, files, columns, rules })
+  const bounded = limit === undefined ? undefined : { ...limit, name: clock.uuid() }
+  const reader = new CommitChanges({ ts, files, columns, rules, limit: bounded })
   return {
     columns,
     async *batches() {
@@ -78,6 +85,7 @@ interface ChangeSource {
   readonly files: DataFiles
   readonly columns: readonly LakeColumn[]
   readonly rules: MergeRules
+  readonly limit: DeltaRequest['limit']
 }
 
 /** The changes of single commits. */
@@ -151,8 +159,8 @@ class CommitChanges {
 
   async *#rows(slice: FileSlice | null, asOf: string): AsyncGenerator<RowChunk> {
     if (slice === null) return
-    const { ts, columns, rules } = this.#source
-    yield* mergedRows({ store: ts.store, table: ts.table, slice, schema: columns, rules, visible: blockVisibility(ts, asOf) })
+    const { ts, columns, rules, limit } = this.#source
+    yield* mergedRows({ store: ts.store, table: ts.table, slice, schema: columns, rules, visible: blockVisibility(ts, asOf), limit })
   }
 }
 

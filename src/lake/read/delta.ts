@@ -15,6 +15,12 @@ import { blockRows } from './log-rows.ts'
 import { type CountingBlock, countingBlocks } from './log-scan.ts'
 import { selectWanted } from './log-select.ts'
 
+/** Memory for the logs of a slice, and a directory for what exceeds it. */
+export interface DeltaLimit {
+  readonly bytes: number
+  readonly directory: string
+}
+
 /** What to merge, and how. */
 export interface DeltaRequest {
   readonly store: ObjectStore
@@ -33,7 +39,7 @@ export interface DeltaRequest {
   /** Record keys that interest, by their bytes; what the logs have of others is passed over. Absent: all. */
   readonly only?: (data: Buffer, from: number, to: number) => boolean
   /** Where logs that don't fit into `bytes` of memory are put; absent: they are held in memory whatever their size. `name` is unique in the directory. */
-  readonly limit?: { readonly bytes: number; readonly directory: string; readonly name: string }
+  readonly limit?: DeltaLimit & { readonly name: string }
 }
 
 /** Log bytes as they lie in the file → in memory, about. */

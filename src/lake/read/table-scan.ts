@@ -10,7 +10,7 @@ import { archivedCompletions } from '../archived-timeline.ts'
 import { checkReadable, storedColumns } from '../layout/table-properties.ts'
 import { TimelineStore } from '../timeline-store.ts'
 import { baseRows } from './base-rows.ts'
-import { type DeltaRequest, mergedRows } from './delta.ts'
+import { type DeltaLimit, type DeltaRequest, mergedRows } from './delta.ts'
 import { type CommitRange, rowsOfCommits, sliceInRange } from './incremental.ts'
 import { META } from './log-columns.ts'
 import { mergeRulesOf } from './merge-rules.ts'
@@ -43,9 +43,15 @@ const NOTHING_HIDDEN = new Int32Array(0)
 
 /**
  * Plans a read of the table at `table` ('' = the root of the store), whoever wrote it. Fails with TRB-LAKE-018 for an instant before the
- * first one that is whole.
+ * first one that is whole. `limit`: memory for the logs of a slice; absent: as much as they take.
  */
-export async function scanTable(store: ObjectStore, table: string, clock: Clock, request: ScanRequest): Promise<TableScan> {
+export async function scanTable(
+  store: ObjectStore,
+  table: string,
+  clock: Clock,
+  request: ScanRequest,
+  limit?: DeltaLimit,
+): Promise<TableScan> {
   const ts = new TimelineStore(store, table, clock)
   const properties = await ts.properties()
   checkReadable(properties, table)
@@ -63,7 +69,8 @@ export async function scanTable(store: ObjectStore, table: string, clock: Clock,
   const part = counts === null || rules.unavailable !== null ? null : counts
   const visible = part === null ? plan.counts : (instant: string): boolean => plan.counts(instant) && part(instant)
   const slices = part === null ? plan.slices : plan.slices.flatMap((s) => sliceInRange(s, part) ?? [])
-  const merge = { store, table, schema, columns: wanted.map((c) => c.name), rules, visible }
+  const bounded = limit === undefined ? undefined : { ...limit, name: `scan-${clock.uuid()}` }
+  const merge = { store, table, schema, columns: wanted.map((c) => c.name), rules, visible, limit: bounded }
   return {
     columns,
     instant: plan.instant,
