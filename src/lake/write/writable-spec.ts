@@ -31,8 +31,8 @@ export async function writableSpec(store: ObjectStore, path: string, clock: Cloc
   const recorded = Number(properties.get('hoodie.bucket.index.num.buckets') ?? '0')
   if (properties.get('hoodie.index.type') === 'BUCKET' && recorded > 0) return { ...spec, buckets: recorded }
   await ts.refresh()
-  const bucketed = (await fileSlices(ts, null)).find((s) => /^0000\d{4}-/.test(s.fileId))
-  if (bucketed !== undefined && !OURS.test(bucketed.fileId)) {
+  const bucketed = (await fileSlices(ts, null)).find((s) => /^0000\d{4}-/.test(s.fileId) && !OURS.test(s.fileId))
+  if (bucketed !== undefined) {
     const file = `${bucketed.partition === '' ? '' : `${bucketed.partition}/`}${bucketed.fileId}`
     throw new Failure('TRB-LAKE-003', {
       table: path || store.root,
