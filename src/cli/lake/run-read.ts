@@ -51,6 +51,7 @@ async function readRows(context: ReadContext, lake: OpenLake, type: ScanRequest[
     rows += chunk.count
   }
   const summary = `${rows} row${rows === 1 ? '' : 's'} of ${lake.store.root} at ${scan.instant ?? 'its beginning: no commit yet'}`
+  if (scan.note !== null) await context.stderr.write(`note: ${scan.note}\n`)
   if (!context.json) await context.stderr.write(`${summary}\n`)
   return { summary, result: { instant: scan.instant, rowCount: rows, rows: kept } }
 }

@@ -6,7 +6,7 @@ import type { ObjectStore } from '../../contract/object-store.ts'
 import type { FileSlice, MergeRules, RowChunk } from '../../contract/slice.ts'
 import type { View } from '../../contract/table-reader.ts'
 import { ParquetFile } from '../../format/parquet/file.ts'
-import { archivedCompletions } from '../archived-timeline.ts'
+import { archivedCompletions, archivedInstants } from '../archived-timeline.ts'
 import { checkReadable, storedColumns } from '../layout/table-properties.ts'
 import { TimelineStore } from '../timeline-store.ts'
 import { baseRows } from './base-rows.ts'
@@ -32,6 +32,8 @@ export interface TableScan {
   /** Newest completed write in the view; null: the table is empty. */
   readonly instant: string | null
   readonly slices: readonly FileSlice[]
+  /** What the reader should know of the answer; null: nothing. */
+  readonly note: string | null
   rows(): AsyncGenerator<RowChunk>
   /** The rows of one of the slices, with these columns (meta columns first) in place of the scan's own. */
   slice(slice: FileSlice, columns: readonly LakeColumn[]): AsyncGenerator<RowChunk>
@@ -75,6 +77,7 @@ export async function scanTable(
     columns,
     instant: plan.instant,
     slices,
+    note: await noteOf(ts, request, properties.get('hoodie.table.type')),
     slice: (slice, as) =>
       sliceRows({ ...merge, schema: as.slice(META.length), columns: as.slice(META.length).map((c) => c.name), slice }, as),
     async *rows() {
@@ -95,12 +98,12 @@ function asOfRange(ts: TimelineStore, { to }: CommitRange): string | null {
 }
 
 /**
- * Which commits an incremental read is about: by their own time on layout 1, by the time at which they completed on layout 2. Of a
- * copy-on-write table of layout 1 the rows of archived commits are left out, as Spark does.
+ * Which commits an incremental read is about: by their own time on layout 1, by the time at which they completed on layout 2. A read of a
+ * copy-on-write table of layout 1 from before all times begins with the active timeline, as Spark's does; one from an instant is complete.
  */
 async function commitsOf(ts: TimelineStore, range: CommitRange, tableType: string | undefined): Promise<(commit: string) => boolean> {
   const effective = new Map(completedWrites(ts.timeline, null).map((i) => [i.time, effectiveTime(i)]))
-  const activeOnly = ts.timeline.layout === 1 && tableType === 'COPY_ON_WRITE'
+  const activeOnly = beginsWithTimeline(ts, range, tableType)
   const first = [...effective.values()].reduce((a, b) => (a < b ? a : b), '9')
   if (ts.timeline.layout !== 1 && range.from < first) for (const [time, at] of await archivedCompletions(ts, '')) effective.set(time, at)
   return (commit) => {
@@ -108,6 +111,20 @@ async function commitsOf(ts: TimelineStore, range: CommitRange, tableType: strin
     if (activeOnly && !effective.has(commit)) return false
     return time > range.from && (range.to === null || time <= range.to)
   }
+}
+
+/** Not an instant that a reader remembers, but a number below all of them (`0`, `000`). */
+function beginsWithTimeline(ts: TimelineStore, range: CommitRange, tableType: string | undefined): boolean {
+  return ts.timeline.layout === 1 && tableType === 'COPY_ON_WRITE' && /^0{1,13}$/.test(range.from)
+}
+
+async function noteOf(ts: TimelineStore, request: ScanRequest, tableType: string | undefined): Promise<string | null> {
+  if (request.kind !== 'incremental' || !beginsWithTimeline(ts, request, tableType)) return null
+  for await (const { metadata } of archivedInstants(ts)) {
+    if (metadata !== null)
+      return 'rows of archived commits are not among these, as with Spark; --type snapshot has them, and so has --from an instant'
+  }
+  return null
 }
 
 async function* sliceRows(request: DeltaRequest, columns: readonly LakeColumn[]): AsyncGenerator<RowChunk> {

@@ -40,6 +40,21 @@ test('an incremental read begins after --from', async () => {
   expect(r.stdout.trimEnd().split('\n')).toHaveLength(4)
 })
 
+test('an incremental read from an instant holds the rows of archived commits; one from 0 says that it does not', async () => {
+  const table = join(home, 'archived')
+  for (const [path, body] of goldenFiles('v6_cow_clean_archive')) {
+    mkdirSync(dirname(join(table, path)), { recursive: true })
+    writeFileSync(join(table, path), body)
+  }
+  const complete = await runInProcess('lake', ['read', table, '--type', 'incremental', '--from', '20261121033532108'])
+  expect(complete.stdout.trimEnd().split('\n')).toHaveLength(7)
+  expect(complete.stderr).not.toContain('note:')
+  const asSpark = await runInProcess('lake', ['read', table, '--type', 'incremental', '--from', '0'])
+  expect(asSpark.stdout.trimEnd().split('\n')).toHaveLength(5)
+  expect(asSpark.stderr).toContain('note: rows of archived commits are not among these')
+  rmSync(table, { recursive: true })
+})
+
 test.each([
   [['--type', 'incremental'], 'TRB-CLI-005'],
   [['--from', '0'], 'TRB-CLI-004'],
