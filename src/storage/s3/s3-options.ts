@@ -25,6 +25,8 @@ export interface S3Limits {
   readonly partBytes: number
   /** Parts of one upload on their way at the same time: a writer holds (partsInFlight + 1) × partBytes at most. */
   readonly partsInFlight: number
+  /** Keys of one answer of a listing; 1000 is the service's own limit. */
+  readonly pageKeys: number
   /** An upload of this age has no living writer: aborted by the next writer of the store. */
   readonly abandonedUploadMs: number
 }
@@ -36,6 +38,7 @@ export const DEFAULT_S3_LIMITS: S3Limits = {
   timeoutMs: 30_000,
   partBytes: 8 << 20,
   partsInFlight: 2,
+  pageKeys: 1000,
   abandonedUploadMs: 24 * 3600 * 1000,
 }
 

@@ -1,4 +1,3 @@
-import type { _Object } from '@aws-sdk/client-s3'
 import type { Clock } from '../../contract/clock.ts'
 import type { ObjectInfo, ObjectStore, ObjectWriter } from '../../contract/object-store.ts'
 import { Failure } from '../../failure/failure.ts'
@@ -10,6 +9,7 @@ import { readBody } from './s3-body.ts'
 import { abortUpload, headOf } from './s3-calls.ts'
 import { isTrouble } from './s3-failure.ts'
 import { S3Link } from './s3-link.ts'
+import { listObjects } from './s3-listing.ts'
 import { parseS3Location } from './s3-location.ts'
 import { DEFAULT_S3_OPTIONS, type S3Options } from './s3-options.ts'
 import { S3Writer } from './s3-writer.ts'
@@ -18,17 +18,9 @@ import type { S3Writes } from './s3-writes.ts'
 /** Keys of one DeleteObjects request: the service's limit. */
 const DELETE_KEYS = 1000
 const DELETES_IN_FLIGHT = 4
-/** Keys of one answer of a listing: the service's limit. */
-const PAGE = 1000
 
 /** What the store itself needs; no listing shows it. */
 const OWN = '.tributary/tmp/'
-
-/** One answer of a listing. */
-interface Page {
-  readonly objects: readonly _Object[]
-  readonly next: string | undefined
-}
 
 /**
  * Objects of an S3 bucket below a prefix. Every write is on condition that nothing is there, or that it is the version seen: races are
@@ -97,18 +89,10 @@ export class S3Store implements ObjectStore {
 
   async *list(prefix: string, after = ''): AsyncGenerator<ObjectInfo> {
     this.counter.add('list', 0)
-    const cut = this.link.location.prefix.length
-    let page = await this.#page(prefix, after, undefined)
-    for (;;) {
-      const { objects, next } = page
-      let ahead: Promise<Page> | null = null
-      for (const [i, o] of objects.entries()) {
-        // The next page is fetched while the second half of this one is worked on: a listing that ends early costs nothing more.
-        if (next !== undefined && ahead === null && i >= PAGE / 2) ahead = quiet(this.#page(prefix, after, next))
-        yield infoOf(o.Key!.slice(cut), o.Size, o.ETag, o.LastModified)
-      }
-      if (next === undefined) return
-      page = await (ahead ?? this.#page(prefix, after, next))
+    const root = this.link.location.prefix
+    for await (const o of listObjects(this.link, root + prefix, after === '' ? undefined : root + after)) {
+      const key = o.Key!.slice(root.length)
+      if (!key.startsWith(OWN)) yield infoOf(key, o.Size, o.ETag, o.LastModified)
     }
   }
 
@@ -150,24 +134,6 @@ export class S3Store implements ObjectStore {
     }
   }
 
-  async #page(prefix: string, after: string, token: string | undefined): Promise<Page> {
-    const { location } = this.link
-    const input = {
-      Bucket: location.bucket,
-      Prefix: location.prefix + prefix,
-      MaxKeys: PAGE,
-      ContinuationToken: token,
-      StartAfter: token === undefined && after !== '' ? location.prefix + after : undefined,
-    }
-    const answer = await this.link.send('ListObjectsV2', prefix, 0, ({ sdk, client }, abortSignal) =>
-      client.send(new sdk.ListObjectsV2Command(input), { abortSignal }),
-    )
-    // Names that end with '/' are directories as other tools mark them.
-    const own = location.prefix + OWN
-    const objects = (answer.Contents ?? []).filter((o) => o.Key !== undefined && !o.Key.endsWith('/') && !o.Key.startsWith(own))
-    return { objects, next: answer.IsTruncated ? answer.NextContinuationToken : undefined }
-  }
-
   async #deleteChunk(keys: readonly string[]): Promise<void> {
     const { bucket } = this.link.location
     this.counter.add('delete', 0)
@@ -204,10 +170,4 @@ export class S3Store implements ObjectStore {
 function infoOf(key: string, size: number | undefined, tag: string | undefined, modified: Date | undefined): ObjectInfo {
   // Listings of some services have milliseconds where a head has seconds.
   return { key, size: size ?? 0, tag: tag ?? '', modifiedMs: Math.floor((modified?.getTime() ?? 0) / 1000) * 1000 }
-}
-
-/** A promise that may never be waited for: its rejection is then nobody's. */
-function quiet<R>(promise: Promise<R>): Promise<R> {
-  promise.catch(() => undefined)
-  return promise
 }
