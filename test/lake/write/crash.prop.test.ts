@@ -7,6 +7,7 @@ import type { LakeColumn } from '../../../src/contract/columns.ts'
 import type { Checkpoint, TableSpec, TableWriter } from '../../../src/contract/table.ts'
 import { isFailure } from '../../../src/failure/failure.ts'
 import { LakeTableReader } from '../../../src/lake/read/table-reader.ts'
+import { TimelineStore } from '../../../src/lake/timeline-store.ts'
 import { openTableWriter } from '../../../src/lake/write/open-table.ts'
 import { type Fault, MemoryStore, SimulatedCrash } from '../../../src/storage/memory/memory-store.ts'
 import { duckdbRows } from '../../format/parquet/duckdb-values.ts'
@@ -93,12 +94,14 @@ it.each(KINDS)(
       fc.asyncProperty(
         flushes,
         faults,
+        fc.boolean(),
         fc.constantFrom(...PARTITIONS),
         fc.constantFrom(1, 2),
         fc.constantFrom(1 << 26, 800),
-        async (all, plan, partition, buckets, budget) => {
+        async (all, plan, cdc, partition, buckets, budget) => {
           let store = new MemoryStore(clock)
           await open(store, kind, partition, buckets, budget)
+          if (cdc) await new TimelineStore(store, 't', clock).updateProperties((p) => void p.set('hoodie.table.cdc.enabled', 'true'))
           const model = new Model([0])
           const pending = [...plan]
           let lsn = 0n
