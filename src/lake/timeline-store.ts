@@ -54,8 +54,9 @@ export class TimelineStore {
   #place: Place | null = null
   #configuration: ReadonlyMap<string, string> | null = null
   #timeline: Timeline = EMPTY
-  /** What was read of completed writes, by key: it never changes. The last few. */
-  readonly #commits = new Map<string, CommitMetadata>()
+  /** What was read of completed writes, by key: it never changes. The last ones, up to COMMIT_BYTES of their files. */
+  readonly #commits = new Map<string, { readonly metadata: CommitMetadata; readonly bytes: number }>()
+  #commitBytes = 0
   /** Paths that completed writes of the active timeline recorded, by time. */
   readonly #paths = new Map<string, readonly string[]>()
   /** Plans by `time.action`: they never change. */
@@ -171,10 +172,16 @@ export class TimelineStore {
     assert(at !== undefined || this.layout === 1, `${time}.${action} is on the timeline`)
     const key = at === undefined ? this.#key(printName({ time, action, state: 'completed' })) : this.keyOf(at)
     const known = this.#commits.get(key)
-    if (known !== undefined) return known
-    const metadata = parseCommit(await this.store.get(key), key)
-    this.#commits.set(key, metadata)
-    if (this.#commits.size > COMMITS_KEPT) this.#commits.delete(this.#commits.keys().next().value!)
+    if (known !== undefined) return known.metadata
+    const body = await this.store.get(key)
+    const metadata = parseCommit(body, key)
+    this.#commits.set(key, { metadata, bytes: body.length })
+    this.#commitBytes += body.length
+    for (const [oldest, { bytes }] of this.#commits) {
+      if (this.#commitBytes <= COMMIT_BYTES) break
+      this.#commits.delete(oldest)
+      this.#commitBytes -= bytes
+    }
     return metadata
   }
 
@@ -438,5 +445,5 @@ function placeOf(p: ReadonlyMap<string, string>, table: string): Place {
 }
 
 const EMPTY_BODY = new Uint8Array(0)
-/** A plan of a read looks at the newest commit for its schema, its checkpoint and its files. */
-const COMMITS_KEPT = 8
+/** A plan of a read looks at commits for their schema, their checkpoint and their files. */
+const COMMIT_BYTES = 4 << 20

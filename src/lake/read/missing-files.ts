@@ -6,6 +6,9 @@ import { parseBaseFileName, parseLogFileName } from '../layout/file-name.ts'
 import { join } from '../layout/paths.ts'
 import type { TimelineStore } from '../timeline-store.ts'
 
+/** Commits that are read at the same time. */
+const AT_ONCE = 8
+
 /** What the commits say that a slice must have, and how to look at it. */
 interface Expected {
   readonly ts: TimelineStore
@@ -35,10 +38,13 @@ export async function checkFilesThere(
     replaced: gone,
     logs: new Set(slices.flatMap((s) => s.logs.map((l) => l.key))),
   }
-  for (const write of completedWrites(ts.timeline, asOf).toReversed()) {
-    for (const path of await ts.pathsOf(write.time, write.action)) {
-      if (isThere(expected, path, write.time, effectiveTime(write))) continue
-      throw new Failure('TRB-LAKE-028', { table: ts.table, file: join(ts.table, path), instant: write.time })
+  const writes = completedWrites(ts.timeline, asOf).toReversed()
+  for (let i = 0; i < writes.length; i += AT_ONCE) {
+    const some = writes.slice(i, i + AT_ONCE)
+    const paths = await Promise.all(some.map((w) => ts.pathsOf(w.time, w.action)))
+    for (const [n, write] of some.entries()) {
+      const missing = paths[n].find((path) => !isThere(expected, path, write.time, effectiveTime(write)))
+      if (missing !== undefined) throw new Failure('TRB-LAKE-028', { table: ts.table, file: join(ts.table, missing), instant: write.time })
     }
   }
 }
