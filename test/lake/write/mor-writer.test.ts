@@ -16,6 +16,7 @@ import { MemoryStore } from '../../../src/storage/memory/memory-store.ts'
 import { show, type Value } from '../../format/parquet/values.ts'
 import { fixedClock } from '../../support/fixed-clock.ts'
 import { changesOf, type TestChange } from './model.ts'
+import { renamed } from './renamed.ts'
 import { storedRows } from './stored-rows.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'lake-mor-'))
@@ -184,6 +185,22 @@ describe.each(VERSIONS)('a merge-on-read table of version %i', (version) => {
     expect(await rows(store)).toEqual(['7 "after" 4'])
     const plan = await new LakeTableReader(store, 'orders', clock).plan({ kind: 'latest' }, 'snapshot')
     expect(plan.slices.every((s) => s.logs.length === 0 && s.baseInstant === staged.instant)).toBe(true)
+  })
+
+  it('puts an update of a row in a file group of another engine there, and new rows where they belong', async () => {
+    const before = new MemoryStore(clock)
+    await write(
+      await open(before, version, { buckets: 2 }),
+      [1, 2, 3, 4, 5, 6].map((i) => c('c', i, `n${i}`, 1n)),
+    )
+    const ours = (await new LakeTableReader(before, 'orders', clock).plan({ kind: 'latest' })).files[0].fileId
+    const store = await renamed(before, clock, ours, 'deadbeef-0001-4000-8000-00000000abcd-7')
+    const writer = await open(store, version, { buckets: 2 })
+    for (const n of [2n, 3n]) {
+      await write(writer, [...[1, 2, 3, 4].map((i) => c('u', i, `N${i}`, n)), c('d', 5), c('c', 7, 'n7', n), c('c', 8, 'n8', n)])
+    }
+    const expected = ['1 "N1" 3', '2 "N2" 3', '3 "N3" 3', '4 "N4" 3', '6 "n6" 1', '7 "n7" 3', '8 "n8" 3']
+    expect(await rows(store)).toEqual(expected)
   })
 
   it('refuses a row without an ordering value, and is as before', async () => {

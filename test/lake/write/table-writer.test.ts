@@ -13,6 +13,7 @@ import { duckdbRows } from '../../format/parquet/duckdb-values.ts'
 import { show, type Value } from '../../format/parquet/values.ts'
 import { fixedClock } from '../../support/fixed-clock.ts'
 import { changesOf, type TestChange } from './model.ts'
+import { renamed } from './renamed.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'lake-table-'))
 afterAll(() => rmSync(dir, { recursive: true }))
@@ -65,19 +66,6 @@ async function rows(store: MemoryStore, select: string): Promise<string[]> {
   return found.map((r) => r.map(show).join(' ')).sort()
 }
 
-/** The same store, with a file group under another name: as if another engine had written it. */
-async function renamed(store: MemoryStore, from: string, to: string): Promise<MemoryStore> {
-  const out = new MemoryStore(clock)
-  for (const [key, body] of store.snapshot()) {
-    const text = body.toString('latin1')
-    const changed = key.includes('/.hoodie/') && text.includes(from) ? Buffer.from(text.replaceAll(from, to), 'latin1') : body
-    const name = key.replace(from, to)
-    if (/\/\.hoodie\/\d+\.[a-z]+$/.test(name)) await out.putIfAbsent(name, changed)
-    else await out.put(name, changed)
-  }
-  return out
-}
-
 describe('rows that are not touched', () => {
   it('keep their commit time and sequence number when others of their file change', async () => {
     const store = new MemoryStore(clock)
@@ -126,7 +114,7 @@ describe('file groups of another engine', () => {
     )
     const plan = await new LakeTableReader(before, 'orders', clock).plan({ kind: 'latest' })
     const ours = plan.files[0].fileId
-    const store = await renamed(before, ours, 'deadbeef-0001-4000-8000-00000000abcd-7')
+    const store = await renamed(before, clock, ours, 'deadbeef-0001-4000-8000-00000000abcd-7')
     const writer = await open(store, COLUMNS, { buckets: 2 }, budget)
     const changes = [...[1, 2, 3, 4].map((i) => c('u', i, `N${i}`, 2n)), c('d', 5), c('c', 7, 'n7', 2n), c('c', 8, 'n8', 2n)]
     const staged = await writer.stage(changes.map((x) => changesOf(COLUMNS, [x], false)))
@@ -139,7 +127,7 @@ describe('file groups of another engine', () => {
     const before = new MemoryStore(clock)
     await write(await open(before), COLUMNS, [c('c', 1, 'a', 1n)])
     const plan = await new LakeTableReader(before, 'orders', clock).plan({ kind: 'latest' })
-    const store = await renamed(before, plan.files[0].fileId, '48210934-0001-4000-8000-00000000abcd-0')
+    const store = await renamed(before, clock, plan.files[0].fileId, '48210934-0001-4000-8000-00000000abcd-0')
     const writer = await open(store)
     await write(writer, COLUMNS, [c('u', 1, 'A', 2n), c('c', 2, 'b', 2n)])
     expect(await rows(store, 'id, name')).toEqual(['1 "A"', '2 "b"'])
