@@ -9,6 +9,7 @@ const BENCHES: readonly { readonly name: string; load(): Promise<{ readonly benc
   { name: 'mor-upsert', load: () => import('./mor-upsert.ts') },
   { name: 'mor-read', load: () => import('./mor-read.ts') },
   { name: 'commit-curve', load: () => import('./commit-curve.ts') },
+  { name: 'compaction', load: () => import('./compaction.ts') },
 ]
 
 const runs = Number(process.argv.find((a) => a.startsWith('--runs='))?.slice('--runs='.length) ?? 1)

@@ -2,14 +2,18 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
+import type { LakeColumn } from '../../../src/contract/columns.ts'
+import type { TableSpec } from '../../../src/contract/table.ts'
 import { fileSlices } from '../../../src/lake/read/slices.ts'
 import { compactAll, resumeCompactions } from '../../../src/lake/service/compaction.ts'
 import { TimelineStore } from '../../../src/lake/timeline-store.ts'
-import type { MemoryStore } from '../../../src/storage/memory/memory-store.ts'
+import { openTableWriter } from '../../../src/lake/write/open-table.ts'
+import { MemoryStore } from '../../../src/storage/memory/memory-store.ts'
 import { completedWrites } from '../../../timeline/view.ts'
 import { fixedClock } from '../../support/fixed-clock.ts'
 import { goldenAnswers, goldenFiles, goldenStore, MOR_TABLES } from '../../support/golden-table.ts'
 import { tableRows } from '../table-rows.ts'
+import { changesOf, type TestChange } from '../write/model.ts'
 
 const scratchDir = mkdtempSync(join(tmpdir(), 'compaction-'))
 afterAll(() => rmSync(scratchDir, { recursive: true }))
@@ -84,5 +88,38 @@ describe('a compaction that another engine planned', () => {
     await store.delete([`t/${log}`])
     await expect(resumeCompactions(await opened(store), deps)).rejects.toMatchObject({ code: 'TRB-LAKE-090' })
     expect((await opened(store)).timeline.instants.some((i) => i.action === 'compaction' && i.state === 'requested')).toBe(true)
+  })
+})
+
+describe('a table of ours', () => {
+  const COLUMNS: readonly LakeColumn[] = [
+    { name: 'id', type: { kind: 'int' } },
+    { name: 'day', type: { kind: 'date' } },
+    { name: '_event_lsn', type: { kind: 'long' } },
+  ]
+  it.each([
+    { what: 'without a key', key: [], partition: null },
+    { what: 'with partitions by month', key: ['id'], partition: { column: 'day', truncate: 'month' } },
+  ] as const)('$what: is the same after a compaction, and is written to as before', async ({ key, partition }) => {
+    for (const tableVersion of [6, 9] as const) {
+      const store = new MemoryStore(clock)
+      const shape = { key, orderingField: '_event_lsn', partition, buckets: 2, tableType: 'MERGE_ON_READ', tableVersion } as const
+      const spec: TableSpec = { name: 't', database: 'd', path: 't', columns: COLUMNS, ...shape }
+      const bag = key.length === 0
+      const write = async (...changes: (readonly ['c' | 'd', number, bigint])[]): Promise<void> => {
+        const writer = await openTableWriter(store, spec, { clock, scratchDir })
+        const list = changes.map(([op, id, lsn]): TestChange => ({ op, row: [id, 20_000 + id * 20, lsn], gone: [] }))
+        await writer.commit(await writer.stage([changesOf(COLUMNS, list, bag)]), null)
+      }
+      await write(['c', 1, 1n], ['c', 2, 2n], ['c', 3, 3n])
+      await write(['c', 2, 4n], ['d', 3, 5n], ['c', 4, 6n])
+      await write(['c', 4, 7n], ['c', 5, 8n])
+      const before = await rows(store, 'snapshot', null)
+      expect(before).toHaveLength(bag ? 6 : 4)
+      expect((await compactAll(await opened(store), deps)).length).toBe(1)
+      expect(await rows(store, 'read-optimized', null)).toEqual(before)
+      await write(['d', 2, 9n], ['c', 9, 10n])
+      expect(await rows(store, 'snapshot', null)).toHaveLength(before.length)
+    }
   })
 })

@@ -12,6 +12,7 @@ import { TimelineStore } from '../../../src/lake/timeline-store.ts'
 import { openTableWriter } from '../../../src/lake/write/open-table.ts'
 import { type Fault, MemoryStore, SimulatedCrash } from '../../../src/storage/memory/memory-store.ts'
 import { fixedClock } from '../../support/fixed-clock.ts'
+import { propertyRuns } from '../../support/property-runs.ts'
 import { tableRows } from '../table-rows.ts'
 import { changesOf, Model, type TestChange } from '../write/model.ts'
 
@@ -70,7 +71,7 @@ describe.each(VERSIONS)('version %s', (tableVersion) => {
           expect(ts.timeline.instants.every((i) => i.state === 'completed')).toBe(true)
         }
       }),
-      { numRuns: 40 },
+      { numRuns: propertyRuns(12) },
     )
   }, 120_000)
 })

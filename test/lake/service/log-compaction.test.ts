@@ -14,6 +14,7 @@ import { MemoryStore, SimulatedCrash } from '../../../src/storage/memory/memory-
 import { completedWrites } from '../../../timeline/view.ts'
 import { fixedClock } from '../../support/fixed-clock.ts'
 import { goldenStore } from '../../support/golden-table.ts'
+import { propertyRuns } from '../../support/property-runs.ts'
 import { tableRows } from '../table-rows.ts'
 import { changesOf, Model, type TestChange } from '../write/model.ts'
 
@@ -121,7 +122,7 @@ it.each([6, 9] as const)(
         }
         expect((await tableRows(store, 't', clock, 'snapshot')).length).toBe(model.size)
       }),
-      { numRuns: 25 },
+      { numRuns: propertyRuns(10) },
     )
   },
   60_000,
