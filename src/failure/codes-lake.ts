@@ -78,7 +78,7 @@ export const LAKE_CODES = {
     what: 'The table {table} has a pending {action} at {instant} that must be finished first: {why}',
     why: 'Rows written now to the file groups that it works on would be lost, or hidden, when it completes.',
     safe: 'Nothing was changed; all completed commits are whole.',
-    fix: 'Finish it with the engine that began it (Spark: CALL run_compaction / run_clustering / rollback_to_instant), then start again.',
+    fix: 'Carry it out: lake compact --pending, lake cluster --pending or lake restore TABLE_URI, as the action is; or let the engine that began it do so. Then start again.',
     retry: 'manual',
     exit: 1,
   },
