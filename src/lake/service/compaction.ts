@@ -311,7 +311,8 @@ class Work {
     const file =
       base === null
         ? await this.#output.openNew(group, partition, 0, delta.count)
-        : await this.#output.open(base, partition, 0, false, delta.count)
+        : // of the base's keys its filter knows; most rows take the place of one
+          await this.#output.open(base, partition, 0, false, Math.max(0, delta.count - delta.hidden.length))
     const columns = storedColumns(this.#context.spec)
     await writeSlice(file.writer, base, delta, columns, this.#deps.memoryBudget, this.#context.seed)
     await this.#output.close(file)
