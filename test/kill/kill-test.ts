@@ -50,7 +50,20 @@ const KILLS_PER_FLOW = 7
 /** Commits and services as often as a short test needs them; the oracle for copy-on-write reads the active timeline alone. */
 const SERVICES = {
   cow: ['--table-type', 'cow', '--keep-commits', '0'],
-  mor: ['--table-type', 'mor', '--compact-logs', '3', '--compact-share', '10', '--keep-commits', '3', '--keep-history', '20s'],
+  mor: [
+    '--table-type',
+    'mor',
+    '--compact-logs',
+    '3',
+    '--compact-share',
+    '10',
+    '--keep-commits',
+    '3',
+    '--keep-history',
+    '20s',
+    '--partition',
+    'k.keyed=b',
+  ],
 }
 const MAIN = fileURLToPath(new URL('./run-child.ts', import.meta.url))
 

@@ -143,7 +143,7 @@ export class Workload {
         return `INSERT INTO k.keyed (id, a, n, ts, b) VALUES (${this.nextId++}, ${text}, ${this.pick(1e6)}.5, now(), null)`
       case 2:
       case 3:
-        return `UPDATE k.keyed SET a = ${text}, n = n + 1, j = '{"v": ${this.pick(100)}}' WHERE id = ${id}`
+        return `UPDATE k.keyed SET a = ${text}, n = n + 1, b = ${this.pick(3) === 0}, j = '{"v": ${this.pick(100)}}' WHERE id = ${id}`
       case 4:
         return `DELETE FROM k.keyed WHERE id = ${id}`
       case 5:
