@@ -23,6 +23,8 @@ export type ReadFlags = {
 
 type ReadContext = ContextWith<ReadFlags>
 
+/** Rows turned into text together. */
+const PIECE = 4096
 /** Memory for what the logs of one slice hold; beyond it they are merged by parts. */
 const LOG_MEMORY = 256 << 20
 
@@ -43,12 +45,15 @@ async function readRows(context: ReadContext, lake: OpenLake, type: ScanRequest[
   const toText = rowLines(scan.columns)
   const kept: unknown[] = []
   let rows = 0
-  for await (const chunk of scan.rows()) {
-    context.signal.throwIfAborted()
-    const lines = toText(chunk.vectors, chunk.count)
-    if (context.json) kept.push(...parseLines(lines))
-    else await context.stdout.write(lines)
-    rows += chunk.count
+  for await (const { vectors, count } of scan.rows()) {
+    // in pieces: the text of a whole chunk may be many times its bytes
+    for (let from = 0; from < count; from += PIECE) {
+      context.signal.throwIfAborted()
+      const lines = toText(vectors, Math.min(count, from + PIECE), from)
+      if (context.json) kept.push(...parseLines(lines))
+      else await context.stdout.write(lines)
+    }
+    rows += count
   }
   const summary = `${rows} row${rows === 1 ? '' : 's'} of ${lake.store.root} at ${scan.instant ?? 'its beginning: no commit yet'}`
   if (scan.note !== null) await context.stderr.write(`note: ${scan.note}\n`)

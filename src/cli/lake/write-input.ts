@@ -24,6 +24,8 @@ export interface WriteInput extends InputShape {
   readonly bytes: number
   /** The rows with these columns and types; members and columns that are not among them fail, Hudi's own are passed over. */
   read(columns: readonly LakeColumn[]): AsyncIterable<RowChunk>
+  /** The rows with at least the columns `looked`. All `columns` are checked, so that what `read` would refuse is refused here already. */
+  check(columns: readonly LakeColumn[], looked: readonly LakeColumn[]): AsyncIterable<RowChunk>
 }
 
 /** Columns that `lake read` prints and Hudi makes itself. */
@@ -50,7 +52,13 @@ export async function openInput(
   const source: ByteSource = { name, open: () => createReadStream(file, { highWaterMark: 1 << 20 }) }
   const shape = await (format === 'csv' ? guessCsvColumns : guessJsonColumns)(source, isMeta)
   const rows = format === 'csv' ? csvRows : jsonRows
-  return { name, bytes: size, ...shape, read: (columns) => rows(source, columns, isMeta) }
+  return {
+    name,
+    bytes: size,
+    ...shape,
+    read: (columns) => rows(source, columns, isMeta),
+    check: (columns) => rows(source, columns, isMeta),
+  }
 }
 
 async function sizeOf(command: string, input: string, file: string): Promise<number> {
@@ -92,5 +100,7 @@ async function parquetInput(name: string, path: string, size: number, clock: Clo
         throw new Failure('TRB-LAKE-061', { input: name, row: 0, problem: `the column ${unknown.name} is none of the table` })
       return baseRows(file, wanted, NOTHING_HIDDEN)
     },
+    // The types of a Parquet file are known without its values.
+    check: (_, looked) => baseRows(file, looked, NOTHING_HIDDEN),
   }
 }

@@ -43,11 +43,12 @@ export async function chooseRows(at: ChooseFor, input: WriteInput, columns: read
   // A merge-on-read table keeps late rows out when it is read; a copy-on-write one has to do it here.
   const compares = at.op === 'upsert' && ordering !== null && !merges
   const key = spec.key.map((name) => columns.find((c) => c.name === name)!)
+  const looked = columns.filter((c) => spec.key.includes(c.name) || c === column)
   const seed = Math.floor(at.clock.random() * 0x100000000)
   const stored = at.existing && (adds || compares) ? () => storedRows(at, spec, 'snapshot') : null
   const buried =
     at.existing && merges && ordering !== null && (adds || at.op === 'upsert') ? () => storedRows(at, spec, 'read-optimized') : null
-  const rows = { name: input.name, rows: input.rows, read: () => input.read(columns) }
+  const rows = { name: input.name, rows: input.rows, read: () => input.check(columns, looked) }
   const newest = await newestRows(rows, { columns, keys: keyWriter(spec.name, key), ordering, stored, buried, seed })
   if (adds && newest.existing > 0) {
     const table = spec.name

@@ -7,13 +7,13 @@ export type CellWriter = (v: Vector, i: number) => string
 
 /**
  * Turns chunks of rows with these columns into JSON lines, one object per row with its keys in column order: 64-bit integers beyond
- * 2^53 and decimals as strings, points in time ISO with six digits and Z, bytes base64, maps as objects, null for null.
+ * 2^53 and decimals as strings, points in time ISO with six digits and Z, bytes base64, maps as objects, null for null. Of rows [from, to).
  */
-export function rowLines(columns: readonly LakeColumn[]): (vectors: readonly Vector[], count: number) => string {
+export function rowLines(columns: readonly LakeColumn[]): (vectors: readonly Vector[], to: number, from?: number) => string {
   const object = rowObject(columns)
-  return (vectors, count) => {
+  return (vectors, to, from = 0) => {
     let out = ''
-    for (let r = 0; r < count; r++) out += `${object(vectors, r)}\n`
+    for (let r = from; r < to; r++) out += `${object(vectors, r)}\n`
     return out
   }
 }

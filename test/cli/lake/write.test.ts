@@ -162,6 +162,7 @@ describe('what is refused leaves everything as it was', () => {
     ['TRB-LAKE-403', '{"id":1}\n{"id":null}', ['--key', 'id']],
     ['TRB-LAKE-062', '{"id":1,"ts":1}\n{"id":2,"ts":null}', ['--key', 'id', '--ordering', 'ts']],
     ['TRB-LAKE-061', '{"id":1', ['--key', 'id']],
+    ['TRB-LAKE-060', '{"id":1,"v":1}\n{"id":2,"v":1.5}', ['--key', 'id', '--types', 'v:long']],
     ['TRB-LAKE-005', '{"id":1,"bad name":1}', ['--key', 'id']],
     ['TRB-LAKE-404', '{"id":[1]}', ['--key', 'id']],
     ['TRB-LAKE-023', '{"id":1,"ts":[1]}', ['--key', 'id', '--ordering', 'ts']],
