@@ -24,11 +24,11 @@ export function recoveryPlan(t: Timeline, next: Action | null = null): readonly 
   const of = (kind: RecoveryStep['do']): RecoveryStep[] => steps.filter((s) => s.do === kind)
   const targeted = new Set(of('finish').map((s) => s.instant.target))
   return [
-    ...of('refuse'),
+    // A target of a rollback that had begun is gone once that one is finished.
+    ...of('refuse').filter((s) => !targeted.has(s.instant.time)),
     ...of('leave'),
     ...of('finish'),
     ...of('discard'),
-    // A target of a rollback that had begun is gone once that one is finished.
     ...of('roll-back')
       .filter((s) => !targeted.has(s.instant.time))
       .reverse(),

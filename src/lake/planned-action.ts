@@ -56,9 +56,12 @@ export async function removeAction(ts: TimelineStore, action: PlannedAction, tim
   await make(ts, { event: 'remove', action, time })
 }
 
-/** Pending instants of an action, oldest first. */
+/** Pending instants of an action, oldest first: those to go on with, without what a rollback or restore that has begun is taking away. */
 export function pendingActions(ts: TimelineStore, action: PlannedAction): readonly Instant[] {
-  return pendingInstants(ts.timeline).filter((i) => i.action === action)
+  const pending = pendingInstants(ts.timeline)
+  const gone = new Set(pending.flatMap((i) => (i.action === 'rollback' && i.target !== null ? [i.target] : [])))
+  const restore = pending.find((i) => i.action === 'restore')?.time ?? ''
+  return pending.filter((i) => i.action === action && !gone.has(i.time) && i.time >= restore)
 }
 
 /** Bytes of the plan of an instant. */

@@ -37,12 +37,13 @@ const CASES: readonly (readonly [string, Shape, readonly Op[]])[] = [
       { do: 'clean', policy: 'commits', retain: 1 },
     ],
   ],
+  ['a clustering whose rollback has begun is not carried out again', COW, [write([0, 'a']), { do: 'cluster' }, { do: 'rollback' }]],
 ]
 
 test.each(CASES)(
   '%s',
   async (_name, shape, ops) => {
-    await runSchedules(shape, ops, 0, scratch, () => true)
+    await runSchedules(shape, ops, { salt: 0, most: Number.POSITIVE_INFINITY, scratch }, () => true)
   },
   60_000,
 )

@@ -1,8 +1,9 @@
+import type { Instant } from '../../../timeline/timeline.ts'
 import { historyStart, pendingInstants } from '../../../timeline/view.ts'
 import { parseBaseFileName, parseLogFileName } from '../layout/file-name.ts'
 import { PARTITION_METADATA } from '../layout/paths.ts'
+import { parseSavepoint } from '../metadata/savepoint-files.ts'
 import { lastClean } from '../service/clean.ts'
-import { neededBy } from '../service/needed.ts'
 import { dataFiles, type StoredFile } from '../service/stored-slices.ts'
 import type { TimelineStore } from '../timeline-store.ts'
 import type { History } from './check-timeline.ts'
@@ -32,10 +33,34 @@ export async function checkFiles(ts: TimelineStore, history: History, found: Vio
     }
   }
   await checkNamed(ts, history, files, found)
-  for (const path of (await neededBy(ts)).files) {
-    if (!files.has(path))
-      found.add('I7', 'a savepoint, or the plan of a pending instant, needs a file that is not there', { file: path }, LOST)
+  await checkKept(ts, files, found)
+}
+
+/** I7: what savepoints and the plans of pending instants name. */
+async function checkKept(ts: TimelineStore, files: ReadonlyMap<string, StoredFile>, found: Violations): Promise<void> {
+  for (const i of ts.timeline.instants) {
+    for (const [partition, path] of await namedBy(ts, i)) {
+      const file = `${partition}/${path.slice(path.lastIndexOf('/') + 1)}`
+      if (path !== '' && !files.has(file))
+        found.add('I7', `the ${i.action} needs a file that is not there`, { file, instant: i.time }, LOST)
+    }
   }
+}
+
+/** Partition and name (or path) of the files that an instant keeps from being taken away. */
+async function namedBy(ts: TimelineStore, i: Instant): Promise<readonly (readonly [partition: string, path: string])[]> {
+  if (i.action === 'savepoint' && i.state === 'completed') {
+    const { files } = parseSavepoint(await ts.store.get(ts.keyOf(i)), ts.keyOf(i))
+    return [...files].flatMap(([partition, names]) => names.map((name) => [partition, name] as const))
+  }
+  if (i.state === 'completed') return []
+  if (i.action === 'compaction' || i.action === 'logcompaction') {
+    const { operations } = await ts.compactionPlan(i.time, i.action)
+    return operations.flatMap((o) => [o.baseFile ?? '', ...o.logFiles].map((name) => [o.partition, name] as const))
+  }
+  if (i.action !== 'clustering') return []
+  const slices = (await ts.clusteringPlan(i.time))?.groups.flatMap((g) => g.slices) ?? []
+  return slices.flatMap((s) => [s.baseFile, ...s.logFiles].map((path) => [s.partition, path] as const))
 }
 
 /** I4 and I8: whoever wrote a file is completed, or at work on it. */
