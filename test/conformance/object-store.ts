@@ -202,7 +202,12 @@ function listingTests(under: StoreUnderTest): void {
   test('a listing has sizes and tags, and sees every acknowledged put of anybody', async () => {
     const a = await under.open()
     const b = await under.second(a)
-    for (let i = 0; i < 1001; i++) await (i % 2 ? a : b).putIfAbsent(`d/${String(i).padStart(5, '0')}`, Buffer.alloc(i % 7))
+    const left = Array.from({ length: 1001 }, (_, i) => i)
+    const put = async (): Promise<void> => {
+      for (let i = left.shift(); i !== undefined; i = left.shift())
+        await (i % 2 ? a : b).putIfAbsent(`d/${String(i).padStart(5, '0')}`, Buffer.alloc(i % 7))
+    }
+    await Promise.all(Array.from({ length: 20 }, put))
     const seen: number[] = []
     for await (const o of b.list('d/')) {
       expect(o.size).toBe(seen.length % 7)

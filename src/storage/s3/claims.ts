@@ -15,8 +15,9 @@ const ROUNDS = 40
 
 /**
  * Conditional writes for a service without conditions, over nothing but a listing that sees every finished put. Who wants to write a key
- * announces it by an object of its own (a claim), then lists the claims: alone, it looks what is there and writes; else it takes its claim
- * back, waits a random time and begins again. Of two writers at least the one that lists later sees the other, so both never write.
+ * announces it by an object of its own (a claim), then lists the claims: alone, it looks what is there and writes. Else the claim whose name is
+ * first waits until it is alone, and the others are taken back, to begin again after a random time. Of two writers at least the one that lists
+ * later sees the other, so both never write.
  *
  * Weaker than conditions in one way: a writer that is stopped for 40 seconds between its look at the clock and the arrival of its write
  * can overwrite another's. Costs five requests in place of one.
@@ -50,9 +51,11 @@ export class ClaimedWrites implements S3Writes {
     for (let round = 1; round <= ROUNDS; round++) {
       const claim = directory + link.clock.uuid()
       const since = link.clock.now()
+      let rivals = 0
       await this.#put(claim, Buffer.alloc(0))
       try {
-        if (await this.#isAlone(directory, claim)) {
+        rivals = await this.#waitForTurn(directory, claim, since)
+        if (rivals === 0) {
           const { done, write } = await decide()
           if (write === null) return done
           if (link.clock.now() - since < FRESH_MS) {
@@ -63,25 +66,39 @@ export class ClaimedWrites implements S3Writes {
       } finally {
         await this.#remove(claim)
       }
-      await link.pause(Math.min(round, 5))
+      // As long as the others need, one after the other, so that on a slow service they do not meet again at once.
+      const took = link.clock.now() - since
+      await link.clock.sleep(Math.ceil(link.clock.random() * took * (rivals + 1)))
     }
     throw new Failure('TRB-STORE-016', { root: link.location.root, key, rounds: ROUNDS })
   }
 
-  /** Takes away claims of dead writers on the way; by the service's own times, so no two clocks are compared. */
-  async #isAlone(directory: string, claim: string): Promise<boolean> {
+  /** Of several claims the one whose name is first stays until the others are gone; returns how many it has to give way to, 0 when it is alone. */
+  async #waitForTurn(directory: string, claim: string, since: number): Promise<number> {
+    const { clock, limits } = this.#link
+    for (;;) {
+      const others = await this.#others(directory, claim)
+      if (others.length === 0) return 0
+      if (others.some((o) => o < claim) || clock.now() - since > FRESH_MS / 2) return others.length
+      await clock.sleep(Math.ceil((clock.random() + 0.5) * limits.firstWaitMs))
+    }
+  }
+
+  /** Claims of living writers besides our own. Those of dead ones are taken away, by the service's own times: no two clocks are compared. */
+  async #others(directory: string, claim: string): Promise<readonly string[]> {
     const link = this.#link
     const { bucket } = link.location
     const answer = await link.send('ListObjectsV2', directory, 0, ({ sdk, client }, abortSignal) =>
       client.send(new sdk.ListObjectsV2Command({ Bucket: bucket, Prefix: link.name(directory) }), { abortSignal }),
     )
-    const all = answer.Contents ?? []
-    const mine = all.find((o) => o.Key === link.name(claim))?.LastModified?.getTime()
-    if (mine === undefined) return false
-    const others = all.filter((o) => o.Key !== link.name(claim))
-    const dead = others.filter((o) => mine - (o.LastModified?.getTime() ?? mine) > DEAD_MS)
-    for (const o of dead) await this.#remove(o.Key!.slice(link.location.prefix.length))
-    return others.length === dead.length
+    const all = (answer.Contents ?? []).map((o) => ({ key: o.Key!.slice(link.location.prefix.length), at: o.LastModified?.getTime() }))
+    const mine = all.find((o) => o.key === claim)?.at
+    // Somebody took ours for a dead one's: begin again.
+    if (mine === undefined) return [directory]
+    const others = all.filter((o) => o.key !== claim)
+    const dead = others.filter((o) => mine - (o.at ?? mine) > DEAD_MS)
+    for (const o of dead) await this.#remove(o.key)
+    return others.filter((o) => !dead.includes(o)).map((o) => o.key)
   }
 
   /** Repeated without doubt: nobody else writes this key meanwhile, and the bytes are the same. */

@@ -11,7 +11,7 @@ beforeAll(async () => {
 
 const claims = (more = {}): ReturnType<typeof s3Options> => s3Options({ firstWaitMs: 5, longestWaitMs: 20, ...more }, { writes: 'claims' })
 const body = Buffer.from('x')
-const claimOf = (key: string): string => `.tributary/tmp/claims/${Buffer.from(key).toString('hex')}/other`
+const claimOf = (key: string): string => `.tributary/tmp/claims/${Buffer.from(key).toString('hex')}/0`
 
 test('a writer gives way to one that has claimed the key, and gives up in the end: TRB-STORE-016', async () => {
   const s = newStore(bucket, claims())
