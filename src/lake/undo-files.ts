@@ -161,11 +161,20 @@ async function listed(ts: TimelineStore, time: string, action: Action): Promise<
       if (named) found.deletes.add(path)
       else seen.others = true
       if (log !== null) found.existing.add(path)
-      if (!named && log !== null && searched && !log.cdc && o.modifiedMs >= since && (await holds(ts, o.key, o.size, time)))
-        found.logs.add(path)
+      const worthALook = !named && log !== null && searched && !log.cdc && o.modifiedMs >= since && !isOfAnother(log.token, time)
+      if (worthALook && (await holds(ts, o.key, o.size, time))) found.logs.add(path)
     } else if (name === PARTITION_METADATA) seen.metadata = parsePartitionMetadata(await ts.store.get(o.key), o.key).commitTime === time
   }
   return found
+}
+
+/**
+ * Whether the write token of a log file shows that another instant of ours wrote it: ours hold the time of day of their instant (write/log-files.ts).
+ * A smaller number may be the stage of a Spark job.
+ */
+function isOfAnother(token: string | null, time: string): boolean {
+  const [, middle, last] = token?.split('-') ?? []
+  return last === '0' && Number(middle) >= 1_000_000 && Number(middle) !== Number(time.slice(8))
 }
 
 /** Whether a log file has blocks of an instant. */

@@ -161,7 +161,9 @@ describe.each([
       expect(lines(await spark.read(at(path)))).toEqual(expected(model))
       const writer = await open(path, PARTITIONS[p], ['id'])
       const next = (id: number, sub: string): TestChange => ({ op: 'u', row: rowOf(id).with(1, sub).with(LSN, ++lsn), gone: [] })
-      await flush(writer, [next(1, 'ours again'), next(77, 'ours now'), { op: 'd', row: rowOf(11), gone: [] }], model)
+      // the list is taken from the row that Spark wrote
+      const lacking: TestChange = { op: 'u', row: rowOf(1).with(1, 'ours again').with(LSN, ++lsn).with(5, null), gone: [5] }
+      await flush(writer, [lacking, next(77, 'ours now'), { op: 'd', row: rowOf(11), gone: [] }], model)
       expect(lines(await spark.read(at(path)))).toEqual(expected(model))
       expect(lines(await readWith('hudi-rs', [at(path)]))).toEqual(expected(model))
       const like: Row = before.find((r) => r['id'] === 8)!
