@@ -61,12 +61,13 @@ export async function finishRollbacks(ts: TimelineStore): Promise<readonly Rolle
   return done
 }
 
-/** Fails with TRB-LAKE-012 while a writer that keeps a heartbeat for its instant is alive. */
+/** Fails with TRB-LAKE-012 while a writer that keeps a heartbeat for its instant is alive; the heartbeat of a dead one is taken away. */
 export async function refuseLiveWriter(ts: TimelineStore, time: string): Promise<void> {
   const age = await ts.heartbeatAge(time)
   if (age !== null && age < HEARTBEAT_MS) {
     throw new Failure('TRB-LAKE-012', { table: ts.table, instant: time, age: Math.round(age / 1000) })
   }
+  if (age !== null) await ts.clearHeartbeat(time)
 }
 
 /** Takes a pending instant and all its files away. Invariant I8: the table is as if it had never begun. */

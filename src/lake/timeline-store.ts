@@ -281,6 +281,10 @@ export class TimelineStore {
     await this.store.delete([hoodieKey(this.table, `.heartbeat/${time}`)])
   }
 
+  async clearHeartbeat(time: string): Promise<void> {
+    await this.store.delete([hoodieKey(this.table, `.heartbeat/${time}`)])
+  }
+
   /**
    * The table's configuration; its backup when an update was interrupted. TRB-LAKE-001 when there is none, TRB-LAKE-025 when it is there but
    * damaged and no backup is whole.
