@@ -33,6 +33,8 @@ export interface KeyMatches {
   /** Rows in the group, ascending, and the number of each one's key. */
   readonly row: Int32Array
   readonly key: Int32Array
+  /** Ordering values, and each row's place in them; null: to be read from the file. */
+  readonly ordering: { readonly values: Ordering; readonly place: Int32Array } | null
 }
 
 /** A base without rows: everything in the log is new. */
@@ -55,7 +57,7 @@ export async function* matchKeys(file: ParquetFile, reduced: Reduced): AsyncGene
   const scratch = new Scratch()
   for (const group of groups) {
     scratch.reset()
-    yield matchRows(await groupKeys(file, group, scratch.take), null, reduced, filter, group)
+    yield matchRows(await groupKeys(file, group, scratch.take), reduced, filter, group)
   }
   scratch.release()
 }
@@ -66,23 +68,23 @@ export async function meet(file: ParquetFile, matches: AsyncIterable<KeyMatches>
   const ordering = new Map<number, Ordering>()
   const first = firstOrdinals(file)
   const byEvent = of.rules.mode === 'event-time'
-  for await (const { group, row, key } of matches) {
+  for await (const { group, row, key, ordering: known } of matches) {
     if (row.length === 0) continue
-    const base = byEvent ? await groupOrdering(file, group, row, of) : null
+    const base = !byEvent ? null : known !== null ? known.values : await rowsOrdering(file, group, row, of)
     if (base !== null && reduced.below !== null) ordering.set(group, base)
     for (let i = 0; i < row.length; i++) {
       const k = key[i]
       const e = reduced.winner[k]
       if (base !== null && !reduced.unconditional(e)) {
         const chunk = reduced.chunks[reduced.chunkOf(e)]
-        if (compareOrdering(chunk.ordering, reduced.rowOf(e), base, i) < 0) {
+        if (compareOrdering(chunk.ordering, reduced.rowOf(e), base, known === null ? i : known.place[i]) < 0) {
           met.outlived[k] = 1
           continue
         }
       }
       met.group[k] = group
       met.row[k] = row[i]
-      met.place[k] = i
+      met.place[k] = known === null ? i : known.place[i]
       met.hidden.push(first[group] + row[i])
     }
   }
@@ -129,17 +131,25 @@ class KeyFilter {
   }
 }
 
-/** The same for keys of some rows only, as they were put aside. */
-export async function* matchParts(
-  parts: AsyncIterable<{ readonly group: number; readonly rows: Int32Array; readonly keys: PlainVector }>,
-  reduced: Reduced,
-): AsyncGenerator<KeyMatches> {
-  const filter = new KeyFilter(reduced)
-  for await (const { group, rows, keys } of parts) yield matchRows(keys, rows, reduced, filter, group)
+/** Keys, and ordering values where they matter, of some rows of a row group. */
+export interface KeyPart {
+  readonly group: number
+  readonly rows: Int32Array
+  readonly keys: PlainVector
+  readonly ordering: Ordering | null
 }
 
-/** `rows`: numbers of the rows that have these keys; null: all, in order. */
-function matchRows({ data, starts }: PlainVector, rows: Int32Array | null, reduced: Reduced, filter: KeyFilter, group: number): KeyMatches {
+/** The same for keys of some rows only, as they were put aside. */
+export async function* matchParts(parts: AsyncIterable<KeyPart>, reduced: Reduced): AsyncGenerator<KeyMatches> {
+  const filter = new KeyFilter(reduced)
+  for await (const { group, rows, keys, ordering } of parts) {
+    const found = matchRows(keys, reduced, filter, group)
+    const row = found.row.map((place) => rows[place])
+    yield { ...found, row, ordering: ordering === null ? null : { values: ordering, place: found.row } }
+  }
+}
+
+function matchRows({ data, starts }: PlainVector, reduced: Reduced, filter: KeyFilter, group: number): KeyMatches {
   const row = new IntList()
   const key = new IntList()
   const h0 = new Int32Array(1)
@@ -153,23 +163,26 @@ function matchRows({ data, starts }: PlainVector, rows: Int32Array | null, reduc
     hashInto(data, from, to, KEY_SEED, h0, h1, 0)
     const k = reduced.keys.find(h0[0], h1[0], data, from, to)
     if (k < 0) continue
-    row.push(rows === null ? i : rows[i])
+    row.push(i)
     key.push(k)
   }
-  return { group, row: row.view(), key: key.view() }
+  return { group, row: row.view(), key: key.view(), ordering: null }
 }
 
-/** Ordering values of some rows of a row group. */
-async function groupOrdering(file: ParquetFile, group: number, row: Int32Array, of: LogColumns): Promise<Ordering> {
-  const columns: Column[] = []
+/** Ordering values of some rows of a row group; null: of all. */
+export async function rowsOrdering(file: ParquetFile, group: number, row: Int32Array | null, of: LogColumns): Promise<Ordering> {
+  const columns: (Column | null)[] = []
   const scratch = new Scratch()
   for (const c of of.fields.columns) {
-    const values = await file.read(group, c.name, c.type, scratch.take)
-    columns.push(gather(c.type, [values], { source: null, row, count: row.length }))
-    scratch.reset()
+    if (row === null) columns.push(await file.read(group, c.name, c.type))
+    else {
+      const values = await file.read(group, c.name, c.type, scratch.take)
+      columns.push(gather(c.type, [values], { source: null, row, count: row.length }))
+      scratch.reset()
+    }
   }
   scratch.release()
-  return of.fields.ofRows(columns, row.length)
+  return of.fields.ofRows(columns, row?.length ?? file.meta.rowGroups[group].rows)
 }
 
 /** Entries that are looked at first: mostly they show already that every row group may have keys of the log. */

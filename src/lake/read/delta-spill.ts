@@ -1,35 +1,28 @@
-import type { LakeColumn } from '../../contract/columns.ts'
 import type { RowChunk } from '../../contract/slice.ts'
 import type { PlainVector } from '../../format/parquet/column.ts'
 import type { ParquetFile } from '../../format/parquet/file.ts'
 import { hashInto } from '../index/keys.ts'
 import { IntList } from '../merge/int-list.ts'
 import type { BlockRef, ScratchFile } from '../write/scratch-file.ts'
-import { groupKeys } from './delta-base.ts'
+import { groupKeys, type KeyPart, rowsOrdering } from './delta-base.ts'
 import { KEY_SEED, type LogChunk } from './log-chunk.ts'
-import { selectEntries } from './log-select.ts'
-
-/** Keys of some rows of a row group of the base file. */
-export interface KeyPart {
-  readonly group: number
-  readonly rows: Int32Array
-  readonly keys: PlainVector
-}
+import type { LogColumns } from './log-columns.ts'
+import { selectEntries, selectOrdering } from './log-select.ts'
 
 /** Log entries, base keys and results on disk, split into parts by the hash of the key: a part is merged by itself. */
 export class DeltaSpill {
   readonly parts: number
   readonly #file: ScratchFile
-  readonly #columns: readonly LakeColumn[]
+  readonly #of: LogColumns
   readonly #entries: BlockRef[][]
   readonly #keys: BlockRef[][]
   readonly #results: BlockRef[] = []
 
   /** `parts`: a power of two. */
-  constructor(file: ScratchFile, parts: number, columns: readonly LakeColumn[]) {
+  constructor(file: ScratchFile, parts: number, of: LogColumns) {
     this.#file = file
     this.parts = parts
-    this.#columns = columns
+    this.#of = of
     this.#entries = Array.from({ length: parts }, () => [])
     this.#keys = Array.from({ length: parts }, () => [])
   }
@@ -47,7 +40,7 @@ export class DeltaSpill {
     }
     for (let p = 0; p < this.parts; p++) {
       if (row[p].length === 0) continue
-      const selected = selectEntries(chunks, chunk[p].view(), row[p].view(), this.#columns)
+      const selected = selectEntries(chunks, chunk[p].view(), row[p].view(), this.#of.wanted)
       this.#entries[p].push(await this.#file.append(selected, selected.count, selected.bytes))
     }
   }
@@ -66,9 +59,11 @@ export class DeltaSpill {
         const p = this.#part(h1[0])
         if (this.#entries[p].length > 0) rows[p].push(i)
       }
+      const all = this.#of.rules.mode === 'event-time' ? await rowsOrdering(file, group, null, this.#of) : null
       for (let p = 0; p < this.parts; p++) {
         if (rows[p].length === 0) continue
-        const part: KeyPart = { group, rows: rows[p].view().slice(), keys: pick(keys, rows[p].view()) }
+        const ordering = all === null ? null : selectOrdering([all], { source: null, row: rows[p].view(), count: rows[p].length })
+        const part: KeyPart = { group, rows: rows[p].view().slice(), keys: pick(keys, rows[p].view()), ordering }
         this.#keys[p].push(await this.#file.append(part, rows[p].length, part.keys.data.length))
       }
     }
@@ -92,7 +87,7 @@ export class DeltaSpill {
 
   async *results(): AsyncGenerator<RowChunk> {
     for (const ref of this.#results) {
-      yield { columns: this.#columns, count: ref.rows, vectors: (await this.#file.read(ref)) as RowChunk['vectors'] }
+      yield { columns: this.#of.wanted, count: ref.rows, vectors: (await this.#file.read(ref)) as RowChunk['vectors'] }
     }
   }
 

@@ -99,7 +99,7 @@ async function collect(
         chunks.push(part)
         bytes += part.bytes
         if (limit === undefined || bytes <= limit.bytes / 2) continue
-        spill ??= new DeltaSpill(await ScratchFile.create(limit.directory, limit.name), partsFor(blocks, limit.bytes), of.wanted)
+        spill ??= new DeltaSpill(await ScratchFile.create(limit.directory, limit.name), partsFor(blocks, limit.bytes), of)
         await spill.add(chunks)
         chunks = []
         bytes = 0

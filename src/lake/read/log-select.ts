@@ -71,24 +71,25 @@ function selectBytes(
 ): { data: Buffer; offsets: Int32Array } {
   const offsets = new Int32Array(count + 1)
   for (let i = 0; i < count; i++) {
-    const s = sources[source![i]]
+    const s = sources[source === null ? 0 : source[i]]
     offsets[i + 1] = offsets[i] + s.offsets[row[i] + 1] - s.offsets[row[i]]
   }
   const data = Buffer.allocUnsafeSlow(offsets[count])
   for (let i = 0; i < count; i++) {
-    const s = sources[source![i]]
+    const s = sources[source === null ? 0 : source[i]]
     s.data.copy(data, offsets[i], s.offsets[row[i]], s.offsets[row[i] + 1])
   }
   return { data, offsets }
 }
 
-function selectOrdering(sources: readonly Ordering[], pick: Selection): Ordering {
+/** The selected ordering values; `source` null: all of the first. */
+export function selectOrdering(sources: readonly Ordering[], pick: Selection): Ordering {
   const { source, row, count } = pick
   const state = new Uint8Array(count)
   const hi = new Int32Array(count)
   const lo = new Int32Array(count)
   for (let i = 0; i < count; i++) {
-    const s = sources[source![i]]
+    const s = sources[source === null ? 0 : source[i]]
     state[i] = s.state[row[i]]
     hi[i] = s.hi[row[i]]
     lo[i] = s.lo[row[i]]
