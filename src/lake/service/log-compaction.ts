@@ -17,7 +17,7 @@ import { pendingActions, requestAction, startAction } from '../planned-action.ts
 import { readDelta } from '../read/delta.ts'
 import { type CountingBlock, countingBlocks } from '../read/log-scan.ts'
 import { mergeRulesOf } from '../read/merge-rules.ts'
-import { blockVisibility } from '../read/slices.ts'
+import { blockVisibility, fileSlices } from '../read/slices.ts'
 import { refuseLiveWriter } from '../rollback.ts'
 import type { TimelineStore } from '../timeline-store.ts'
 import { LogFileWriter, logTarget } from '../write/log-file.ts'
@@ -53,8 +53,17 @@ export async function compactLogs(ts: TimelineStore, slices: readonly FileSlice[
   const version = ts.layout === 1 ? 6 : 9
   const schedule = (): Promise<string> =>
     requestAction(ts, 'logcompaction', () => printCompactionPlan(plan, version, ts.sync()), { claims })
-  const time = deps.sharing == null ? await schedule() : await deps.sharing.exclusively(schedule)
+  const time = deps.sharing == null ? await schedule() : await deps.sharing.exclusively(() => stillFree(ts, wanted, schedule))
+  if (time === null) return []
   return [await execute(ts, time, wanted, deps, false)]
+}
+
+/** Among several writers the slices are looked at again under their lock. Null: they are not what they were. */
+async function stillFree(ts: TimelineStore, slices: readonly FileSlice[], schedule: () => Promise<string>): Promise<string | null> {
+  await ts.refresh()
+  const now = new Map(freeSlices(ts, await fileSlices(ts, null)).map((s) => [`${s.partition}/${s.fileId}`, s]))
+  const same = slices.every((s) => now.get(`${s.partition}/${s.fileId}`)?.logs.at(-1)?.name === s.logs.at(-1)?.name)
+  return same ? await schedule() : null
 }
 
 /** Carries out log compactions that are pending, of this or another engine. The timeline must be fresh. */
