@@ -78,19 +78,18 @@ async function writeRows(context: WriteContext, store: ObjectStore, deps: OpenTa
   if (found === null && flags.op === 'delete') throw new Failure('TRB-LAKE-001', { table: '', root: store.root })
   const columns = inputColumns(context, input, found)
   const spec = found ?? newSpec(context, store.root, columns, input.bytes)
-  const { changed, fitted } = withTypes(spec, columns)
   // Everything that can be refused is, before a table is made or an instant begun.
-  const chosen = await chooseRows({ store, clock: context.clock, op: flags.op, existing: found !== null }, input, fitted, spec)
+  const chosen = await chooseRows({ store, clock: context.clock, op: flags.op, existing: found !== null }, input, columns, spec)
   if (found === null) await create(context, store, spec)
   const facts = { created: found === null, superseded: chosen.superseded, late: chosen.late }
-  const rows = changesOf(input, fitted, chosen, flags.op, context.signal)
+  const rows = changesOf(input, columns, chosen, flags.op, context.signal)
   if (flags.op === 'insert_overwrite' || flags.op === 'insert_overwrite_table') {
     const operation = flags.op === 'insert_overwrite' ? 'INSERT_OVERWRITE' : 'INSERT_OVERWRITE_TABLE'
-    const { instant, counts, groups } = await overwrite(store, changed, rows, operation, deps)
+    const { instant, counts, groups } = await overwrite(store, withColumns(spec, columns), rows, operation, deps)
     return { instant, counts, ...facts, replacedGroups: groups }
   }
   if (chosen.rows === 0) return { instant: null, counts: NO_ROWS, ...facts, replacedGroups: 0 }
-  return { ...(await commitRows(context, store, changed, rows, OPERATIONS[flags.op] ?? 'UPSERT', deps)), ...facts, replacedGroups: 0 }
+  return { ...(await commitRows(context, store, spec, columns, rows, OPERATIONS[flags.op] ?? 'UPSERT', deps)), ...facts, replacedGroups: 0 }
 }
 
 async function create(context: WriteContext, store: ObjectStore, spec: TableSpec): Promise<void> {
@@ -107,11 +106,13 @@ async function commitRows(
   context: WriteContext,
   store: ObjectStore,
   spec: TableSpec,
+  columns: readonly LakeColumn[],
   rows: AsyncIterable<RowChanges>,
   operation: Operation,
   deps: OpenTableDeps,
 ): Promise<{ instant: string; counts: WriteCounts }> {
   const writer = await openWriterOf(store, spec, { ...deps, operation })
+  await writer.evolve(columns)
   const notices: string[] = []
   writer.timeline.onNotice = (text) => notices.push(text)
   const staged = await writer.stage(rows)
@@ -123,12 +124,11 @@ async function commitRows(
   return { instant: staged.instant, counts: staged.counts }
 }
 
-/** The table's spec with the new columns, and the input's columns with the table's types. */
-function withTypes(spec: TableSpec, columns: readonly LakeColumn[]): { changed: TableSpec; fitted: readonly LakeColumn[] } {
-  const known = new Map(spec.columns.map((c) => [c.name, c]))
-  const fitted = columns.map((c) => known.get(c.name) ?? c)
-  const added = columns.filter((c) => !known.has(c.name))
-  return { changed: added.length === 0 ? spec : { ...spec, columns: [...spec.columns, ...added] }, fitted }
+/** The table's spec with the columns of the input that it lacks, and the types that they have widened. */
+function withColumns(spec: TableSpec, columns: readonly LakeColumn[]): TableSpec {
+  const given = new Map(columns.map((c) => [c.name, c]))
+  const known = new Set(spec.columns.map((c) => c.name))
+  return { ...spec, columns: [...spec.columns.map((c) => given.get(c.name) ?? c), ...columns.filter((c) => !known.has(c.name))] }
 }
 
 const OPS: Readonly<Record<string, number>> = { upsert: 0x75, delete: 0x64 }
@@ -142,7 +142,7 @@ async function* changesOf(
   signal: AbortSignal,
 ): AsyncGenerator<RowChanges> {
   let first = 0
-  for await (const chunk of input.read(columns)) {
+  for await (const chunk of input.read(columns, op === 'delete')) {
     signal.throwIfAborted()
     const kept = chosen.select(chunk, first)
     first += chunk.count

@@ -2,6 +2,7 @@ import type { LakeColumn } from '../../contract/columns.ts'
 import type { TableSpec } from '../../contract/table.ts'
 import { Failure } from '../../failure/failure.ts'
 import { BAG_KEY_COLUMN, PARTITION_COLUMN } from '../../lake/layout/table-properties.ts'
+import { typeText, widerType } from '../../lake/merge/fit.ts'
 import { parseTypes } from './type-list.ts'
 import type { WriteContext } from './write-flags.ts'
 import type { WriteInput } from './write-input.ts'
@@ -11,7 +12,7 @@ const BUCKET_BYTES = 100_000_000
 
 /**
  * Columns of the input as they are to be stored: the table's type, else the declared, else the guessed one. Fails with TRB-LAKE-063 when the input
- * lacks a column of key, partitioning or ordering (a delete needs the key alone), TRB-LAKE-065 when a flag contradicts the table.
+ * lacks a column of key, partitioning or ordering (a delete takes the key alone), TRB-LAKE-065 when a flag contradicts the table.
  */
 export function inputColumns(context: WriteContext, input: WriteInput, table: TableSpec | null): readonly LakeColumn[] {
   const { flags, command } = context
@@ -19,7 +20,9 @@ export function inputColumns(context: WriteContext, input: WriteInput, table: Ta
   if (table === null && flags.key.length === 0) throw new Failure('TRB-CLI-005', { command, what: '--key', env: 'TRIBUTARY_KEY' })
   if (table !== null) checkAgainst(context, table, declared)
   const types = new Map([...declared, ...(table?.columns ?? [])].map((c) => [c.name, c]))
-  const columns = input.columns.filter((c) => c.name !== BAG_KEY_COLUMN && c.name !== PARTITION_COLUMN).map((c) => types.get(c.name) ?? c)
+  const columns = input.columns
+    .filter((c) => c.name !== BAG_KEY_COLUMN && c.name !== PARTITION_COLUMN)
+    .map((c) => typed(input, c, types.get(c.name) ?? null))
   const must = (names: readonly string[], role: string): void => {
     for (const column of names) {
       if (columns.some((c) => c.name === column)) continue
@@ -29,12 +32,22 @@ export function inputColumns(context: WriteContext, input: WriteInput, table: Ta
     }
   }
   must(table?.key ?? flags.key, 'a key column')
-  if (flags.op === 'delete') return columns
+  if (flags.op === 'delete') return columns.filter((c) => table!.key.includes(c.name))
   const partition = table === null ? flags.partition : (table.partition?.column ?? null)
   must(partition === null ? [] : [partition], 'the partition column')
   const ordering = (table === null ? flags.ordering : table.orderingField) ?? ''
   must(ordering === '' ? [] : [ordering], 'the ordering column')
   return columns
+}
+
+/** A column of the input as it is to be stored: as the table has it, or, where the input has a type of its own, wide enough for both. */
+function typed(input: WriteInput, own: LakeColumn, known: LakeColumn | null): LakeColumn {
+  if (known === null) return own
+  if (!input.typed) return known
+  const type = widerType(known.type, own.type)
+  if (type !== null) return { ...known, type }
+  const problem = `its column ${own.name} is ${typeText(own.type)}, which ${typeText(known.type)} does not hold, nor the other way`
+  throw new Failure('TRB-LAKE-061', { input: input.name, row: 0, problem })
 }
 
 function checkAgainst(context: WriteContext, table: TableSpec, declared: readonly LakeColumn[]): void {

@@ -22,10 +22,15 @@ export interface WriteInput extends InputShape {
   readonly name: string
   /** Of the file. */
   readonly bytes: number
-  /** The rows with these columns and types; members and columns that are not among them fail, Hudi's own are passed over. */
-  read(columns: readonly LakeColumn[]): AsyncIterable<RowChunk>
+  /** The types of its columns are its own, not guessed. */
+  readonly typed: boolean
+  /**
+   * The rows with these columns and types; members and columns that are not among them fail, Hudi's own are passed over. `some`: what is not among
+   * the columns is passed over, too.
+   */
+  read(columns: readonly LakeColumn[], some?: boolean): AsyncIterable<RowChunk>
   /** The rows with at least the columns `looked`. All `columns` are checked, so that what `read` would refuse is refused here already. */
-  check(columns: readonly LakeColumn[], looked: readonly LakeColumn[]): AsyncIterable<RowChunk>
+  check(columns: readonly LakeColumn[], looked: readonly LakeColumn[], some?: boolean): AsyncIterable<RowChunk>
 }
 
 /** Columns that `lake read` prints and Hudi makes itself. */
@@ -52,13 +57,8 @@ export async function openInput(
   const source: ByteSource = { name, open: () => createReadStream(file, { highWaterMark: 1 << 20 }) }
   const shape = await (format === 'csv' ? guessCsvColumns : guessJsonColumns)(source, isMeta)
   const rows = format === 'csv' ? csvRows : jsonRows
-  return {
-    name,
-    bytes: size,
-    ...shape,
-    read: (columns) => rows(source, columns, isMeta),
-    check: (columns) => rows(source, columns, isMeta),
-  }
+  const read = (columns: readonly LakeColumn[], some = false): AsyncIterable<RowChunk> => rows(source, columns, some ? () => true : isMeta)
+  return { name, bytes: size, typed: false, ...shape, read, check: (columns, _, some) => read(columns, some) }
 }
 
 async function sizeOf(command: string, input: string, file: string): Promise<number> {
@@ -92,10 +92,12 @@ async function parquetInput(name: string, path: string, size: number, clock: Clo
   return {
     name,
     bytes: size,
+    typed: true,
     columns,
     rows: file.meta.rows,
-    read: (wanted) => {
-      const unknown = columns.find((c) => !wanted.some((w) => w.name === c.name))
+    read: (wanted, some = false) => {
+      const names = new Set(wanted.map((w) => w.name))
+      const unknown = some ? undefined : columns.find((c) => !names.has(c.name))
       if (unknown !== undefined)
         throw new Failure('TRB-LAKE-061', { input: name, row: 0, problem: `the column ${unknown.name} is none of the table` })
       return baseRows(file, wanted, NOTHING_HIDDEN)

@@ -48,7 +48,7 @@ export async function chooseRows(at: ChooseFor, input: WriteInput, columns: read
   const stored = at.existing && (adds || compares) ? () => storedRows(at, spec, 'snapshot') : null
   const buried =
     at.existing && merges && ordering !== null && (adds || at.op === 'upsert') ? () => storedRows(at, spec, 'read-optimized') : null
-  const rows = { name: input.name, rows: input.rows, read: () => input.check(columns, looked) }
+  const rows = { name: input.name, rows: input.rows, read: () => input.check(columns, looked, at.op === 'delete') }
   const newest = await newestRows(rows, { columns, keys: keyWriter(spec.name, key), ordering, stored, buried, seed })
   if (adds && newest.existing > 0) {
     const table = spec.name

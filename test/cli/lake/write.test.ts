@@ -143,6 +143,25 @@ test('Parquet of another writer goes in as it is', async () => {
   expect(await rows()).toEqual([{ id: 1, p: '1.50', s: 'x', at: '2025-01-01T00:00:00.500000Z', l: [1, null], t: 7 }])
 })
 
+test('types of Parquet widen the table, or are refused; a delete adds no columns', async () => {
+  const c = await (await DuckDBInstance.create(':memory:')).connect()
+  const parquet = async (name: string, values: string): Promise<string> => {
+    await c.run(`COPY (SELECT ${values}) TO '${join(home, name)}'`)
+    return name
+  }
+  await ok('--key', 'id', '--input', await parquet('1.parquet', '1::BIGINT AS id, 7::INTEGER AS n, 1.5::DECIMAL(5,1) AS p'))
+  await ok('--input', await parquet('2.parquet', '2::INTEGER AS id, 5000000000::BIGINT AS n, 123456.5::DECIMAL(9,1) AS p'))
+  const both = [
+    { id: 1, n: 7, p: '1.5' },
+    { id: 2, n: 5000000000, p: '123456.5' },
+  ]
+  expect(await rows()).toEqual(both)
+  const r = await refused('TRB-LAKE-061', '--input', await parquet('3.parquet', "3::BIGINT AS id, 'x' AS n"))
+  expect(r.stderr).toContain('its column n is string, which long does not hold')
+  await ok('--op', 'delete', '--input', file('4.jsonl', [{ id: 1, why: 'gone' }]))
+  expect(await rows()).toEqual([both[1]])
+})
+
 test('what lake read prints can be written into another table', async () => {
   await ok('--key', 'id', '--input', file('1.jsonl', [{ id: 1, s: 'a' }]))
   const printed = await runInProcess('lake', ['read', 't'], { cwd: home })
