@@ -146,7 +146,7 @@ describe.each(KINDS)('%s, version %i, beside Hudi %s', (tableType, version, engi
     await t.agree('clean')
     expect((await archive(t.ts(), { min: 3, max: 4 })).instants.length).toBeGreaterThanOrEqual(3)
     await t.agree('archive')
-    for (let n = 0; n < 4; n++) {
+    for (let n = 0; n < 2; n++) {
       await t.sparkWrite([[n, `spark ${n}`]], SPARK_SERVICES)
       await t.agree(`Spark's write ${n} with its services`)
     }
