@@ -4,11 +4,13 @@ import type { TableSpec, WriteCounts } from '../../contract/table.ts'
 import { Failure } from '../../failure/failure.ts'
 import { CommitProtocol } from '../commit-protocol.ts'
 import { ensurePartition } from '../layout/partition-metadata.ts'
-import { DEFAULT_CONCURRENCY, tableConcurrency } from '../lock/table-concurrency.ts'
+import { DEFAULT_CONCURRENCY, type TableConcurrency, tableConcurrency } from '../lock/table-concurrency.ts'
+import { sameType } from '../merge/fit.ts'
 import { SOURCE_KEY } from '../metadata/checkpoint.ts'
 import { commitMetadata, type WriteStat } from '../metadata/commit-metadata.ts'
-import { tableSchemaText } from '../open-table.ts'
+import { columnsAt, tableSchemaText } from '../open-table.ts'
 import { fileSlices } from '../read/slices.ts'
+import { compactAll } from '../service/compaction.ts'
 import type { TimelineStore } from '../timeline-store.ts'
 import { mergeFlush } from './merge-flush.ts'
 import { DEFAULT_BUDGET, DEFAULT_ROW_GROUP, type OpenTableDeps } from './open-table.ts'
@@ -37,7 +39,9 @@ export async function overwrite(
   operation: 'INSERT_OVERWRITE' | 'INSERT_OVERWRITE_TABLE',
   deps: OpenTableDeps,
 ): Promise<Replaced> {
-  const protocol = await protocolOf(store, spec, deps)
+  const { protocol, sharing } = await protocolOf(store, spec, deps)
+  // of the table's groups none stays that would have narrower logs
+  if (operation === 'INSERT_OVERWRITE') await compactNarrower(protocol, spec, deps, sharing)
   const instant = await protocol.begin('replacecommit', operation)
   return await orAbandon(protocol, instant, async () => {
     const announce = async (path: string, partition: string): Promise<void> => {
@@ -64,7 +68,7 @@ export async function deletePartitions(
   partitions: readonly string[],
   deps: OpenTableDeps,
 ): Promise<Replaced> {
-  const protocol = await protocolOf(store, spec, deps)
+  const { protocol } = await protocolOf(store, spec, deps)
   await protocol.recover()
   const present = await groupsOf(protocol.timeline, () => true)
   for (const partition of partitions) {
@@ -81,9 +85,30 @@ export async function deletePartitions(
   })
 }
 
-async function protocolOf(store: ObjectStore, spec: TableSpec, deps: OpenTableDeps): Promise<CommitProtocol> {
+async function protocolOf(
+  store: ObjectStore,
+  spec: TableSpec,
+  deps: OpenTableDeps,
+): Promise<{ readonly protocol: CommitProtocol; readonly sharing: TableConcurrency | null }> {
   const sharing = await tableConcurrency(store, spec.path, deps.clock, deps.concurrency ?? DEFAULT_CONCURRENCY)
-  return new CommitProtocol(store, spec.path, deps.clock, sharing)
+  return { protocol: new CommitProtocol(store, spec.path, deps.clock, sharing), sharing }
+}
+
+/** Logs whose types are narrower than those of `spec` are compacted where Hudi 0.x reads the table: it cannot read them (MorTableWriter). */
+async function compactNarrower(
+  protocol: CommitProtocol,
+  spec: TableSpec,
+  deps: OpenTableDeps,
+  sharing: TableConcurrency | null,
+): Promise<void> {
+  if (spec.tableType !== 'MERGE_ON_READ') return
+  await protocol.recover()
+  const ts = protocol.timeline
+  const types = new Map(spec.columns.map((c) => [c.name, c.type]))
+  const stored = (await columnsAt(ts, null)) ?? []
+  if (ts.layout !== 1 || stored.every((c) => sameType(c.type, types.get(c.name) ?? c.type))) return
+  const { scratchDir, memoryBudget = DEFAULT_BUDGET, rowGroupBytes = DEFAULT_ROW_GROUP } = deps
+  await compactAll(ts, { scratchDir, memoryBudget, rowGroupBytes, sharing })
 }
 
 async function orAbandon<R>(protocol: CommitProtocol, instant: string, work: () => Promise<R>): Promise<R> {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
@@ -160,6 +160,32 @@ test('types of Parquet widen the table, or are refused; a delete adds no columns
   expect(r.stderr).toContain('its column n is string, which long does not hold')
   await ok('--op', 'delete', '--input', file('4.jsonl', [{ id: 1, why: 'gone' }]))
   expect(await rows()).toEqual([both[1]])
+})
+
+test.each([
+  ['6', 'insert_overwrite', 1],
+  ['6', 'insert_overwrite_table', 0],
+  ['9', 'insert_overwrite', 0],
+] as const)('version %s: %s with a wider type compacts logs that stay, where Hudi 0.x reads the table', async (version, op, expected) => {
+  const create = ['--key', 'id', '--ordering', 'ts', '--partition', 'p', '--table-type', 'mor', '--table-version', version]
+  const row = (id: number, p: string, n: number, ts: number): Row => ({ id, ts, p, n })
+  await ok(...create, '--types', 'n:int', '--input', file('1.jsonl', [row(1, 'a', 7, 1), row(2, 'b', 8, 1)]))
+  await ok('--input', file('2.jsonl', [row(1, 'a', 17, 2), row(2, 'b', 18, 2)]))
+  const c = await (await DuckDBInstance.create(':memory:')).connect()
+  const values = "3::BIGINT AS id, 1::BIGINT AS ts, 'a' AS p, 5000000000::BIGINT AS n"
+  await c.run(`COPY (SELECT ${values}) TO '${join(home, 'wide.parquet')}'`)
+  await ok('--op', op, '--input', 'wide.parquet')
+  const timeline = readdirSync(join(home, 't/.hoodie'), { recursive: true }) as string[]
+  expect(timeline.filter((f) => f.endsWith('.compaction.requested'))).toHaveLength(expected)
+  const now = await rows()
+  expect(now.map((r) => [r['id'], r['n']])).toEqual(
+    op === 'insert_overwrite'
+      ? [
+          [2, 18],
+          [3, 5000000000],
+        ]
+      : [[3, 5000000000]],
+  )
 })
 
 test('what lake read prints can be written into another table', async () => {
