@@ -17,6 +17,7 @@ import { DiskStore } from '../../storage/disk/disk-store.ts'
 import { openStateForReading } from '../state.ts'
 import { isAddedColumn } from './lake-state.ts'
 import type { OpenLake } from './open-lake.ts'
+import { LOG_MEMORY } from './table-files.ts'
 
 /** Changes held in memory while they are merged; more goes to the scratch directory. */
 const MEMORY_BUDGET = 64 << 20
@@ -84,7 +85,7 @@ async function applyRecords(
   const rules = mergeRulesOf(await new TimelineStore(lake.store, plan.spec.path, clock).properties(), plan.spec.path)
   const merge = (memoryBudget: number): ReturnType<typeof materialise> => {
     const changes = (async function* () {
-      yield* sliceChanges(lake.store, plan, rules)
+      yield* sliceChanges(lake.store, plan, rules, { bytes: LOG_MEMORY, directory: scratchDir, name: `logs-${clock.uuid()}` })
       yield* decodeRows(replayBatches(state.log, records), { schema, from: records.from })
     })()
     return materialise(lake.store, plan, columns, changes, out, instant, {

@@ -12,6 +12,7 @@ import type { ContextWith, Outcome } from '../verb.ts'
 import { changeLines } from './change-lines.ts'
 import { instantFlag } from './instant-flag.ts'
 import { type OpenLake, openLake } from './open-lake.ts'
+import { LOG_MEMORY } from './table-files.ts'
 
 export type ReadFlags = {
   readonly type: 'snapshot' | 'read-optimized' | 'incremental' | 'cdc'
@@ -25,8 +26,6 @@ type ReadContext = ContextWith<ReadFlags>
 
 /** Rows turned into text together. */
 const PIECE = 4096
-/** Memory for what the logs of one slice hold; beyond it they are merged by parts. */
-const LOG_MEMORY = 256 << 20
 
 /** `lake read`. */
 export async function runRead(context: ReadContext): Promise<Outcome> {

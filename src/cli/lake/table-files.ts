@@ -21,7 +21,7 @@ export interface TableNeeds {
 export const ALL_COLUMNS: TableNeeds = { columns: null, meta: false }
 
 /** Memory for what the logs of one slice hold; beyond it they are merged by parts. */
-const LOG_MEMORY = 256 << 20
+export const LOG_MEMORY = 256 << 20
 
 /**
  * The files of a plan for SQL: base files as they are, and for each slice with logs what the logs make of it, worked out into a directory

@@ -4,7 +4,7 @@ import type { MergeRules, RowChunk } from '../../contract/slice.ts'
 import type { ScanPlan } from '../../contract/table-reader.ts'
 import { ParquetFile } from '../../format/parquet/file.ts'
 import { baseRows } from './base-rows.ts'
-import { readDelta } from './delta.ts'
+import { type DeltaRequest, readDelta } from './delta.ts'
 
 const CREATE = 0x63
 const DELETE = 0x64
@@ -12,13 +12,19 @@ const META_COLUMNS = 5
 
 /**
  * What the logs of a plan's slices do to its base files, as changes of rows: the base rows that don't count are taken away, the others put
- * in. With them, whoever can merge changes into base files needs to know nothing of logs.
+ * in. With them, whoever can merge changes into base files needs to know nothing of logs. `limit`: memory for the logs of one slice; `name` is
+ * unique in its directory.
  */
-export async function* sliceChanges(store: ObjectStore, plan: ScanPlan, rules: MergeRules): AsyncGenerator<RowChanges> {
+export async function* sliceChanges(
+  store: ObjectStore,
+  plan: ScanPlan,
+  rules: MergeRules,
+  limit: NonNullable<DeltaRequest['limit']>,
+): AsyncGenerator<RowChanges> {
   const { columns } = plan
   for (const slice of plan.slices) {
     if (slice.logs.length === 0) continue
-    const delta = await readDelta({ store, table: plan.spec.path, slice, schema: columns, rules, visible: plan.counts })
+    const delta = await readDelta({ store, table: plan.spec.path, slice, schema: columns, rules, visible: plan.counts, limit })
     try {
       if (slice.base !== null && delta.hidden.length > 0) {
         const file = await ParquetFile.open(store, slice.base.key, slice.base.bytes)
