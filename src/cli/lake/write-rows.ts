@@ -40,8 +40,9 @@ export async function chooseRows(at: ChooseFor, input: WriteInput, columns: read
     at.op === 'delete' || column === undefined ? null : { column: column.name, fields: new OrderingFields(spec.name, [column]) }
   const adds = at.op === 'insert' || at.op === 'bulk_insert'
   const merges = spec.tableType === 'MERGE_ON_READ'
-  // A merge-on-read table keeps late rows out when it is read; a copy-on-write one has to do it here.
-  const compares = at.op === 'upsert' && ordering !== null && !merges
+  // A merge-on-read table keeps late rows out when it is read, but only those in the partition of the stored row: one that names another
+  // partition would take the newer row away from its own. A copy-on-write table has to do it here, always.
+  const compares = at.op === 'upsert' && ordering !== null && (!merges || spec.partition !== null)
   const key = spec.key.map((name) => columns.find((c) => c.name === name)!)
   const looked = columns.filter((c) => spec.key.includes(c.name) || c === column)
   const seed = Math.floor(at.clock.random() * 0x100000000)

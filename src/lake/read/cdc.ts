@@ -26,7 +26,7 @@ export interface ChangeBatch extends ChangeChunk {
 export interface ChangeScan {
   /** Columns of the images of rows, without meta columns. */
   readonly columns: readonly LakeColumn[]
-  /** In the order in which the commits took effect; of one commit deletes before updates before inserts per file group. */
+  /** In the order in which the commits took effect; of one commit all deletes first, then updates before inserts per file group. */
   batches(): AsyncGenerator<ChangeBatch>
 }
 
@@ -96,6 +96,10 @@ class CommitChanges {
     this.#source = source
   }
 
+  /**
+   * A key that has moved between partitions is deleted in one file group and inserted in another: all deletes come first, so that rows can be
+   * applied as they come. Only a commit that wrote to several partitions is read twice for it.
+   */
   async *of(commit: Instant, writes: readonly Instant[]): AsyncGenerator<ChangeBatch> {
     const { ts, files } = this.#source
     const metadata = await ts.commit(commit.time, commit.action)
@@ -104,31 +108,39 @@ class CommitChanges {
     const before = earlier === '' ? [] : await slicesOf(ts, files, earlier)
     const after = await slicesOf(ts, files, commit.time)
     for (const [partition, ids] of metadata.replaced ?? []) {
-      for (const fileId of ids) yield* this.#diff(commit, find(before, partition, fileId), earlier, null)
-    }
-    const groups = new Map<string, WriteStat[]>()
-    for (const [partition, stats] of metadata.stats) {
-      for (const s of stats) {
-        if (s.path === null) continue
-        const id = `${partition}/${s.fileId}`
-        groups.set(id, [...(groups.get(id) ?? []), s])
+      for (const fileId of ids) {
+        const old = find(before, partition, fileId)
+        // What was replaced was there: it has been cleaned.
+        if (old === null) throw new Failure('TRB-LAKE-068', { table: ts.table || ts.store.root, instant: commit.time })
+        yield* this.#diff(commit, old, earlier, null)
       }
     }
-    for (const [id, stats] of groups) {
-      const cut = id.lastIndexOf('/')
-      const [partition, fileId] = [id.slice(0, cut), id.slice(cut + 1)]
-      const logged = await this.#logged(commit, stats)
-      if (logged !== null) {
-        for (const chunk of logged) yield { ...chunk, commit: commit.time }
-        continue
-      }
-      const old = find(before, partition, fileId)
-      // A commit that found an earlier file of the group, and none is left to compare with: it has been cleaned.
-      if (old === null && stats.some((s) => s.prevCommit !== 'null' && s.prevCommit !== '' && s.prevCommit < commit.time)) {
-        throw new Failure('TRB-LAKE-068', { table: ts.table || ts.store.root, instant: commit.time })
-      }
-      yield* this.#diff(commit, old, earlier, find(after, partition, fileId))
+    const groups = [...writtenGroups(metadata.stats)]
+    const changes = (g: WrittenGroup): AsyncGenerator<ChangeBatch> => this.#ofGroup(commit, earlier, g, before, after)
+    const several = new Set(groups.map((g) => g.partition)).size > 1
+    if (several) for (const g of groups) for await (const batch of changes(g)) if (batch.op === 'd') yield batch
+    for (const g of groups) for await (const batch of changes(g)) if (!several || batch.op !== 'd') yield batch
+  }
+
+  async *#ofGroup(
+    commit: Instant,
+    earlier: string,
+    { partition, fileId, stats }: WrittenGroup,
+    before: readonly FileSlice[],
+    after: readonly FileSlice[],
+  ): AsyncGenerator<ChangeBatch> {
+    const { ts } = this.#source
+    const logged = await this.#logged(commit, stats)
+    if (logged !== null) {
+      for (const chunk of logged) yield { ...chunk, commit: commit.time }
+      return
     }
+    const old = find(before, partition, fileId)
+    // A commit that found an earlier file of the group, and none is left to compare with: it has been cleaned.
+    if (old === null && stats.some((s) => s.prevCommit !== 'null' && s.prevCommit !== '' && s.prevCommit < commit.time)) {
+      throw new Failure('TRB-LAKE-068', { table: ts.table || ts.store.root, instant: commit.time })
+    }
+    yield* this.#diff(commit, old, earlier, find(after, partition, fileId))
   }
 
   /** What the change logs of these files hold; null: there are none, or they hold less than both images. */
@@ -162,6 +174,27 @@ class CommitChanges {
     const { ts, columns, rules, limit } = this.#source
     yield* mergedRows({ store: ts.store, table: ts.table, slice, schema: columns, rules, visible: blockVisibility(ts, asOf), limit })
   }
+}
+
+/** A file group that a commit wrote to. */
+interface WrittenGroup {
+  readonly partition: string
+  readonly fileId: string
+  readonly stats: WriteStat[]
+}
+
+function writtenGroups(stats: ReadonlyMap<string, readonly WriteStat[]>): Iterable<WrittenGroup> {
+  const groups = new Map<string, WrittenGroup>()
+  for (const [partition, some] of stats) {
+    for (const s of some) {
+      if (s.path === null) continue
+      const id = `${partition}/${s.fileId}`
+      const group = groups.get(id)
+      if (group === undefined) groups.set(id, { partition, fileId: s.fileId, stats: [s] })
+      else group.stats.push(s)
+    }
+  }
+  return groups.values()
 }
 
 function find(slices: readonly FileSlice[], partition: string, fileId: string): FileSlice | null {

@@ -92,6 +92,43 @@ describe.each([
     expect(await rows('--as-of', '29991231000000000')).toHaveLength(3)
   })
 
+  test('a row older than the stored one does not move its key to another partition', async () => {
+    await ok(...create, '--partition', 'p', '--input', file('1.jsonl', [{ id: 1, ts: 5, p: 'a', name: 'newest' }]))
+    expect(await ok('--input', file('2.jsonl', [{ id: 1, ts: 4, p: 'b', name: 'late' }]))).toContain('1 older than the stored row')
+    expect(await rows()).toEqual([{ id: 1, ts: 5, p: 'a', name: 'newest' }])
+  })
+
+  test('changes of keys that move between partitions can be applied as they come: deletes first', async () => {
+    const at = (from: number, to: number): string =>
+      file(`${from}-${to}.jsonl`, [
+        { id: 1, ts: to, p: from === 1 ? 'a' : 'b' },
+        { id: 2, ts: to, p: from === 1 ? 'b' : 'a' },
+      ])
+    await ok(...create, '--partition', 'p', '--input', at(1, 1))
+    await ok('--input', at(2, 2))
+    const r = await runInProcess('lake', ['read', 't', '--type', 'cdc', '--from', '0'], { cwd: home })
+    expect(r.stdout.match(/"op":"."/g)).toEqual(['i', 'i', 'd', 'd', 'i', 'i'].map((op) => `"op":"${op}"`))
+  })
+
+  test('deletes of a partition whose files have been cleaned are not left out of the changes', async () => {
+    await ok(
+      ...create,
+      '--partition',
+      'p',
+      '--input',
+      file(
+        '1.jsonl',
+        ['a', 'b'].map((p, i) => ({ id: i, ts: 1, p })),
+      ),
+    )
+    await ok('--op', 'delete_partition', '--partitions', 'a')
+    await ok('--input', file('2.jsonl', [{ id: 7, ts: 1, p: 'b' }]))
+    const changes = async (): Promise<Ended> => await runInProcess('lake', ['read', 't', '--type', 'cdc', '--from', '0'], { cwd: home })
+    expect((await changes()).stdout).toContain('"op":"d"')
+    expect((await runInProcess('lake', ['clean', 't', '--keep-commits', '1'], { cwd: home })).code).toBe(0)
+    expect((await changes()).stderr).toContain('TRB-LAKE-068')
+  })
+
   test('partitions are overwritten and deleted as wholes, and keys move between them', async () => {
     const part = [...create, '--partition', 'p']
     const all = ['a/b', 'c=d', 'grüße', ''].map((p, i) => ({ id: i, ts: 1, p }))
