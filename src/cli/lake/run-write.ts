@@ -8,6 +8,8 @@ import type { TableSpec, WriteCounts } from '../../contract/table.ts'
 import { Failure } from '../../failure/failure.ts'
 import type { Operation } from '../../lake/metadata/commit-metadata.ts'
 import { createOrOpenTable } from '../../lake/open-table.ts'
+import { sortedChunks } from '../../lake/service/sort-chunks.ts'
+import { sortColumns } from '../../lake/service/sort-rows.ts'
 import { TimelineStore } from '../../lake/timeline-store.ts'
 import { type OpenTableDeps, openWriterOf } from '../../lake/write/open-table.ts'
 import { deletePartitions, overwrite } from '../../lake/write/operations.ts'
@@ -19,7 +21,7 @@ import type { Outcome } from '../verb.ts'
 import { inputColumns, newSpec } from './write-columns.ts'
 import { checkFlags, type WriteContext } from './write-flags.ts'
 import { openInput, type WriteInput } from './write-input.ts'
-import { type Chosen, chooseRows } from './write-rows.ts'
+import { type Chosen, CurrentChoice } from './write-rows.ts'
 
 const OPERATIONS: Readonly<Record<string, Operation>> = { insert: 'INSERT', bulk_insert: 'BULK_INSERT', delete: 'DELETE' }
 
@@ -46,6 +48,8 @@ export async function runWrite(context: WriteContext): Promise<Outcome> {
     memoryBudget: context.flags.memory,
     concurrency: concurrencyOf(context.flags),
     logBlocks: context.flags['log-blocks'],
+    // of each key the newest row is chosen before
+    uniqueKeys: true,
   }
   try {
     const written =
@@ -79,17 +83,22 @@ async function writeRows(context: WriteContext, store: ObjectStore, deps: OpenTa
   const columns = inputColumns(context, input, found)
   const spec = found ?? newSpec(context, store.root, columns, input.bytes)
   // Everything that can be refused is, before a table is made or an instant begun.
-  const chosen = await chooseRows({ store, clock: context.clock, op: flags.op, existing: found !== null }, input, columns, spec)
+  const choice = await CurrentChoice.make({ store, clock: context.clock, op: flags.op, existing: found !== null }, input, columns, spec)
+  const by = flags.op === 'bulk_insert' ? bulkOrder(spec, columns, flags.sort) : []
   if (found === null) await create(context, store, spec)
-  const facts = { created: found === null, superseded: chosen.superseded, late: chosen.late }
-  const rows = changesOf(input, columns, chosen, flags.op, context.signal)
+  const rows = changesOf(context, { input, columns, choice, spec }, by, scratch)
+  const facts = (): Pick<Written, 'created' | 'superseded' | 'late'> => {
+    const { superseded, late } = choice.chosen
+    return { created: found === null, superseded, late }
+  }
   if (flags.op === 'insert_overwrite' || flags.op === 'insert_overwrite_table') {
     const operation = flags.op === 'insert_overwrite' ? 'INSERT_OVERWRITE' : 'INSERT_OVERWRITE_TABLE'
     const { instant, counts, groups } = await overwrite(store, withColumns(spec, columns), rows, operation, deps)
-    return { instant, counts, ...facts, replacedGroups: groups }
+    return { instant, counts, ...facts(), replacedGroups: groups }
   }
-  if (chosen.rows === 0) return { instant: null, counts: NO_ROWS, ...facts, replacedGroups: 0 }
-  return { ...(await commitRows(context, store, spec, columns, rows, OPERATIONS[flags.op] ?? 'UPSERT', deps)), ...facts, replacedGroups: 0 }
+  if (choice.chosen.rows === 0) return { instant: null, counts: NO_ROWS, ...facts(), replacedGroups: 0 }
+  const written = await commitRows(context, store, spec, columns, rows, OPERATIONS[flags.op] ?? 'UPSERT', deps)
+  return { ...written, ...facts(), replacedGroups: 0 }
 }
 
 async function create(context: WriteContext, store: ObjectStore, spec: TableSpec): Promise<void> {
@@ -134,20 +143,37 @@ function withColumns(spec: TableSpec, columns: readonly LakeColumn[]): TableSpec
 const OPS: Readonly<Record<string, number>> = { upsert: 0x75, delete: 0x64 }
 const CREATE = 0x63
 
-async function* changesOf(
-  input: WriteInput,
-  columns: readonly LakeColumn[],
-  chosen: Chosen,
-  op: string,
-  signal: AbortSignal,
-): AsyncGenerator<RowChanges> {
+/** What is written, and of which table. */
+interface Source {
+  readonly input: WriteInput
+  readonly columns: readonly LakeColumn[]
+  readonly choice: CurrentChoice
+  readonly spec: TableSpec
+}
+
+/** The rows of one partition together, then by `sort` or the key: so they lie in each file. Fails with TRB-LAKE-091. */
+function bulkOrder({ name, key, partition }: TableSpec, columns: readonly LakeColumn[], sort: readonly string[]): readonly LakeColumn[] {
+  return sortColumns(name, columns, [...(partition === null ? [] : [partition.column]), ...(sort.length > 0 ? sort : key)])
+}
+
+/** Changes for the writer, whose instant has begun when the first one is asked for. */
+async function* changesOf(context: WriteContext, source: Source, by: readonly LakeColumn[], scratch: string): AsyncGenerator<RowChanges> {
+  const { op, memory } = context.flags
+  const { fresh, select } = await source.choice.renew(source.spec)
+  const kept = keptRows(source, select, op, context.signal)
+  const limit = { bytes: memory / 2, directory: scratch, name: 'sorted' }
+  // Rows whose keys are not stored need not be looked for.
+  for await (const chunk of by.length === 0 ? kept : sortedChunks(kept, by, limit))
+    yield change(chunk, fresh ? CREATE : (OPS[op] ?? CREATE))
+}
+
+async function* keptRows({ input, columns }: Source, select: Chosen['select'], op: string, signal: AbortSignal): AsyncGenerator<RowChunk> {
   let first = 0
   for await (const chunk of input.read(columns, op === 'delete')) {
     signal.throwIfAborted()
-    const kept = chosen.select(chunk, first)
+    const kept = select(chunk, first)
     first += chunk.count
-    // Rows whose keys are not stored need not be looked for.
-    if (kept.count > 0) yield change(kept, chosen.fresh ? CREATE : (OPS[op] ?? CREATE))
+    if (kept.count > 0) yield kept
   }
 }
 

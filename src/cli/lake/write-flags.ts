@@ -19,6 +19,7 @@ export type WriteFlags = {
   readonly name: string | null
   readonly buckets: number
   readonly cdc: 'off' | 'op_key_only' | 'data_before' | 'data_before_after'
+  readonly sort: readonly string[]
   readonly memory: number
 } & S3FlagValues &
   ConcurrencyFlagValues
@@ -31,6 +32,7 @@ export function checkFlags(context: WriteContext): void {
   const refuse = (flag: string, value: string, expected: string): never => {
     throw new Failure('TRB-CLI-004', { command, where: `--${flag}`, value: JSON.stringify(value), expected })
   }
+  if (flags.sort.length > 0 && flags.op !== 'bulk_insert') refuse('sort', flags.sort.join(','), `no such flag with --op ${flags.op}`)
   if (flags.op === 'delete_partition') {
     if (flags.input !== null) refuse('input', flags.input, 'no input with --op delete_partition: --partitions names what goes')
     if (flags.partitions.length === 0) throw new Failure('TRB-CLI-005', { command, what: '--partitions', env: 'TRIBUTARY_PARTITIONS' })

@@ -1,3 +1,4 @@
+import { completedWrites } from '../../../timeline/view.ts'
 import type { Clock } from '../../contract/clock.ts'
 import type { LakeColumn } from '../../contract/columns.ts'
 import type { ObjectStore } from '../../contract/object-store.ts'
@@ -8,6 +9,7 @@ import { keyWriter } from '../../lake/index/record-key.ts'
 import { selectRows } from '../../lake/read/base-rows.ts'
 import { OrderingFields } from '../../lake/read/ordering.ts'
 import { scanTable } from '../../lake/read/table-scan.ts'
+import { TimelineStore } from '../../lake/timeline-store.ts'
 import { newestRows } from '../../lake/write/newest-rows.ts'
 import type { WriteInput } from './write-input.ts'
 
@@ -63,6 +65,54 @@ export async function chooseRows(at: ChooseFor, input: WriteInput, columns: read
     fresh: at.op !== 'delete' && (!at.existing || adds || at.op.startsWith('insert_overwrite')),
     select: (chunk, first) => without(chunk, dropped, first),
   }
+}
+
+/** The choice of a write that others may overtake: it is made again where it would be another by then. */
+export class CurrentChoice {
+  readonly #again: (existing: boolean) => Promise<Chosen>
+  readonly #at: ChooseFor
+  /** Completed writes that the choice knows of. */
+  #known: ReadonlySet<string>
+  #chosen: Chosen
+
+  private constructor(at: ChooseFor, again: (existing: boolean) => Promise<Chosen>, known: ReadonlySet<string>, chosen: Chosen) {
+    this.#at = at
+    this.#again = again
+    this.#known = known
+    this.#chosen = chosen
+  }
+
+  /** As `chooseRows`. */
+  static async make(at: ChooseFor, input: WriteInput, columns: readonly LakeColumn[], spec: TableSpec): Promise<CurrentChoice> {
+    const again = (existing: boolean): Promise<Chosen> => chooseRows({ ...at, existing }, input, columns, spec)
+    const known = at.existing ? await completedNow(at, spec) : new Set<string>()
+    return new CurrentChoice(at, again, known, await again(at.existing))
+  }
+
+  get chosen(): Chosen {
+    return this.#chosen
+  }
+
+  /**
+   * To be called once the instant of the write has begun: whatever completes after that is in conflict with it when it touches the same file
+   * groups, but what has completed since the choice was made is not. Fails as `chooseRows`.
+   */
+  async renew(spec: TableSpec): Promise<Chosen> {
+    const { op } = this.#at
+    if (op === 'delete' || op.startsWith('insert_overwrite')) return this.#chosen
+    const now = await completedNow(this.#at, spec)
+    if ([...now].every((i) => this.#known.has(i))) return this.#chosen
+    this.#known = now
+    this.#chosen = await this.#again(true)
+    return this.#chosen
+  }
+}
+
+async function completedNow({ store, clock }: ChooseFor, spec: TableSpec): Promise<ReadonlySet<string>> {
+  const ts = new TimelineStore(store, spec.path, clock)
+  await ts.properties()
+  await ts.refresh()
+  return new Set(completedWrites(ts.timeline, null).map((i) => `${i.time}.${i.action}`))
 }
 
 async function* storedRows({ store, clock }: ChooseFor, spec: TableSpec, kind: 'snapshot' | 'read-optimized'): AsyncGenerator<RowChunk> {

@@ -79,7 +79,7 @@ export class Collector {
 
   #mayAppend(): boolean {
     // a key that comes twice, in two partitions, would stay in both: repeats are looked for within a file
-    if (this.#preparer.movesBetweenPartitions) return false
+    if (this.#preparer.movesBetweenPartitions && this.#context.uniqueKeys !== true) return false
     const empty = this.#truncated || this.#groups.every((g) => g.file.meta.rows === 0)
     return this.#appends && empty && this.#context.spec.key.length > 0 && this.#chunks.every((c) => Appender.takes(c))
   }

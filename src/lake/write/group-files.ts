@@ -23,6 +23,8 @@ export interface WriteContext {
   readonly cdc?: CdcMode | null
   /** Form of the data blocks of logs; default Parquet. */
   readonly logBlocks?: LogBlocks
+  /** No key comes twice, in any partition. */
+  readonly uniqueKeys?: boolean
   readonly seed: number
   readonly clock: Clock
   readonly rowGroupBytes: number

@@ -37,6 +37,8 @@ export interface WriterDeps {
   readonly operation?: Operation
   /** Form of the data blocks of logs; default Parquet. */
   readonly logBlocks?: LogBlocks
+  /** No key comes twice in a flush, whatever its partition: new rows need not be held for that. */
+  readonly uniqueKeys?: boolean
   /** How the table is shared with other writers; null or absent: it is not. */
   readonly sharing?: TableConcurrency | null
 }

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, expect, test } from 'vitest'
 import { envelope } from '../run-bin.ts'
 import { runInProcess } from '../run-in-process.ts'
@@ -34,4 +35,47 @@ test('from then on writes and services take it without being told to, and wait f
   }
   const rows = (await lake('read', 't')).stdout.trim().split('\n')
   expect(rows).toHaveLength(3)
+})
+
+test('keys that another writer adds between the look at the table and the begin of an insert are refused; rows older than its own are left out', async () => {
+  const lines = (name: string, rows: readonly object[]): string => {
+    writeFileSync(join(dir, name), rows.map((r) => `${JSON.stringify(r)}\n`).join(''))
+    return name
+  }
+  const into = (name: string, ...more: string[]): ReturnType<typeof runInProcess> => lake('write', 'o', '--input', name, '--json', ...more)
+  const shared = ['--write-concurrency-mode', 'optimistic_concurrency_control']
+  const first = await into(lines('o1.jsonl', [{ id: 1, ts: 1, v: 'old' }]), '--key', 'id', '--ordering', 'ts', ...shared)
+  expect(envelope(first).ok).toBe(true)
+  const theirs = join(dir, 'o/.hoodie/.locks/table_lock.json')
+  /** Starts a write while somebody else has the lock, who writes in the meantime. */
+  const overtaken = async (name: string, op: string, rival: string): ReturnType<typeof runInProcess> => {
+    writeFileSync(theirs, JSON.stringify({ expired: false, validUntil: Date.now() + 3000, owner: 'spark' }))
+    const ours = into(name, '--op', op)
+    await sleep(600)
+    expect(envelope(await into(rival, '--op', 'upsert', '--write-concurrency-mode', 'single_writer')).ok).toBe(true)
+    writeFileSync(theirs, JSON.stringify({ expired: true, validUntil: Date.now(), owner: 'spark' }))
+    return await ours
+  }
+  const both = lines('o2.jsonl', [{ id: 2, ts: 5, v: 'mine' }])
+  const refused = await overtaken(both, 'insert', lines('o3.jsonl', [{ id: 2, ts: 6, v: 'theirs' }]))
+  expect(envelope(refused).error).toMatchObject({ code: 'TRB-LAKE-064' })
+  const late = await overtaken(
+    lines('o4.jsonl', [
+      { id: 1, ts: 2, v: 'mine' },
+      { id: 3, ts: 1, v: 'mine' },
+    ]),
+    'upsert',
+    lines('o5.jsonl', [{ id: 1, ts: 3, v: 'theirs' }]),
+  )
+  expect(envelope(late).result).toMatchObject({ late: 1, counts: { inserted: 1, updated: 0, deleted: 0 } })
+  const rows = (await lake('read', 'o')).stdout
+    .trim()
+    .split('\n')
+    .map((l) => JSON.parse(l) as { id: number; v: string })
+  expect(rows.map((r) => [r.id, r.v]).sort()).toEqual([
+    [1, 'theirs'],
+    [2, 'theirs'],
+    [3, 'mine'],
+  ])
+  expect((await lake('timeline', 'o')).stdout).not.toContain('inflight')
 })

@@ -200,6 +200,27 @@ test('types of Parquet widen the table, or are refused; a delete adds no columns
 })
 
 test.each([
+  ['6', [], '128MiB', ['p', 'id']],
+  ['9', ['--sort', 'v'], '128MiB', ['p', 'v']],
+  ['9', [], '4KiB', ['p', 'id']],
+] as const)('bulk_insert of version %s, %s, with %s of memory sorts the rows of each file by %s', async (version, sort, memory, by) => {
+  const input = Array.from({ length: 3000 }, (_, i) => ({ id: (i * 1301) % 3001, ts: 1, p: `p${i % 2}`, v: (i * 77) % 97 }))
+  const create = ['--key', 'id', '--partition', 'p', '--buckets', '2', '--table-version', version, '--memory', memory]
+  await ok('--op', 'bulk_insert', ...create, ...sort, '--input', file('1.jsonl', input))
+  const c = await (await DuckDBInstance.create(':memory:')).connect()
+  const files = (readdirSync(join(home, 't'), { recursive: true }) as string[]).filter((f) => f.endsWith('.parquet'))
+  expect(files).toHaveLength(4)
+  let rows = 0
+  for (const f of files) {
+    const read = await c.runAndReadAll(`SELECT ${by.join(', ')} FROM read_parquet('${join(home, 't', f)}')`)
+    const values = read.getRows().map(([, v]) => Number(v))
+    expect(values).toEqual([...values].sort((a, b) => a - b))
+    rows += values.length
+  }
+  expect(rows).toBe(3000)
+})
+
+test.each([
   ['6', 'insert_overwrite', 1],
   ['6', 'insert_overwrite_table', 0],
   ['9', 'insert_overwrite', 0],
@@ -251,6 +272,8 @@ describe('what is refused leaves everything as it was', () => {
     ['TRB-LAKE-001', '{"id":1}', ['--op', 'delete']],
     ['TRB-CLI-004', '{"id":1}', ['--key', 'id', '--types', 'x:varchar']],
     ['TRB-CLI-004', '{"id":1}', ['--key', 'id', '--partitions', 'x']],
+    ['TRB-CLI-004', '{"id":1}', ['--key', 'id', '--sort', 'id']],
+    ['TRB-LAKE-091', '{"id":1}', ['--key', 'id', '--op', 'bulk_insert', '--sort', 'x']],
     ['TRB-CLI-004', '{"id":1}', ['--op', 'delete_partition', '--partitions', 'x']],
   ])('%s for %s with %s', async (code, text, flags) => {
     await refused(code, ...flags, '--input', file('in.jsonl', text))
