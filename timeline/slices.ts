@@ -138,6 +138,9 @@ function slicesByName<B extends FileVersion, L extends LogVersion>(
   const bases = newestPerInstant(group.bases)
   const starts = new Set([...bases.keys(), ...[...named.keys()].filter((i) => counts(i) && !pending.includes(i))])
   for (const baseInstant of [...starts].sort()) {
+    // Without a base file a slice is the first of its group. Later ones that have none are what a rolled back compaction left: its base file
+    // went, and the logs on top of it, rolled back before, stayed. Where old instants are archived they cannot be told from archived ones.
+    if (!bases.has(baseInstant) && out.length > 0) continue
     out.push({ partition, fileId, baseInstant, base: bases.get(baseInstant) ?? null, logs: named.get(baseInstant) ?? [] })
   }
   for (const c of pending) {

@@ -70,6 +70,12 @@ test('layout 1: a file group of logs alone counts once its first write has compl
   expect(told(latestSlices(timeline(1, [1, 'commit'], [2, 'deltacommit']), f, null))).toEqual([['(2)', '2.1']])
 })
 
+test('layout 1: logs on top of a compaction that was rolled back hide nothing, where it cannot be told from an archived one', () => {
+  const t = timeline(1, [1, 'deltacommit'], [1, 'savepoint'], [9, 'deltacommit'])
+  const f = files({ bases: [base(1)], logs: [log(1, 1), log(5, 1), log(5, 2), log(1, 2)] })
+  expect(told(latestSlices(t, f, null))).toEqual([[1, '1.1', '1.2']])
+})
+
 test('layout 2: logs of writes that have not completed are not seen; the others are in the order of completion', () => {
   const t = timeline(2, [1, 'deltacommit', 2], [3, 'deltacommit', 8], [4, 'deltacommit', 6], [5, 'deltacommit', 'inflight'])
   const f = files({ bases: [base(1)], logs: [log(3), log(4), log(5), log(9)] })

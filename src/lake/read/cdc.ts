@@ -6,6 +6,8 @@ import type { ObjectStore } from '../../contract/object-store.ts'
 import type { FileSlice, MergeRules, RowChunk } from '../../contract/slice.ts'
 import { Failure } from '../../failure/failure.ts'
 import { archivedInstants } from '../archived-timeline.ts'
+import { parseBaseFileName, parseLogFileName } from '../layout/file-name.ts'
+import { join } from '../layout/paths.ts'
 import { checkReadable, specOf, storedColumns } from '../layout/table-properties.ts'
 import type { WriteStat } from '../metadata/commit-metadata.ts'
 import { columnsAt } from '../open-table.ts'
@@ -110,8 +112,9 @@ class CommitChanges {
     for (const [partition, ids] of metadata.replaced ?? []) {
       for (const fileId of ids) {
         const old = find(before, partition, fileId)
-        // What was replaced was there: it has been cleaned.
-        if (old === null) throw new Failure('TRB-LAKE-068', { table: ts.table || ts.store.root, instant: commit.time })
+        // What was replaced was there: it has been cleaned, or only an older version is left (a savepoint keeps it).
+        if (old === null || (await this.#superseded(old, commit, writes)))
+          throw new Failure('TRB-LAKE-068', { table: ts.table || ts.store.root, instant: commit.time })
         yield* this.#diff(commit, old, earlier, null)
       }
     }
@@ -136,11 +139,28 @@ class CommitChanges {
       return
     }
     const old = find(before, partition, fileId)
-    // A commit that found an earlier file of the group, and none is left to compare with: it has been cleaned.
-    if (old === null && stats.some((s) => s.prevCommit !== 'null' && s.prevCommit !== '' && s.prevCommit < commit.time)) {
-      throw new Failure('TRB-LAKE-068', { table: ts.table || ts.store.root, instant: commit.time })
+    const now = find(after, partition, fileId)
+    // A commit that found an earlier file of the group, and that one is not left to compare with, or what the commit wrote is not: cleaned.
+    const lost = (s: WriteStat): boolean => {
+      // A log is on top of a base file that its own slice has; a pending compaction counts as one, and has none yet.
+      const from = old === null ? '' : isLogFile(s.path!) ? s.prevCommit : old.baseInstant
+      return (s.prevCommit < commit.time && s.prevCommit > from) || !isIn(now, join(ts.table, s.path!))
     }
-    yield* this.#diff(commit, old, earlier, find(after, partition, fileId))
+    if (stats.some(lost)) throw new Failure('TRB-LAKE-068', { table: ts.table || ts.store.root, instant: commit.time })
+    yield* this.#diff(commit, old, earlier, now)
+  }
+
+  /** A write before `commit` gave the group a newer base file than that of `old`. */
+  async #superseded(old: FileSlice, commit: Instant, writes: readonly Instant[]): Promise<boolean> {
+    const { ts } = this.#source
+    for (const w of writes) {
+      if (w.time >= commit.time || w.time <= old.baseInstant) continue
+      for (const path of await ts.pathsOf(w.time, w.action)) {
+        const base = parseBaseFileName(path.slice(path.lastIndexOf('/') + 1))
+        if (base?.fileId === old.fileId && base.instant > old.baseInstant && path.startsWith(old.partition)) return true
+      }
+    }
+    return false
   }
 
   /** What the change logs of these files hold; null: there are none, or they hold less than both images. */
@@ -195,6 +215,14 @@ function writtenGroups(stats: ReadonlyMap<string, readonly WriteStat[]>): Iterab
     }
   }
   return groups.values()
+}
+
+function isLogFile(path: string): boolean {
+  return parseLogFileName(path.slice(path.lastIndexOf('/') + 1)) !== null
+}
+
+function isIn(slice: FileSlice | null, key: string): boolean {
+  return slice !== null && (slice.base?.key === key || slice.logs.some((l) => l.key === key))
 }
 
 function find(slices: readonly FileSlice[], partition: string, fileId: string): FileSlice | null {
