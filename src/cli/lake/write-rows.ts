@@ -4,13 +4,15 @@ import type { LakeColumn } from '../../contract/columns.ts'
 import type { ObjectStore } from '../../contract/object-store.ts'
 import type { RowChunk } from '../../contract/slice.ts'
 import type { TableSpec } from '../../contract/table.ts'
-import { Failure } from '../../failure/failure.ts'
+import { assert, Failure } from '../../failure/failure.ts'
+import { PartitionPaths } from '../../lake/index/partition-path.ts'
 import { keyWriter } from '../../lake/index/record-key.ts'
 import { selectRows } from '../../lake/read/base-rows.ts'
+import { mergeRulesOf } from '../../lake/read/merge-rules.ts'
 import { OrderingFields } from '../../lake/read/ordering.ts'
 import { scanTable } from '../../lake/read/table-scan.ts'
 import { TimelineStore } from '../../lake/timeline-store.ts'
-import { newestRows } from '../../lake/write/newest-rows.ts'
+import { type NewestRows, newestRows } from '../../lake/write/newest-rows.ts'
 import type { WriteInput } from './write-input.ts'
 
 /** Which rows of an input are written. */
@@ -44,20 +46,34 @@ export async function chooseRows(at: ChooseFor, input: WriteInput, columns: read
   const merges = spec.tableType === 'MERGE_ON_READ'
   // A merge-on-read table keeps late rows out when it is read, but only those in the partition of the stored row: one that names another
   // partition would take the newer row away from its own. A copy-on-write table has to do it here, always.
-  const compares = at.op === 'upsert' && ordering !== null && (!merges || spec.partition !== null)
+  const byTime = ordering !== null && (!at.existing || (await mergesByTime(at, spec)))
+  const compares = at.op === 'upsert' && byTime && (!merges || spec.partition !== null)
   const key = spec.key.map((name) => columns.find((c) => c.name === name)!)
   const looked = columns.filter((c) => spec.key.includes(c.name) || c === column)
   const seed = Math.floor(at.clock.random() * 0x100000000)
   const stored = at.existing && (adds || compares) ? () => storedRows(at, spec, 'snapshot') : null
-  const buried =
-    at.existing && merges && ordering !== null && (adds || at.op === 'upsert') ? () => storedRows(at, spec, 'read-optimized') : null
+  const buried = at.existing && merges && byTime && (adds || at.op === 'upsert') ? () => storedRows(at, spec, 'read-optimized') : null
   const rows = { name: input.name, rows: input.rows, read: () => input.check(columns, looked, at.op === 'delete') }
   const newest = await newestRows(rows, { columns, keys: keyWriter(spec.name, key), ordering, stored, buried, seed })
-  if (adds && newest.existing > 0) {
-    const table = spec.name
-    throw new Failure('TRB-LAKE-064', { count: newest.existing, table, key: JSON.stringify(newest.firstExisting) })
-  }
   const { dropped, superseded, late } = newest
+  const refuse = ({ existing, firstExisting }: NewestRows): void => {
+    if (existing === 0) return
+    throw new Failure('TRB-LAKE-064', { count: existing, table: spec.name, key: JSON.stringify(firstExisting) })
+  }
+  if (adds) refuse(newest)
+  if (at.op === 'insert_overwrite' && at.existing && spec.partition !== null) {
+    // What stays must not have a key of what comes: it would be in the table twice.
+    const touched = await partitionsOf(
+      input.check(
+        columns,
+        columns.filter((c) => c.name === spec.partition?.column),
+      ),
+      dropped,
+      { ...spec, columns },
+    )
+    const elsewhere = (): AsyncGenerator<RowChunk> => storedRows(at, spec, 'snapshot', touched)
+    refuse(await newestRows(rows, { columns, keys: keyWriter(spec.name, key), ordering: null, stored: elsewhere, seed }))
+  }
   return {
     rows: input.rows - superseded - late,
     superseded,
@@ -115,19 +131,54 @@ async function completedNow({ store, clock }: ChooseFor, spec: TableSpec): Promi
   return new Set(completedWrites(ts.timeline, null).map((i) => `${i.time}.${i.action}`))
 }
 
-async function* storedRows({ store, clock }: ChooseFor, spec: TableSpec, kind: 'snapshot' | 'read-optimized'): AsyncGenerator<RowChunk> {
+/** Whether the greater ordering value wins, and not the later commit. */
+async function mergesByTime({ store, clock }: ChooseFor, spec: TableSpec): Promise<boolean> {
+  return mergeRulesOf(await new TimelineStore(store, spec.path, clock).properties(), spec.name).mode === 'event-time'
+}
+
+/** Partitions of the rows that are not dropped. */
+async function partitionsOf(input: AsyncIterable<RowChunk>, dropped: Uint8Array, spec: TableSpec): Promise<ReadonlySet<string>> {
+  const paths = new PartitionPaths(spec)
+  let first = 0
+  for await (const chunk of input) {
+    const kept = without(chunk, dropped, first)
+    first += chunk.count
+    const by = kept.columns.findIndex((c) => c.name === spec.partition?.column)
+    for (let i = 0; i < kept.count; i++) paths.of(kept.vectors[by] ?? null, i)
+  }
+  return new Set(paths.paths)
+}
+
+/** Keys and ordering values; `except`: not of these partitions. */
+async function* storedRows(
+  { store, clock }: ChooseFor,
+  spec: TableSpec,
+  kind: 'snapshot' | 'read-optimized',
+  except: ReadonlySet<string> | null = null,
+): AsyncGenerator<RowChunk> {
   const { orderingField } = spec
   const scan = await scanTable(store, spec.path, clock, {
     kind,
     asOf: null,
     columns: orderingField === '' ? [] : [orderingField],
   })
-  const key = scan.columns.findIndex((c) => c.name === '_hoodie_record_key')
-  const by = scan.columns.findIndex((c) => c.name === orderingField)
+  const column = (name: string): number => scan.columns.findIndex((c) => c.name === name)
+  const key = column('_hoodie_record_key')
+  const by = column(orderingField)
   const wanted = by < 0 ? [key] : [key, by]
   for await (const chunk of scan.rows()) {
-    yield { columns: wanted.map((c) => chunk.columns[c]!), count: chunk.count, vectors: wanted.map((c) => chunk.vectors[c]!) }
+    const left = except === null ? chunk : outside(chunk, column('_hoodie_partition_path'), except)
+    yield { columns: wanted.map((c) => left.columns[c]!), count: left.count, vectors: wanted.map((c) => left.vectors[c]!) }
   }
+}
+
+function outside(chunk: RowChunk, column: number, except: ReadonlySet<string>): RowChunk {
+  const v = chunk.vectors[column]!
+  assert(v.kind === 'bytes', 'partition paths are texts')
+  const row = new Int32Array(chunk.count)
+  let n = 0
+  for (let i = 0; i < chunk.count; i++) if (!except.has(v.data.toString('utf8', v.offsets[i], v.offsets[i + 1]))) row[n++] = i
+  return n === chunk.count ? chunk : selectRows(chunk, row.subarray(0, n))
 }
 
 function without(chunk: RowChunk, dropped: Uint8Array, first: number): RowChunk {

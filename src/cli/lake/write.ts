@@ -10,7 +10,8 @@ export const verb = defineVerb({
     'key the one with the greatest --ordering value counts, of equal ones the later. A key whose partition has changed moves. Nothing is',
     'written when any row is refused. Ops: upsert replaces rows or adds them; insert and bulk_insert add rows and refuse keys that are there,',
     'bulk_insert in the order of their keys or of --sort; delete takes the keys of the input away; insert_overwrite replaces the partitions that',
-    'the input touches, insert_overwrite_table all rows; delete_partition takes whole partitions away (--partitions).',
+    'the input touches (and refuses keys of others), insert_overwrite_table all rows; delete_partition takes whole partitions away',
+    '(--partitions).',
   ].join('\n'),
   args: [{ name: 'TABLE_URI', help: 'directory of the table (the one that holds .hoodie)', required: true }],
   flags: {

@@ -1,0 +1,63 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { goldenFiles } from '../../support/golden-table.ts'
+import type { Ended } from '../run-bin.ts'
+import { runInProcess } from '../run-in-process.ts'
+
+let home = ''
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), 'tributary-elsewhere-'))
+})
+afterEach(() => rmSync(home, { recursive: true, force: true }))
+
+type Row = Readonly<Record<string, unknown>>
+
+async function lake(...args: string[]): Promise<Ended> {
+  return await runInProcess('lake', args, { cwd: home })
+}
+
+async function write(rows: readonly Row[], ...flags: string[]): Promise<Ended> {
+  writeFileSync(join(home, 'in.jsonl'), rows.map((r) => `${JSON.stringify(r)}\n`).join(''))
+  return await lake('write', 't', '--input', 'in.jsonl', ...flags)
+}
+
+async function rows(): Promise<Row[]> {
+  const r = await lake('read', 't')
+  return r.stdout
+    .split('\n')
+    .filter((l) => l !== '')
+    .map((l) => JSON.parse(l) as Row)
+    .map((r) => Object.fromEntries(Object.entries(r).filter(([k]) => !k.startsWith('_hoodie_'))))
+}
+
+test.each(['cow', 'mor'])('%s: insert_overwrite refuses keys that are in partitions which stay', async (type) => {
+  const before = [
+    { id: 1, ts: 1, p: 'a' },
+    { id: 2, ts: 1, p: 'b' },
+  ]
+  await write(before, '--key', 'id', '--partition', 'p', '--ordering', 'ts', '--table-type', type)
+  const refused = await write([{ id: 2, ts: 2, p: 'a' }], '--op', 'insert_overwrite')
+  expect(refused.stderr).toContain('TRB-LAKE-064')
+  expect(await rows()).toEqual(before)
+  // Partition b of a row that is superseded in the input is not touched; that of its newer row is.
+  const twice = await write(
+    [2, 3].flatMap((ts) => ({ id: 2, ts, p: ts === 2 ? 'a' : 'b' })),
+    '--op',
+    'insert_overwrite',
+  )
+  expect(twice.code).toBe(0)
+  expect(await rows()).toEqual([before[0], { id: 2, ts: 3, p: 'b' }])
+})
+
+test('a table of Spark that merges by commit time takes rows with a smaller ordering value', async () => {
+  for (const [path, body] of goldenFiles('v6_mor_commit_time')) {
+    mkdirSync(join(home, 't', dirname(path)), { recursive: true })
+    writeFileSync(join(home, 't', path), body)
+  }
+  const before = await rows()
+  const older = before.map((r) => ({ ...r, ts: 1, name: 'newest commit' }))
+  expect((await write(older)).code).toBe(0)
+  expect(await rows()).toEqual(older)
+})
