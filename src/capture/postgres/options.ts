@@ -84,4 +84,9 @@ export interface SnapshotEvent {
 export interface PostgresDeps {
   readonly clock: Clock
   readonly observe: (event: SourceEvent) => void
+  /**
+   * Told which tables (`schema.table`) are captured, before anything is made at the server; what it throws ends the start. `first`: nothing of
+   * the stream that follows their snapshot has been read yet.
+   */
+  readonly chosen?: (tables: readonly string[], first: boolean) => void
 }

@@ -55,6 +55,7 @@ export async function prepare(
   // The right to replicate shows only when it is used (managed services grant it in ways of their own).
   await (await connectSql(options, 'replication')).close()
   const tables = await selectTables(sql, options, matcher)
+  deps.chosen?.(tables.map(tableName), position === null || position.kind === 'snapshot')
   for (const t of tables) shapes.fromCatalog(t, null)
   await requireSlot(sql, options, position)
   if (position === null || position.kind === 'snapshot') await requireReadable(sql, options, tables)

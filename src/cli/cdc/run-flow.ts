@@ -16,7 +16,7 @@ import { count } from '../terminal/quantity.ts'
 import type { Context, Outcome } from '../verb.ts'
 import type { RunFlags } from './run-flags.ts'
 import { startLakeThread } from './run-lake-thread.ts'
-import { partitionsOf } from './run-partitions.ts'
+import { notCaptured, partitionsOf, unmetPartitions } from './run-partitions.ts'
 import { progressBlock, progressLine, serviceLine, tableDoneLine } from './run-progress-view.ts'
 import type { LakeWork } from './run-protocol.ts'
 import { sourceOptions } from './run-source.ts'
@@ -62,7 +62,17 @@ async function capturing(context: RunContext, state: State, lake: LakeHalf | nul
     tables: flags.tables,
     ignoreUnsupported: flags['ignore-unsupported-types'],
   }
-  const source = openPostgresSource(sourceOptions(connection, names), { clock, observe: (e) => show.source(e) })
+  const source = openPostgresSource(sourceOptions(connection, names), {
+    clock,
+    observe: (e) => show.source(e),
+    chosen: (tables, first) => {
+      for (const name of unmetPartitions(partitionsOf(context.command, flags.partition), tables)) {
+        // A table may be dropped, or is yet to come, while the run goes on.
+        if (first) throw notCaptured(context.command, name, tables)
+        show.warnOnce(`--partition ${name}`, `--partition ${name}: no table of this name is captured`)
+      }
+    },
+  })
   const encoder = createEnvelopeEncoder({
     ...DEFAULT_ENVELOPE_SETTINGS,
     // The lake follows truncations; context headers are for Kafka's consumers.
@@ -175,9 +185,13 @@ class Show {
   /** Counts values that became null, and warns of the first ones of each place. */
   nulled(place: string, values: number, text: string): void {
     this.progress.nulled += values
+    this.warnOnce(place, `${text} (said once)`)
+  }
+
+  warnOnce(place: string, text: string): void {
     if (this.warned.has(place)) return
     this.warned.add(place)
-    this.log(`warning   ${text} (said once)`)
+    this.log(`warning   ${text}`)
   }
 
   source(event: SourceEvent): void {

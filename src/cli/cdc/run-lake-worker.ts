@@ -68,26 +68,16 @@ async function run(): Promise<void> {
       },
     )
     let startedMs = clock.now()
-    const unmet = new Set(Object.keys(work.partitions))
     await feed(
       {
         ...{ source: work.source, log, registry, topicTables, lake, rows, clock, signal: gate, policy: work.policy },
-        layout: ({ table }) => {
-          const name = `${table.schema}.${table.table}`
-          unmet.delete(name)
-          return { ...work.layout, partition: work.partitions[name] ?? null }
-        },
+        layout: ({ table }) => ({ ...work.layout, partition: work.partitions[`${table.schema}.${table.table}`] ?? null }),
         onOpen: () => send({ kind: 'ready' }),
         onStart: () => {
           startedMs = clock.now()
         },
         onCommit: (commit) => send({ kind: 'commit', commit, tookMs: clock.now() - startedMs, infinite: counters.infinite }),
-        onWatermark: (watermark) => {
-          // By now every table was met.
-          for (const name of unmet) send({ kind: 'warning', text: `--partition ${name}: no table of this name is captured` })
-          unmet.clear()
-          send({ kind: 'watermark', watermark })
-        },
+        onWatermark: (watermark) => send({ kind: 'watermark', watermark }),
       },
       drain.signal,
       AbortSignal.any([abort.signal, lock.lost]),

@@ -23,3 +23,19 @@ export function partitionsOf(command: string, values: readonly string[]): Partit
   }
   return out
 }
+
+/** Tables with a partitioning that are not among the captured ones. */
+export function unmetPartitions(partitions: Partitions, captured: readonly string[]): readonly string[] {
+  return Object.keys(partitions).filter((name) => !captured.includes(name))
+}
+
+/** What is said of such a name where tables are about to be made: TRB-CLI-004. */
+export function notCaptured(command: string, name: string, captured: readonly string[]): Failure {
+  const list = captured.length > 20 ? `${captured.slice(0, 20).join(', ')}, …` : captured.join(', ')
+  return new Failure('TRB-CLI-004', {
+    command,
+    where: '--partition',
+    value: JSON.stringify(name),
+    expected: `a table that --tables chooses: ${list}`,
+  })
+}

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, expect, test } from 'vitest'
@@ -44,12 +44,8 @@ function partitions(dir: string, db: TestDatabase, table: string): string[] {
 for (const type of ['mor', 'cow']) {
   test(`tables partitioned by day and by value (${type}): rows move between partitions, and the lake stays equal`, async () => {
     const p = await place()
-    const flags = ['--table-type', type, '--partition', 's.t=day(day)', '--partition', 's.u=kind,s.typo=kind']
-    const first = await p.run(...flags)
-    expect([first.code, first.stderr]).toEqual([
-      0,
-      expect.stringContaining('warning   --partition s.typo: no table of this name is captured'),
-    ])
+    const flags = ['--table-type', type, '--partition', 's.t=day(day)', '--partition', 's.u=kind']
+    expect((await p.run(...flags)).code).toBe(0)
     expect(partitions(p.dir, p.db, 't')).toEqual(['2026-01-01', '2026-01-02', '2026-01-03', '2026-01-04', '__HIVE_DEFAULT_PARTITION__'])
     expect(partitions(p.dir, p.db, 'u')).toHaveLength(5)
     expect(envelope(await p.verify())).toMatchObject({ ok: true })
@@ -63,6 +59,23 @@ for (const type of ['mor', 'cow']) {
     expect([other.code, envelope(other).error]).toEqual([2, expect.objectContaining({ code: 'TRB-LAKE-019' })])
   })
 }
+
+test('a table that is not captured is refused at the first start, before anything is made, and warned of later', async () => {
+  const p = await place()
+  const first = await p.run('--partition', 's.t=day(day)', '--partition', 's.typo=kind')
+  expect([first.code, envelope(first).error]).toEqual([
+    2,
+    expect.objectContaining({ code: 'TRB-CLI-004', what: expect.stringContaining('s.typo') }),
+  ])
+  expect(existsSync(join(p.dir, 'lake', p.db.name))).toBe(false)
+  const made =
+    'SELECT pubname AS name FROM pg_publication UNION ALL SELECT slot_name FROM pg_replication_slots WHERE database = current_database()'
+  expect(await p.db.sql(made)).toEqual([])
+  expect((await p.run('--partition', 's.t=day(day)')).code).toBe(0)
+  expect(partitions(p.dir, p.db, 't')).toHaveLength(5)
+  const later = await p.run('--partition', 's.typo=kind')
+  expect([later.code, later.stderr]).toEqual([0, expect.stringContaining('--partition s.typo: no table of this name is captured')])
+})
 
 test('a partition column that is not there, or is no date where a date is cut, is refused', async () => {
   const p = await place()
