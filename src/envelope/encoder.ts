@@ -245,7 +245,10 @@ class Encoder implements EnvelopeEncoder {
     writeAll(out, prepared.valueWire)
     out.reserve(1)
     out.buf[out.pos++] = before < 0 ? 0 : 2
+    // the old row of an update, also of one that changes the key and is two records
+    codec.repeats = after >= 0 || header !== null
     if (before >= 0) codec.writeRow(arena, before, -1, snapshot, out)
+    codec.repeats = false
     out.reserve(1)
     out.buf[out.pos++] = after < 0 ? 0 : 2
     if (after >= 0) codec.writeRow(arena, after, batch.beforeKind[i] === 2 ? batch.before[i] : -1, snapshot, out)

@@ -48,7 +48,10 @@ export interface EnvelopeOptions extends EnvelopeSettings {
    * json: as JsonConverter with schemas.
    */
   readonly headerFormat: 'simple' | 'json'
-  /** Called for every value that the record shows as null because it has no form there (numeric NaN in precise mode, times beyond a long). */
+  /**
+   * Called for every value that the record shows as null because it has no form there (numeric NaN in precise mode, times beyond a long); not for
+   * those of the old row of an update.
+   */
   readonly onUnshown?: (table: TableId, column: string) => void
   /** Records are handed out without a copy and belong to the caller until it calls `recycle`; otherwise they are its own for good. */
   readonly lends?: boolean

@@ -27,6 +27,8 @@ export class TableCodec {
   readonly #encode: readonly ValueEncoder[]
   readonly #snapshot: readonly ValueEncoder[]
   readonly #columns: readonly Column[]
+  /** The row that is written repeats values that were counted with another one: `onUnshown` is not told of them. */
+  repeats = false
   readonly #onUnshown: ((table: TableId, column: string) => void) | undefined
 
   constructor(table: TableSchema, onUnshown?: (table: TableId, column: string) => void) {
@@ -141,7 +143,7 @@ export class TableCodec {
       const value = arena.toString('latin1', pos, pos + Math.min(length, 40))
       throw new Failure('TRB-ENV-005', { column: column.name, table, value })
     }
-    this.#onUnshown?.(this.table.id, column.name)
+    if (!this.repeats) this.#onUnshown?.(this.table.id, column.name)
     writeAll(out, this.#nulls[c])
   }
 }

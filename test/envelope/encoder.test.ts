@@ -4,7 +4,7 @@ import { postgresSourceBlock } from '../../src/capture/postgres/origin.ts'
 import type { ChangeBatch, SnapshotMark } from '../../src/contract/change.ts'
 import type { TopicBatch } from '../../src/contract/log.ts'
 import { createEnvelopeEncoder, type EnvelopeEncoder } from '../../src/envelope/encoder.ts'
-import { DEFAULT_ENVELOPE_SETTINGS, type EnvelopeSettings } from '../../src/envelope/options.ts'
+import { DEFAULT_ENVELOPE_SETTINGS, type EnvelopeOptions } from '../../src/envelope/options.ts'
 import { isFailure } from '../../src/failure/failure.ts'
 import { RecordReader, readHeaders } from '../../src/format/record-batch/reader.ts'
 import { MemoryRegistry } from '../../src/registry/memory/memory-registry.ts'
@@ -18,7 +18,7 @@ const clock = {
   random: () => 0,
 }
 
-function setup(settings: Partial<EnvelopeSettings> & { readonly lends?: boolean; readonly sharesTails?: boolean } = {}): {
+function setup(settings: Partial<EnvelopeOptions> = {}): {
   encoder: EnvelopeEncoder
   registry: MemoryRegistry
 } {
@@ -243,6 +243,26 @@ describe('envelope encoder', () => {
       '__debezium.context.connectorName',
       '__debezium.context.runId',
     ])
+  })
+
+  it('tells once of a value that has no form, whether the old row of an update has it, too', async () => {
+    const told: string[] = []
+    const { encoder } = setup({ onUnshown: (t, c) => told.push(`${t.table}.${c}`) })
+    const table = tableOf(columns, [0])
+    await encoder.prepare([table])
+    const counts: number[] = []
+    const changes: FakeChange[] = [
+      { op: 'c', after: ['1', 'a', 'NaN'] },
+      { op: 'u', before: ['1', 'a', 'NaN'], after: ['1', 'b', 'NaN'] },
+      { op: 'u', before: ['1', 'b', 'NaN'], after: ['2', 'b', 'NaN'] },
+      { op: 'u', before: ['2', 'b', 'NaN'], after: ['2', 'b', '1'] },
+      { op: 'd', before: ['2', 'b', 'NaN'] },
+    ]
+    for (const change of changes) {
+      encoder.encode(fakeBatch([table], [[change]]))
+      counts.push(told.splice(0).length)
+    }
+    expect(counts).toEqual([1, 1, 1, 0, 1])
   })
 
   it('refuses NaN in a NOT NULL decimal instead of inventing a number', async () => {
