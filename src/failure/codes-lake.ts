@@ -350,7 +350,7 @@ export const LAKE_CODES = {
     what: 'The newest instant of {table}, {instant}, lies {ahead} ahead of this machine’s clock',
     why: 'Instants only increase, so every commit would be dated later than that: reads as of a time, and what is cleaned by age, would be wrong until then. The clock of this machine, or of the one that wrote the instant, is wrong.',
     safe: 'Nothing was changed; all completed commits are whole.',
-    fix: 'Set the clock (date -u; timedatectl set-ntp true). If the other writer’s was wrong, take its commits back (lake rollback) or wait until that time has come.',
+    fix: 'Set the clock (date -u; timedatectl set-ntp true). If the other writer’s was wrong: wait until that time has come, or go on in a new table (lake read TABLE_URI | lake write NEW_URI --key … --input -).',
     retry: 'manual',
     exit: 3,
   },

@@ -48,8 +48,12 @@ export class PartitionPaths {
 export function partitionPathOf(partition: NonNullable<TableSpec['partition']>, value: string | null): string {
   const { column, hive, plain } = partition
   const segment = plain === true && value !== null && value !== '' ? value : partitionSegment(value)
-  return hive === true ? `${column}=${segment}` : segment
+  if (hive === true) return `${column}=${segment}`
+  // These are no directories of rows: Hudi has no rule for them, and every reader decodes %2E.
+  return NO_PARTITION.has(segment) ? `%2E${segment.slice(1)}` : segment
 }
+
+const NO_PARTITION: ReadonlySet<string> = new Set(['.', '..', '.hoodie'])
 
 const DAY_US = 86_400_000_000n
 const CUT = { day: 10, month: 7, year: 4 } as const

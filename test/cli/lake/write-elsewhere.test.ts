@@ -61,3 +61,13 @@ test('a table of Spark that merges by commit time takes rows with a smaller orde
   expect((await write(older)).code).toBe(0)
   expect(await rows()).toEqual(older)
 })
+
+test.each(['cow', 'mor'])('%s: partition values that are names of other directories take no other place', async (type) => {
+  const all = ['.', '..', '.hoodie', '.hoodie/x', 'a'].map((p, id) => ({ id, p, ts: 1 }))
+  expect((await write(all, '--key', 'id', '--partition', 'p', '--ordering', 'ts', '--table-type', type)).code).toBe(0)
+  expect((await write(all)).code).toBe(0)
+  expect((await rows()).sort((a, b) => Number(a['id']) - Number(b['id']))).toEqual(all)
+  expect((await lake('verify', 't')).code).toBe(0)
+  expect((await lake('write', 't', '--op', 'delete_partition', '--partitions', '%2Ehoodie')).code).toBe(0)
+  expect((await rows()).map((r) => r['p'])).not.toContain('.hoodie')
+})
