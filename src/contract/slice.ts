@@ -59,6 +59,10 @@ export interface SliceDelta {
   readonly hidden: Int32Array
   /** Rows that take their place or are new. */
   readonly count: number
+  /** Blocks of the logs that count, the rows in those of data, and the keys in those of deletes. */
+  readonly blocks: number
+  readonly records: number
+  readonly deletes: number
   /** Those rows, meta columns first (with `_hoodie_file_name` as the log holds it), in chunks. */
   rows(): AsyncIterable<RowChunk>
   close(): Promise<void>

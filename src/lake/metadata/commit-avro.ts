@@ -10,8 +10,6 @@ export interface StatExtras {
   readonly logOffset?: number | null
   readonly baseFile?: string | null
   readonly logFiles?: readonly string[] | null
-  /** Name of the base file that this one replaces. */
-  readonly prevBaseFile?: string | null
 }
 
 type AvroStat = { [K in keyof WriteStat]: WriteStat[K] | null } & StatExtras

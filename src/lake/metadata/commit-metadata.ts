@@ -47,6 +47,8 @@ export interface WriteStat {
   readonly minEventTime: number | null
   readonly maxEventTime: number | null
   readonly runtimeStats: RuntimeStats | null
+  /** Name of the base file that this one takes the place of; recorded from version 8 on. */
+  readonly prevBaseFile?: string | null
   /** Of log files only, from here on. `log.<N>`; offset of the first block in the file. */
   readonly logVersion?: number
   readonly logOffset?: number
@@ -170,7 +172,7 @@ export function commitMetadata(p: CommitParts): CommitMetadata {
 /** The JSON of a version 6 instant, byte for byte as Java prints it. */
 export function printCommitMetadata(m: CommitMetadata): Buffer {
   const body: Record<string, Json> = {
-    partitionToWriteStats: Object.fromEntries([...m.stats].map(([p, list]) => [p, list.map((s) => ({ ...s }) as Json)])),
+    partitionToWriteStats: Object.fromEntries([...m.stats].map(([p, list]) => [p, list.map(({ prevBaseFile: _, ...s }) => s as Json)])),
     compacted: m.compacted,
     extraMetadata: Object.fromEntries(m.extra),
     operationType: m.operation,

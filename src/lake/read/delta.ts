@@ -54,10 +54,10 @@ const MOST_PARTS = 256
 export async function readDelta(request: DeltaRequest): Promise<SliceDelta> {
   const of = columnsOf(request)
   const blocks = await countingBlocks(request.store, request.slice.logs, request.visible)
-  const { chunks, spill } = await collect(request, blocks, of)
+  const { chunks, spill, ...counts } = await collect(request, blocks, of)
   try {
-    if (spill === null) return await merged(request, chunks, of)
-    return await mergedByParts(request, spill, of)
+    const delta = spill === null ? await merged(request, chunks, of) : await mergedByParts(request, spill, of)
+    return { ...delta, ...counts, blocks: blocks.length }
   } catch (e) {
     await spill?.close()
     throw e
@@ -86,16 +86,20 @@ async function collect(
   request: DeltaRequest,
   blocks: readonly CountingBlock[],
   of: LogColumns,
-): Promise<{ readonly chunks: LogChunk[]; readonly spill: DeltaSpill | null }> {
+): Promise<{ readonly chunks: LogChunk[]; readonly spill: DeltaSpill | null } & Counts> {
   const { limit, only } = request
   let chunks: LogChunk[] = []
   let bytes = 0
+  let records = 0
+  let deletes = 0
   let spill: DeltaSpill | null = null
   try {
     for (const [i, block] of blocks.entries()) {
       for await (const chunk of blockRows(block, of)) {
         const part = only === undefined ? chunk : selectWanted(chunk, only, of.wanted)
         if (part.count === 0) continue
+        if (block.block.type === 'delete') deletes += part.count
+        else records += part.count
         chunks.push(part)
         bytes += part.bytes
         if (limit === undefined || bytes <= limit.bytes / 2) continue
@@ -107,7 +111,7 @@ async function collect(
       if (blocks[i + 1]?.reader !== block.reader) block.reader.release()
     }
     if (spill !== null) await spill.add(chunks)
-    return { chunks, spill }
+    return { chunks, spill, records, deletes }
   } catch (e) {
     await spill?.close()
     throw e
@@ -122,11 +126,14 @@ function partsFor(blocks: readonly CountingBlock[], limit: number): number {
   return parts
 }
 
+type Counts = Pick<SliceDelta, 'records' | 'deletes'>
+type Merged = Omit<SliceDelta, keyof Counts | 'blocks'>
+
 async function openBase({ store, slice }: DeltaRequest): Promise<ParquetFile | null> {
   return slice.base === null ? null : await ParquetFile.open(store, slice.base.key, slice.base.bytes)
 }
 
-async function merged(request: DeltaRequest, chunks: readonly LogChunk[], of: LogColumns): Promise<SliceDelta> {
+async function merged(request: DeltaRequest, chunks: readonly LogChunk[], of: LogColumns): Promise<Merged> {
   const reduced = new Reduced(chunks, of.rules)
   const file = chunks.length === 0 ? null : await openBase(request)
   const met = file === null ? nothingMet(reduced.keys.size) : await meet(file, matchKeys(file, reduced), reduced, of)
@@ -144,7 +151,7 @@ async function merged(request: DeltaRequest, chunks: readonly LogChunk[], of: Lo
   }
 }
 
-async function mergedByParts(request: DeltaRequest, spill: DeltaSpill, of: LogColumns): Promise<SliceDelta> {
+async function mergedByParts(request: DeltaRequest, spill: DeltaSpill, of: LogColumns): Promise<Merged> {
   const file = await openBase(request)
   if (file !== null) await spill.addBase(file)
   const hidden = new IntList()

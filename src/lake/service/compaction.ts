@@ -1,6 +1,6 @@
 import { pendingInstants } from '../../../timeline/view.ts'
 import type { LakeColumn } from '../../contract/columns.ts'
-import type { FileSlice } from '../../contract/slice.ts'
+import type { FileSlice, SliceDelta } from '../../contract/slice.ts'
 import type { TableSpec } from '../../contract/table.ts'
 import { Failure } from '../../failure/failure.ts'
 import { ParquetFile } from '../../format/parquet/file.ts'
@@ -144,6 +144,11 @@ export function bytesOf(s: FileSlice): number {
 
 export function logBytesOf(s: FileSlice): number {
   return s.logs.reduce((n, l) => n + l.bytes, 0)
+}
+
+/** What the stat of a compaction says of the records of the logs: Hudi 0.x counts no keys of delete blocks. */
+export function logRecords(ts: TimelineStore, { records, deletes }: Pick<SliceDelta, 'records' | 'deletes'>): number {
+  return ts.layout === 1 ? records : records + deletes
 }
 
 /** Every slice that has logs, after what is pending has been carried out. Reads the timeline anew. */
@@ -320,11 +325,11 @@ class Work {
     return {
       ...stat,
       prevCommit: slice.baseInstant,
-      totalLogRecords: stat.numUpdateWrites + stat.numInserts + stat.numDeletes,
+      totalLogRecords: logRecords(this.#ts, delta),
       totalLogFilesCompacted: slice.logs.length,
       totalLogSizeCompacted: logBytesOf(slice),
       totalUpdatedRecordsCompacted: stat.numUpdateWrites + stat.numInserts + stat.numDeletes,
-      totalLogBlocks: slice.logs.length,
+      totalLogBlocks: delta.blocks,
     }
   }
 

@@ -27,6 +27,7 @@ import {
   completePlan,
   freeSlices,
   logBytesOf,
+  logRecords,
   operationOf,
   plannedSlices,
   summaryOf,
@@ -219,9 +220,13 @@ class SliceWork {
       logFiles,
     }
     const stat = logFileStat({ ...facts, updated: writer.records, deleted: writer.deletes, elapsedMs: clock.now() - started })
-    const records = writer.records + writer.deletes
     const compacted = { totalLogFilesCompacted: slice.logs.length, totalLogSizeCompacted: logBytesOf(slice), totalLogBlocks: blocks.length }
-    return { ...stat, ...compacted, totalLogRecords: records, totalUpdatedRecordsCompacted: records }
+    return {
+      ...stat,
+      ...compacted,
+      totalLogRecords: logRecords(this.#ts, delta),
+      totalUpdatedRecordsCompacted: writer.records + writer.deletes,
+    }
   }
 
   /** Keys of base rows that are hidden and that no row replaces. */

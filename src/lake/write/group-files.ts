@@ -41,7 +41,16 @@ export interface OpenGroup {
   readonly partition: string
   readonly path: string
   readonly previous: string | null
+  /** Name of the group's base file until now. */
+  readonly previousFile: string | null
   readonly started: number
+}
+
+/** A file group that gets its next base file; `file`: name of the last one, null or absent: it has none. */
+export interface NextOf {
+  readonly fileId: string
+  readonly instant: string
+  readonly file?: string | null
 }
 
 /** Numbers the files of one commit: part of their write tokens and of their rows' sequence numbers. */
@@ -77,7 +86,7 @@ export class GroupFiles {
 
   /** The next base file of group `base`, or the first one of a new group. `truncated`: rows of the base don't count. */
   async open(base: BaseGroup | null, partition: number, bucket: number, truncated: boolean, expectedInserts: number): Promise<OpenGroup> {
-    const group = base === null ? null : { fileId: base.info.fileId, instant: base.info.instant }
+    const group = base === null ? null : { fileId: base.info.fileId, instant: base.info.instant, file: base.info.name }
     const file = await this.#start(group, truncated ? null : base, partition, bucket, expectedInserts)
     if (truncated && base !== null) {
       file.writer.deleted = base.file.meta.rows
@@ -88,7 +97,7 @@ export class GroupFiles {
 
   /** A base file of new rows only: the first of a new group, or the next of `group`, which holds `rows` rows that all go. */
   async openNew(
-    group: { readonly fileId: string; readonly instant: string; readonly rows: number } | null,
+    group: (NextOf & { readonly rows: number }) | null,
     partition: number,
     bucket: number,
     expectedInserts: number,
@@ -99,7 +108,7 @@ export class GroupFiles {
   }
 
   async #start(
-    group: { readonly fileId: string; readonly instant: string } | null,
+    group: NextOf | null,
     base: BaseGroup | null,
     partition: number,
     bucket: number,
@@ -116,7 +125,7 @@ export class GroupFiles {
     const at = { key: joinPath(spec.path, path), name, partition: place, ordinal }
     const writer = await BaseFileWriter.create(this.#target, base, at, expectedInserts)
     if (group !== null) writer.changes = this.#changeLog(fileId, place, ordinal)
-    const file = { writer, fileId, partition: place, path, previous: group?.instant ?? null, started }
+    const file = { writer, fileId, partition: place, path, previous: group?.instant ?? null, previousFile: group?.file ?? null, started }
     this.#open.add(file)
     return file
   }
@@ -136,10 +145,11 @@ export class GroupFiles {
     const changed = (await file.writer.changes?.close()) ?? null
     this.#open.delete(file)
     this.#bytes.set(file, bytes)
-    const { fileId, path, partition, previous, started, writer } = file
+    const { fileId, path, partition, previous, previousFile, started, writer } = file
     const elapsedMs = this.#context.clock.now() - started
     const { inserted, updated, deleted } = writer
-    const base = baseFileStat({ fileId, path, partition, previous, rows, inserted, updated, deleted, bytes, elapsedMs })
+    const facts = baseFileStat({ fileId, path, partition, previous, rows, inserted, updated, deleted, bytes, elapsedMs })
+    const base = previousFile === null ? facts : { ...facts, prevBaseFile: previousFile }
     const stat = changed === null ? base : { ...base, cdcStats: { [writer.changes!.path]: changed } }
     const earlier = this.stats.findIndex((s) => s.fileId === fileId && s.partitionPath === partition)
     if (earlier >= 0) this.stats[earlier] = inOneCommit(this.stats[earlier], stat)
@@ -175,6 +185,7 @@ function inOneCommit(first: WriteStat, second: WriteStat): WriteStat {
   return {
     ...second,
     prevCommit: first.prevCommit,
+    prevBaseFile: first.prevBaseFile ?? null,
     numInserts: first.numInserts + second.numInserts - second.numDeletes,
     numUpdateWrites: 0,
     numDeletes: first.numDeletes,

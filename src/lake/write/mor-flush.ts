@@ -13,7 +13,7 @@ import type { RescuedRows } from '../merge/rescue.ts'
 import type { WriteStat } from '../metadata/commit-metadata.ts'
 import { mergedRows } from '../read/delta.ts'
 import { Collector } from './collect.ts'
-import { FileNumbers, GroupFiles, type OpenGroup, type WriteContext } from './group-files.ts'
+import { FileNumbers, GroupFiles, type NextOf, type OpenGroup, type WriteContext } from './group-files.ts'
 import { LogFiles, type OpenLog } from './log-files.ts'
 import { mergeFlush } from './merge-flush.ts'
 import {
@@ -270,13 +270,14 @@ class MorFlush {
     for await (const chunk of mergedRows(all)) await writer.changes.removed(chunk)
   }
 
-  async #replaced(group: MorGroup): Promise<{ fileId: string; instant: string; rows: number }> {
+  async #replaced(group: MorGroup): Promise<NextOf & { readonly rows: number }> {
     this.#rewritten.add(group)
-    const { fileId, partition } = group.slice
+    const { fileId, partition, base } = group.slice
     const pending = this.#context.compacting.get(`${partition}/${fileId}`)
     if (pending !== undefined) throw new Failure('TRB-LAKE-010', { table: this.#context.spec.path, ...PENDING, instant: pending })
     const { rows } = await this.#slice(this.#homes.groups.indexOf(group))
-    return { fileId, instant: group.slice.baseInstant, rows }
+    const file = base === null ? null : base.key.slice(base.key.lastIndexOf('/') + 1)
+    return { fileId, instant: group.slice.baseInstant, file, rows }
   }
 }
 

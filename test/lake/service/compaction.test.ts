@@ -40,6 +40,33 @@ async function states(store: MemoryStore): Promise<Map<string, readonly string[]
 const isOpen = (table: string): boolean =>
   /\.deltacommit\.inflight$/m.test([...goldenFiles(table).keys()].join('\n')) && table.endsWith('rollback_pending')
 
+it.each(['v6_mor_part', 'v6_mor_nonpart', 'v9_mor_part'])(
+  '%s: a compaction records of the logs what Hudi recorded of the same one',
+  async (name) => {
+    const facts = async (store: MemoryStore): Promise<unknown[]> => {
+      const ts = await opened(store)
+      const on = completedWrites(ts.timeline, null).find((i) => i.action === 'compaction')!
+      const { stats } = await ts.commit(on.time, on.action)
+      return [...stats.values()]
+        .flat()
+        .map((s) => {
+          const { partitionPath, fileId, prevCommit, prevBaseFile = null, totalLogFilesCompacted } = s
+          // Hudi 1.x records other bytes than those of the files
+          const totalLogSizeCompacted = ts.layout === 1 ? s.totalLogSizeCompacted : null
+          const { totalLogRecords, totalLogBlocks, totalUpdatedRecordsCompacted } = s
+          const logs = { totalLogFilesCompacted, totalLogSizeCompacted, totalLogRecords, totalLogBlocks, totalUpdatedRecordsCompacted }
+          return { partitionPath, fileId, prevCommit, prevBaseFile, ...logs }
+        })
+        .sort((a, b) => (a.fileId < b.fileId ? -1 : 1))
+    }
+    const store = await goldenStore(`${name}_compaction_requested`, 't')
+    await resumeCompactions(await opened(store), deps)
+    const theirs = await facts(await goldenStore(`${name}_compacted`, 't'))
+    expect(theirs.length).toBeGreaterThan(0)
+    expect(await facts(store)).toEqual(theirs)
+  },
+)
+
 describe.each(MOR_TABLES.filter((t) => !isOpen(t)))('%s, compacted', (table) => {
   const cleaned = table.includes('clean_archive') || table.includes('savepoint')
   it('has the rows of before, with their commit times and sequence numbers, now and at every earlier instant', async () => {

@@ -6,6 +6,7 @@ import type { LakeColumn, LakeType } from '../../../src/contract/columns.ts'
 import type { Checkpoint, TableSpec, TableWriter } from '../../../src/contract/table.ts'
 import { ParquetFile } from '../../../src/format/parquet/file.ts'
 import { LakeTableReader } from '../../../src/lake/read/table-reader.ts'
+import { TimelineStore } from '../../../src/lake/timeline-store.ts'
 import { materialise } from '../../../src/lake/write/materialise.ts'
 import { openTableWriter } from '../../../src/lake/write/open-table.ts'
 import { MemoryStore } from '../../../src/storage/memory/memory-store.ts'
@@ -65,6 +66,22 @@ async function rows(store: MemoryStore, select: string): Promise<string[]> {
   )
   return found.map((r) => r.map(show).join(' ')).sort()
 }
+
+it.each([6, 9] as const)('version %i: the commit of a base file names the one before, where Hudi does', async (tableVersion) => {
+  const store = new MemoryStore(clock)
+  const writer = await open(store, COLUMNS, { tableVersion })
+  const stat = async (time: string): Promise<{ path: string | null; prevBaseFile?: string | null }> => {
+    const ts = new TimelineStore(store, 'orders', clock)
+    await ts.properties()
+    await ts.refresh()
+    return [...(await ts.commit(time, 'commit')).stats.values()].flat()[0]
+  }
+  const first = await stat(await write(writer, COLUMNS, [c('c', 1, 'a', 1n)]))
+  const second = await stat(await write(writer, COLUMNS, [c('u', 1, 'b', 2n)]))
+  const third = await stat(await write(writer, COLUMNS, [c('t')]))
+  expect(first.prevBaseFile).toBeUndefined()
+  expect([second.prevBaseFile, third.prevBaseFile]).toEqual(tableVersion === 6 ? [undefined, undefined] : [first.path, second.path])
+})
 
 describe('rows that are not touched', () => {
   it('keep their commit time and sequence number when others of their file change', async () => {
