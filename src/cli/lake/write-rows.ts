@@ -115,7 +115,7 @@ export class CurrentChoice {
    */
   async renew(spec: TableSpec): Promise<Chosen> {
     const { op } = this.#at
-    if (op === 'delete' || op.startsWith('insert_overwrite')) return this.#chosen
+    if (op === 'delete' || op === 'insert_overwrite_table') return this.#chosen
     const now = await completedNow(this.#at, spec)
     if ([...now].every((i) => this.#known.has(i))) return this.#chosen
     this.#known = now

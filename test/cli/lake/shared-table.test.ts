@@ -44,7 +44,16 @@ test('keys that another writer adds between the look at the table and the begin 
   }
   const into = (name: string, ...more: string[]): ReturnType<typeof runInProcess> => lake('write', 'o', '--input', name, '--json', ...more)
   const shared = ['--write-concurrency-mode', 'optimistic_concurrency_control']
-  const first = await into(lines('o1.jsonl', [{ id: 1, ts: 1, v: 'old' }]), '--key', 'id', '--ordering', 'ts', ...shared)
+  const first = await into(
+    lines('o1.jsonl', [{ id: 1, ts: 1, v: 'old', p: 'a' }]),
+    '--key',
+    'id',
+    '--ordering',
+    'ts',
+    '--partition',
+    'p',
+    ...shared,
+  )
   expect(envelope(first).ok).toBe(true)
   const theirs = join(dir, 'o/.hoodie/.locks/table_lock.json')
   /** Starts a write while somebody else has the lock, who writes in the meantime. */
@@ -56,18 +65,21 @@ test('keys that another writer adds between the look at the table and the begin 
     writeFileSync(theirs, JSON.stringify({ expired: true, validUntil: Date.now(), owner: 'spark' }))
     return await ours
   }
-  const both = lines('o2.jsonl', [{ id: 2, ts: 5, v: 'mine' }])
-  const refused = await overtaken(both, 'insert', lines('o3.jsonl', [{ id: 2, ts: 6, v: 'theirs' }]))
+  const both = lines('o2.jsonl', [{ id: 2, ts: 5, v: 'mine', p: 'a' }])
+  const refused = await overtaken(both, 'insert', lines('o3.jsonl', [{ id: 2, ts: 6, v: 'theirs', p: 'a' }]))
   expect(envelope(refused).error).toMatchObject({ code: 'TRB-LAKE-064' })
   const late = await overtaken(
     lines('o4.jsonl', [
-      { id: 1, ts: 2, v: 'mine' },
-      { id: 3, ts: 1, v: 'mine' },
+      { id: 1, ts: 2, v: 'mine', p: 'a' },
+      { id: 3, ts: 1, v: 'mine', p: 'a' },
     ]),
     'upsert',
-    lines('o5.jsonl', [{ id: 1, ts: 3, v: 'theirs' }]),
+    lines('o5.jsonl', [{ id: 1, ts: 3, v: 'theirs', p: 'a' }]),
   )
   expect(envelope(late).result).toMatchObject({ late: 1, counts: { inserted: 1, updated: 0, deleted: 0 } })
+  const elsewhere = lines('o7.jsonl', [{ id: 4, ts: 1, v: 'theirs', p: 'b' }])
+  const twice = await overtaken(lines('o6.jsonl', [{ id: 4, ts: 2, v: 'mine', p: 'a' }]), 'insert_overwrite', elsewhere)
+  expect(envelope(twice).error).toMatchObject({ code: 'TRB-LAKE-064' })
   const rows = (await lake('read', 'o')).stdout
     .trim()
     .split('\n')
@@ -76,6 +88,7 @@ test('keys that another writer adds between the look at the table and the begin 
     [1, 'theirs'],
     [2, 'theirs'],
     [3, 'mine'],
+    [4, 'theirs'],
   ])
   expect((await lake('timeline', 'o')).stdout).not.toContain('inflight')
 })
