@@ -135,10 +135,13 @@ function planFor(ts: TimelineStore, work: CleanWork, policy: CleanPolicy, before
   return { earliest: earliestOf(ts, from), newest, policy: CLEAN_POLICIES[policy.kind], files }
 }
 
-/** Hudi names an instant. The newest write that is not later stands for a moment between two; none when that one has been archived. */
+/**
+ * Hudi names the first write that is not earlier; the moment itself stands for one that is still to come. Readers go one write further back, to the
+ * state that it began from: an earlier write than these would promise a state that is not whole.
+ */
 function earliestOf(ts: TimelineStore, from: string | null): CleanPlan['earliest'] {
   if (from === null) return null
-  const write = completedWrites(ts.timeline, from).at(-1)
+  const write = completedWrites(ts.timeline, null).find((i) => i.time >= from)
   return write === undefined ? { time: from, action: 'commit' } : { time: write.time, action: completedAction(write.action) }
 }
 

@@ -44,7 +44,8 @@ export async function savepointable(ts: TimelineStore, at: string | null): Promi
   const commit = at === null ? writes.at(-1) : writes.find((i) => i.time === at)
   if (commit === undefined) throw new Failure('TRB-LAKE-070', { table: ts.table, instant: at ?? '(none)' })
   const clean = await lastClean(ts)
-  if (clean !== null && commit.time < clean.from && !savepoints(ts).some((s) => s.time === commit.time)) {
+  // The newest state is always whole, also when all commits are older than what a clean by age keeps.
+  if (clean !== null && commit !== writes.at(-1) && commit.time < clean.from && !savepoints(ts).some((s) => s.time === commit.time)) {
     throw new Failure('TRB-LAKE-071', { table: ts.table, instant: commit.time, clean: clean.time, from: clean.from })
   }
   return commit

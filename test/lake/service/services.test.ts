@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { isFailure } from '../../../src/failure/failure.ts'
 import { parseCleanPlan } from '../../../src/lake/metadata/clean-files.ts'
+import { writeAt } from '../../../src/lake/read/whole-state.ts'
 import { archive, planArchive } from '../../../src/lake/service/archive.ts'
 import { clean, planClean } from '../../../src/lake/service/clean.ts'
 import { cluster, DEFAULT_CLUSTERING } from '../../../src/lake/service/clustering.ts'
@@ -64,6 +65,22 @@ describe('clean', () => {
     const { world } = await table(COW, four)
     await clean(world.timeline(), { kind: 'versions', retain: 1 })
     expect(data(world)).toHaveLength(1)
+  })
+  test('a clean by age promises the state before its first moment, and none before that', async () => {
+    const { world, times } = await table(COW, [...four.slice(0, 2), { do: 'wait', hours: 5 }, ...four.slice(2)])
+    const [done] = await clean(world.timeline(), { kind: 'hours', retain: 1 })
+    expect([done!.files, done!.from]).toEqual([1, times[2]])
+    const ts = world.timeline()
+    await ts.refresh()
+    expect(await writeAt(ts, times[1]!)).toBe(times[1])
+    expect(await failure(writeAt(ts, times[0]!))).toBe('TRB-LAKE-018')
+  })
+  test('the newest state may be kept by a savepoint, also when it is older than what a clean by age keeps', async () => {
+    const { world, times } = await table(COW, [...four, { do: 'wait', hours: 5 }])
+    const [done] = await clean(world.timeline(), { kind: 'hours', retain: 1 })
+    expect(done!.files).toBe(3)
+    expect(await failure(createSavepoint(world.timeline(), times[2]!, 'me', ''))).toBe('TRB-LAKE-071')
+    expect(await failure(createSavepoint(world.timeline(), times[3]!, 'me', ''))).toBe('none')
   })
   test('keeps the states of some hours', async () => {
     const { world } = await table(COW, [...four.slice(0, 2), { do: 'wait', hours: 5 }, ...four.slice(2)])
