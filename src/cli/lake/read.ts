@@ -6,6 +6,7 @@ export const verb = defineVerb({
   description: [
     'Prints the rows of one Hudi table, whoever wrote it: one JSON object per line with the columns of Hudi first and the table’s own in',
     'the order of its schema. Integers beyond 2^53 and decimals are strings, points in time ISO with six digits and Z, bytes base64.',
+    '--format csv prints the same values under a header: null is an empty field, the empty text is "", lists and maps are JSON.',
     'incremental shows the rows that commits after --from (exclusive) up to --to (inclusive) wrote, in their state as of --to;',
     'cdc shows what each of those commits changed: {op: i | u | d, ts_ms: the commit, before, after}. On a table of version 8 or 9 commits',
     'are in the range by the time at which they completed.',
@@ -20,7 +21,7 @@ export const verb = defineVerb({
     'as-of': text({ help: 'state after this instant (snapshot, read-optimized); default: now', placeholder: 'I' }),
     from: text({ help: 'incremental, cdc: after this instant; 0 is before all', placeholder: 'I' }),
     to: text({ help: 'incremental, cdc: up to this instant; default: now', placeholder: 'I' }),
-    format: choice({ help: 'form of the answer', choices: ['jsonl'], default: 'jsonl' }),
+    format: choice({ help: 'form of the answer', choices: ['jsonl', 'csv'], default: 'jsonl' }),
     ...s3Flags,
   },
   examples: [

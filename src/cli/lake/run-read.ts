@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Failure } from '../../failure/failure.ts'
+import { csvHeader, csvLines } from '../../format/csv/csv-lines.ts'
 import { rowLines } from '../../format/json/row-lines.ts'
 import { scanChanges } from '../../lake/read/cdc.ts'
 import type { DeltaLimit } from '../../lake/read/delta.ts'
@@ -19,7 +20,7 @@ export type ReadFlags = {
   readonly 'as-of': string | null
   readonly from: string | null
   readonly to: string | null
-  readonly format: 'jsonl'
+  readonly format: 'jsonl' | 'csv'
 } & S3FlagValues
 
 type ReadContext = ContextWith<ReadFlags>
@@ -29,6 +30,7 @@ const PIECE = 4096
 
 /** `lake read`. */
 export async function runRead(context: ReadContext): Promise<Outcome> {
+  checkFormat(context)
   const lake = openLake(context.args[0]!, context)
   const directory = join(tmpdir(), `tributary-read-${context.clock.uuid()}`)
   const limit = { bytes: LOG_MEMORY, directory }
@@ -41,9 +43,11 @@ export async function runRead(context: ReadContext): Promise<Outcome> {
 
 async function readRows(context: ReadContext, lake: OpenLake, type: ScanRequest['kind'], limit: DeltaLimit): Promise<Outcome> {
   const scan = await scanTable(lake.store, '', context.clock, requestOf(context, type), limit)
-  const toText = rowLines(scan.columns)
+  const csv = context.flags.format === 'csv'
+  const toText = csv ? csvLines(scan.columns) : rowLines(scan.columns)
   const kept: unknown[] = []
   let rows = 0
+  if (csv) await context.stdout.write(csvHeader(scan.columns))
   for await (const { vectors, count } of scan.rows()) {
     // in pieces: the text of a whole chunk may be many times its bytes
     for (let from = 0; from < count; from += PIECE) {
@@ -76,6 +80,13 @@ async function readChanges(context: ReadContext, lake: OpenLake, limit: DeltaLim
   const summary = `${rows} change${rows === 1 ? '' : 's'} of ${lake.store.root}`
   if (!context.json) await context.stderr.write(`${summary}\n`)
   return { summary, result: { rowCount: rows, rows: kept } }
+}
+
+/** CSV has rows of columns, and an envelope holds JSON. */
+function checkFormat({ command, flags, json }: ReadContext): void {
+  if (flags.format !== 'csv' || (!json && flags.type !== 'cdc')) return
+  const expected = json ? 'jsonl with --json: the rows are in its envelope' : 'jsonl with --type cdc: a change is no row of columns'
+  throw new Failure('TRB-CLI-004', { command, where: '--format', value: '"csv"', expected })
 }
 
 /** The range of --type incremental and cdc. */

@@ -255,6 +255,40 @@ test('what lake read prints can be written into another table', async () => {
   expect(readFileSync(join(home, 'u/.hoodie/hoodie.properties'), 'utf8')).not.toContain('_hoodie_commit_time')
 })
 
+test('the CSV of lake read is read back as the same rows', async () => {
+  const types = 'id:long,s:string,n:decimal(9,2),d:date,at:timestamp,b:bytes,f:double,y:boolean'
+  const values = [
+    { id: 1, s: 'a,"b"\n c ', n: '1.50', d: '2026-01-02', at: '2026-01-02T03:04:05.000006Z', b: 'AAH/', f: 0.1, y: true },
+    { id: 2, s: '', n: '-0.05', d: '1969-12-31', at: '1969-12-31T23:59:59.999999Z', b: '', f: -1e300, y: false },
+    { id: 9007199254740993n, s: null, n: null, d: null, at: null, b: null, f: null, y: null },
+  ]
+  const text = values.map((v) => JSON.stringify(v, (_, x) => (typeof x === 'bigint' ? String(x) : x)))
+  await ok('--key', 'id', '--types', types, '--input', file('1.jsonl', `${text.join('\n')}\n`))
+  const printed = await runInProcess('lake', ['read', 't', '--format', 'csv'], { cwd: home })
+  expect(printed.code).toBe(0)
+  expect(printed.stdout).toContain(',1,"a,""b""\n c ",1.50,2026-01-02,2026-01-02T03:04:05.000006Z,AAH/,0.1,true\n')
+  expect(printed.stdout).toContain(',9007199254740993,,,,,,,\n')
+  file('copy.csv', printed.stdout)
+  const before = await rows()
+  const r = await runInProcess('lake', ['write', 'u', '--key', 'id', '--types', types, '--input', 'copy.csv'], { cwd: home })
+  expect([r.code, r.stderr]).toEqual([0, ''])
+  const copy = await runInProcess('lake', ['read', 'u'], { cwd: home })
+  const own = (l: string): Row => Object.fromEntries(Object.entries(JSON.parse(l) as Row).filter(([k]) => !k.startsWith('_hoodie_')))
+  expect(copy.stdout.trim().split('\n').map(own)).toHaveLength(3)
+  expect(
+    copy.stdout
+      .trim()
+      .split('\n')
+      .map(own)
+      .map((x) => JSON.stringify(x))
+      .sort(),
+  ).toEqual(before.map((x) => JSON.stringify(x)).sort())
+  for (const flags of [['--json'], ['--type', 'cdc', '--from', '0']]) {
+    const refused = await runInProcess('lake', ['read', 't', '--format', 'csv', ...flags], { cwd: home })
+    expect(`${refused.stdout}${refused.stderr}`).toContain('TRB-CLI-004')
+  }
+})
+
 describe('what is refused leaves everything as it was', () => {
   test.each<[string, string, readonly string[]]>([
     ['TRB-CLI-005', '{"id":1}', []],
