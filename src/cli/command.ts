@@ -103,9 +103,17 @@ async function runVerb(program: Program, entry: VerbEntry, argv: readonly string
   const missing = verb.args.find((a, i) => a.required && i >= parsed.args.length)
   if (missing !== undefined) throw new Failure('TRB-CLI-005', { command, what: missing.name, env: 'no environment name' })
   frame.json = context.json
-  const outcome = await verb.run(context)
+  const outcome = await verb.run(context).catch((e: unknown) => {
+    throw withTable(e, verb.args[0]?.name === 'TABLE_URI' ? context.args[0]! : '')
+  })
   await answer(command, outcome, frame)
   return outcome.failure?.entry.exit ?? 0
+}
+
+/** A verb that opens a table as a store of its own knows it as ''; people know it as they gave it, and the commands of a fix work with that. */
+function withTable(e: unknown, uri: string): unknown {
+  if (!(e instanceof Failure) || e.details['table'] !== '' || uri === '') return e
+  return new Failure(e.code, { ...e.details, table: uri }, e.cause)
 }
 
 async function createContext(command: string, verb: Verb, parsed: ParsedArguments, frame: Frame): Promise<Context> {

@@ -71,3 +71,9 @@ test.each(['cow', 'mor'])('%s: partition values that are names of other director
   expect((await lake('write', 't', '--op', 'delete_partition', '--partitions', '%2Ehoodie')).code).toBe(0)
   expect((await rows()).map((r) => r['p'])).not.toContain('.hoodie')
 })
+
+test('messages name the table as it was given', async () => {
+  await write([{ id: 1, ts: 1 }], '--key', 'id', '--ordering', 'ts')
+  expect((await lake('read', 't', '--as-of', '20200101000000000')).stderr).toContain('The table t has no commit')
+  expect((await lake('diff', './nothing', '--from', '20200101000000000', '--json')).stdout).toContain('There is no Hudi table at ./nothing')
+})
