@@ -382,7 +382,7 @@ export const LAKE_CODES = {
     what: 'What commit {instant} of {table} changed cannot be told: a file that is needed for it has been cleaned',
     why: 'Without a log of its changes (hoodie.table.cdc.enabled) the states before and after a commit are compared, and one of them is gone.',
     safe: 'Nothing was changed.',
-    fix: 'Begin after that commit (--from {instant}), and let clean keep more commits or hours.',
+    fix: 'Begin after that commit (--from {after}), and let clean keep more commits or hours.',
     retry: 'never',
     exit: 1,
   },

@@ -113,8 +113,7 @@ class CommitChanges {
       for (const fileId of ids) {
         const old = find(before, partition, fileId)
         // What was replaced was there: it has been cleaned, or only an older version is left (a savepoint keeps it).
-        if (old === null || (await this.#superseded(old, commit, writes)))
-          throw new Failure('TRB-LAKE-068', { table: ts.table || ts.store.root, instant: commit.time })
+        if (old === null || (await this.#superseded(old, commit, writes))) throw cleaned(ts, commit)
         yield* this.#diff(commit, old, earlier, null)
       }
     }
@@ -146,7 +145,7 @@ class CommitChanges {
       const from = old === null ? '' : isLogFile(s.path!) ? s.prevCommit : old.baseInstant
       return (s.prevCommit < commit.time && s.prevCommit > from) || !isIn(now, join(ts.table, s.path!))
     }
-    if (stats.some(lost)) throw new Failure('TRB-LAKE-068', { table: ts.table || ts.store.root, instant: commit.time })
+    if (stats.some(lost)) throw cleaned(ts, commit)
     yield* this.#diff(commit, old, earlier, now)
   }
 
@@ -173,7 +172,7 @@ class CommitChanges {
       for (const path of paths) {
         const key = ts.table === '' ? path : `${ts.table}/${path}`
         const log = files.cdc.find((f) => f.key === key)
-        if (log === undefined) throw new Failure('TRB-LAKE-068', { table: ts.table || ts.store.root, instant: commit.time })
+        if (log === undefined) throw cleaned(ts, commit)
         const chunks = await loggedChanges(ts.store, log, columns)
         if (chunks === null) return null
         out.push(...chunks)
@@ -223,6 +222,11 @@ function isLogFile(path: string): boolean {
 
 function isIn(slice: FileSlice | null, key: string): boolean {
   return slice !== null && (slice.base?.key === key || slice.logs.some((l) => l.key === key))
+}
+
+/** `after`: what --from has to be given to leave the commit out. */
+function cleaned(ts: TimelineStore, commit: Instant): Failure {
+  return new Failure('TRB-LAKE-068', { table: ts.table || ts.store.root, instant: commit.time, after: effectiveTime(commit) })
 }
 
 function find(slices: readonly FileSlice[], partition: string, fileId: string): FileSlice | null {

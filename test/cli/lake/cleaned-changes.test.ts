@@ -44,6 +44,17 @@ test.each([
     const before = await changes()
     expect(before.code).toBe(0)
     expect((await lake('clean', 't', '--keep-commits', '1')).code).toBe(0)
-    expect((await changes()).stderr).toContain('TRB-LAKE-068')
+    const { stderr } = await changes()
+    expect(stderr).toContain('TRB-LAKE-068')
+    // What the fix says leads on: at most to the next such commit.
+    let from = /--from (\d+)/.exec(stderr)![1]!
+    for (let i = 0; ; i++) {
+      expect(i).toBeLessThan(6)
+      const later = await lake('read', 't', '--type', 'cdc', '--from', from)
+      if (later.code === 0) break
+      const next = /--from (\d+)/.exec(later.stderr)![1]!
+      expect(next > from).toBe(true)
+      from = next
+    }
   },
 )
