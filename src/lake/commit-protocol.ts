@@ -7,6 +7,7 @@ import type { Checkpoint } from '../contract/table.ts'
 import { assert, Failure } from '../failure/failure.ts'
 import { type BaseFileObject, parseBaseFileName, parseLogFileName } from './layout/file-name.ts'
 import { join, type MarkerKind } from './layout/paths.ts'
+import { hasBuckets } from './layout/table-properties.ts'
 import { cameSince, crosses, lostGround, overlap, type Seen, seenNow, touchedBy } from './lock/conflicts.ts'
 import type { TableConcurrency } from './lock/table-concurrency.ts'
 import type { HeldLock } from './lock/table-lock.ts'
@@ -209,11 +210,6 @@ export class CommitProtocol {
     const strays = [...open.marks.keys()].filter((path) => !kept.has(path))
     if (strays.length > 0) await this.#store.delete(strays.map((path) => join(this.timeline.table, path)))
   }
-}
-
-/** Whether the number at the front of a file id is the bucket of its keys. */
-function hasBuckets(p: ReadonlyMap<string, string>): boolean {
-  return Number(p.get('tributary.buckets') ?? '0') > 0 || p.get('hoodie.index.type') === 'BUCKET'
 }
 
 /** The newest base files after a commit: those that it wrote, in place of those of the same file groups. Null: not known before. */

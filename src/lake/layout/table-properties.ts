@@ -245,3 +245,8 @@ export function checkWritable(p: ReadonlyMap<string, string>, table: string): vo
     throw new Failure('TRB-LAKE-003', { table, detail: 'hoodie.populate.meta.fields is false' })
   }
 }
+
+/** Whether the number at the front of a file id is the bucket of its keys. */
+export function hasBuckets(p: ReadonlyMap<string, string>): boolean {
+  return Number(p.get('tributary.buckets') ?? '0') > 0 || p.get('hoodie.index.type') === 'BUCKET'
+}

@@ -40,6 +40,8 @@ export interface MorContext extends WriteContext {
   readonly rules: MergeRules
   /** Tells whether what an instant has written counts. */
   readonly visible: (instant: string) => boolean
+  /** The number at the front of a file id is the bucket of its keys. */
+  readonly bucketed: boolean
   /** Groups (`partition/fileId`) that a pending compaction is going to write → its time. */
   readonly compacting: ReadonlyMap<string, string>
 }
@@ -53,7 +55,7 @@ interface Written {
  * Writes a flush into a merge-on-read table: one log file per file group that exists, a first base file for each one that does not (there
  * are readers that don't know file groups without one), and after a truncate base files only. Rows that are stored are looked at only
  * where the changes don't say everything: values that the source's log does not repeat, rows without a key, keys whose partition may
- * have changed, groups of other engines that are not spread over buckets. Fails with TRB-LAKE-023 for a row without ordering value.
+ * have changed, groups of tables that are not spread over buckets. Fails with TRB-LAKE-023 for a row without ordering value.
  */
 export async function morFlush(
   context: MorContext,
@@ -91,7 +93,7 @@ class MorFlush {
     const { spec, seed } = context
     this.#context = context
     this.#preparer = new ChangePreparer(spec, spec.columns, seed)
-    this.#homes = new Homes(groupsOf(slices, this.#preparer, spec.buckets), spec.buckets)
+    this.#homes = new Homes(groupsOf(slices, this.#preparer, context.bucketed ? spec.buckets : 0), spec.buckets)
     this.#stored = this.#homes.groups.map(() => null)
     const numbers = new FileNumbers()
     this.#bases = new GroupFiles(context, this.#preparer.paths.paths, numbers)
@@ -284,7 +286,10 @@ class MorFlush {
 /** A compaction merges what was there when it was planned: a base file that is written beside it would be lost, or hide its own. */
 const PENDING = { action: 'compaction', why: 'the source has truncated the table, which takes a new base file' }
 
-/** Groups of the table's slices. A random id of another engine may look like a bucket's; only one group is a bucket's home. */
+/**
+ * Groups of the table's slices. A random id of another engine may look like a bucket's; only one group is a bucket's home. Without buckets no group
+ * is anybody's home: new keys then go into new base files, because the indexes of other engines do not find a key that only a log file has.
+ */
 function groupsOf(slices: readonly FileSlice[], preparer: ChangePreparer, buckets: number): MorGroup[] {
   const taken = new Set<string>()
   return slices.map((slice) => {

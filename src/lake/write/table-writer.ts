@@ -9,7 +9,7 @@ import { CHANGE_COLUMNS } from '../index/bag-key.ts'
 import { parseBaseFileName } from '../layout/file-name.ts'
 import { ensurePartition } from '../layout/partition-metadata.ts'
 import type { MarkerKind } from '../layout/paths.ts'
-import { specOf } from '../layout/table-properties.ts'
+import { hasBuckets, specOf } from '../layout/table-properties.ts'
 import type { TableConcurrency } from '../lock/table-concurrency.ts'
 import { evolvedColumns, sameType } from '../merge/fit.ts'
 import { checkpointExtra, SOURCE_KEY } from '../metadata/checkpoint.ts'
@@ -229,6 +229,11 @@ export class MorTableWriter extends HudiTableWriter {
     const compacting = new Map((await pendingCompactions(ts)).map((c) => [`${c.partition}/${c.fileId}`, c.by]))
     // the table may have been upgraded since it was opened: names of logs follow what it is now
     const spec: TableSpec = { ...context.spec, tableVersion: ts.layout === 1 ? 6 : 9 }
-    return morFlush({ ...context, spec, rules, visible: blockVisibility(ts, null), compacting }, await fileSlices(ts, null), changes)
+    const bucketed = hasBuckets(protocol.configuration)
+    return morFlush(
+      { ...context, spec, rules, bucketed, visible: blockVisibility(ts, null), compacting },
+      await fileSlices(ts, null),
+      changes,
+    )
   }
 }

@@ -11,10 +11,12 @@ import { fileSlices } from '../../../src/lake/read/slices.ts'
 import { LakeTableReader } from '../../../src/lake/read/table-reader.ts'
 import { TimelineStore } from '../../../src/lake/timeline-store.ts'
 import type { LogBlocks } from '../../../src/lake/write/log-file.ts'
-import { openTableWriter } from '../../../src/lake/write/open-table.ts'
+import { openTableWriter, openWriterOf } from '../../../src/lake/write/open-table.ts'
+import { writableSpec } from '../../../src/lake/write/writable-spec.ts'
 import { MemoryStore } from '../../../src/storage/memory/memory-store.ts'
 import { show, type Value } from '../../format/parquet/values.ts'
 import { fixedClock } from '../../support/fixed-clock.ts'
+import { tableRows } from '../table-rows.ts'
 import { changesOf, type TestChange } from './model.ts'
 import { renamed } from './renamed.ts'
 import { storedRows } from './stored-rows.ts'
@@ -201,6 +203,25 @@ describe.each(VERSIONS)('a merge-on-read table of version %i', (version) => {
     }
     const expected = ['1 "N1" 3', '2 "N2" 3', '3 "N3" 3', '4 "N4" 3', '6 "n6" 1', '7 "n7" 3', '8 "n8" 3']
     expect(await rows(store)).toEqual(expected)
+  })
+
+  it('without buckets gets every new key in a base file, where the indexes of other engines look for it, in one of ours too', async () => {
+    const store = new MemoryStore(clock)
+    await write(await open(store, version), [c('c', 1, 'a', 1n)])
+    await new TimelineStore(store, 'orders', clock).updateProperties((p) => {
+      for (const name of [...p.keys()]) if (/index|^tributary/.test(name)) p.delete(name)
+    })
+    for (const n of [2, 3]) {
+      const writer = await openWriterOf(store, (await writableSpec(store, 'orders', clock))!, { clock, scratchDir: join(dir, 'scratch') })
+      await write(writer, [c('u', 1, `A${n}`, BigInt(n)), c('u', n, `n${n}`, BigInt(n)), c('d', 7)])
+    }
+    expect(await rows(store)).toEqual(['1 "A3" 3', '2 "n2" 2', '3 "n3" 3'])
+    const base = await tableRows(store, 'orders', clock, 'read-optimized')
+    expect(base.map((l) => JSON.parse(l) as Record<string, unknown>).map((r) => [r['id'], r['name']])).toEqual([
+      [1, 'a'],
+      [2, 'n2'],
+      [3, 'n3'],
+    ])
   })
 
   it('refuses a row without an ordering value, and is as before', async () => {
