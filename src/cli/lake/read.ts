@@ -21,12 +21,14 @@ export const verb = defineVerb({
     'as-of': text({ help: 'state after this instant (snapshot, read-optimized); default: now', placeholder: 'I' }),
     from: text({ help: 'incremental, cdc: after this instant; 0 is before all', placeholder: 'I' }),
     to: text({ help: 'incremental, cdc: up to this instant; default: now', placeholder: 'I' }),
-    format: choice({ help: 'form of the answer', choices: ['jsonl', 'csv'], default: 'jsonl' }),
+    format: choice({ help: 'form of the answer', choices: ['jsonl', 'csv', 'parquet'], default: 'jsonl' }),
+    output: text({ help: 'parquet: file that is written, or replaced', placeholder: 'FILE' }),
     ...s3Flags,
   },
   examples: [
     { why: 'all rows, now', command: 'lake read ./lake/shop/public/orders' },
     { why: 'as the table was after an instant', command: 'lake read ./lake/shop/public/orders --as-of 20261121100000000' },
+    { why: 'into a Parquet file', command: 'lake read ./lake/shop/public/orders --format parquet --output orders.parquet' },
     {
       why: 'what changed since',
       command: 'lake read ./lake/shop/public/orders --type incremental --from 20261121100000000',

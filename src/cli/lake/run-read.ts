@@ -7,12 +7,13 @@ import { rowLines } from '../../format/json/row-lines.ts'
 import { scanChanges } from '../../lake/read/cdc.ts'
 import type { DeltaLimit } from '../../lake/read/delta.ts'
 import type { CommitRange } from '../../lake/read/incremental.ts'
-import { type ScanRequest, scanTable } from '../../lake/read/table-scan.ts'
+import { type ScanRequest, scanTable, type TableScan } from '../../lake/read/table-scan.ts'
 import type { S3FlagValues } from '../s3-flags.ts'
 import type { ContextWith, Outcome } from '../verb.ts'
 import { changeLines } from './change-lines.ts'
 import { instantFlag } from './instant-flag.ts'
 import { type OpenLake, openLake } from './open-lake.ts'
+import { writeParquetFile } from './read-parquet.ts'
 import { LOG_MEMORY } from './table-files.ts'
 
 export type ReadFlags = {
@@ -20,7 +21,8 @@ export type ReadFlags = {
   readonly 'as-of': string | null
   readonly from: string | null
   readonly to: string | null
-  readonly format: 'jsonl' | 'csv'
+  readonly format: 'jsonl' | 'csv' | 'parquet'
+  readonly output: string | null
 } & S3FlagValues
 
 type ReadContext = ContextWith<ReadFlags>
@@ -43,6 +45,7 @@ export async function runRead(context: ReadContext): Promise<Outcome> {
 
 async function readRows(context: ReadContext, lake: OpenLake, type: ScanRequest['kind'], limit: DeltaLimit): Promise<Outcome> {
   const scan = await scanTable(lake.store, '', context.clock, requestOf(context, type), limit)
+  if (context.flags.format === 'parquet') return await readIntoFile(context, lake, scan, limit.directory)
   const csv = context.flags.format === 'csv'
   const toText = csv ? csvLines(scan.columns) : rowLines(scan.columns)
   const kept: unknown[] = []
@@ -58,10 +61,23 @@ async function readRows(context: ReadContext, lake: OpenLake, type: ScanRequest[
     }
     rows += count
   }
+  return { ...(await told(context, lake, scan, rows)), result: { instant: scan.instant, rowCount: rows, rows: kept } }
+}
+
+/** `--format parquet`. */
+async function readIntoFile(context: ReadContext, lake: OpenLake, scan: TableScan, scratch: string): Promise<Outcome> {
+  const { cwd, clock, signal, flags } = context
+  const output = flags.output!
+  const rows = await writeParquetFile(scan.rows(), scan.columns, { cwd, output, scratch, clock, signal })
+  return { ...(await told(context, lake, scan, rows)), result: { instant: scan.instant, rowCount: rows, output } }
+}
+
+/** What people are told of rows that were read. */
+async function told(context: ReadContext, lake: OpenLake, scan: TableScan, rows: number): Promise<{ readonly summary: string }> {
   const summary = `${rows} row${rows === 1 ? '' : 's'} of ${lake.store.root} at ${scan.instant ?? 'its beginning: no commit yet'}`
   if (scan.note !== null) await context.stderr.write(`note: ${scan.note}\n`)
   if (!context.json) await context.stderr.write(`${summary}\n`)
-  return { summary, result: { instant: scan.instant, rowCount: rows, rows: kept } }
+  return { summary }
 }
 
 /** `--type cdc`. */
@@ -82,11 +98,16 @@ async function readChanges(context: ReadContext, lake: OpenLake, limit: DeltaLim
   return { summary, result: { rowCount: rows, rows: kept } }
 }
 
-/** CSV has rows of columns, and an envelope holds JSON. */
+/** CSV and Parquet have rows of columns, an envelope holds JSON, and only Parquet goes into a file. */
 function checkFormat({ command, flags, json }: ReadContext): void {
-  if (flags.format !== 'csv' || (!json && flags.type !== 'cdc')) return
-  const expected = json ? 'jsonl with --json: the rows are in its envelope' : 'jsonl with --type cdc: a change is no row of columns'
-  throw new Failure('TRB-CLI-004', { command, where: '--format', value: '"csv"', expected })
+  const { format, output, type } = flags
+  const refuse = (flag: string, value: string, expected: string): never => {
+    throw new Failure('TRB-CLI-004', { command, where: `--${flag}`, value: JSON.stringify(value), expected })
+  }
+  if (format !== 'jsonl' && type === 'cdc') refuse('format', format, 'jsonl with --type cdc: a change is no row of columns')
+  if (format === 'csv' && json) refuse('format', format, 'jsonl with --json: the rows are in its envelope')
+  if (format === 'parquet' && output === null) throw new Failure('TRB-QUERY-011', { format })
+  if (format !== 'parquet' && output !== null) refuse('output', output, `no such flag with --format ${format}: it prints to stdout`)
 }
 
 /** The range of --type incremental and cdc. */

@@ -289,6 +289,36 @@ test('the CSV of lake read is read back as the same rows', async () => {
   }
 })
 
+test('the Parquet of lake read holds the rows with their types, merged', async () => {
+  const create = ['--key', 'id', '--ordering', 'ts', '--types', 'n:decimal(9,2),at:timestamp', '--table-type', 'mor']
+  const first = [1, 2].map((id) => ({ id, ts: 1, n: '1.50', at: '2026-01-02T03:04:05.000006Z', l: ['x', null] }))
+  await ok(...create, '--input', file('1.jsonl', first))
+  await ok('--input', file('2.jsonl', [{ ...first[1], ts: 2, n: '-0.05' }]))
+  const read = (...flags: string[]): Promise<Ended> => runInProcess('lake', ['read', 't', '--format', 'parquet', ...flags], { cwd: home })
+  file('out.parquet', 'is replaced')
+  const r = await read('--output', 'out.parquet')
+  expect([r.code, r.stdout]).toEqual([0, ''])
+  const c = await (await DuckDBInstance.create(':memory:')).connect()
+  await c.run("SET TimeZone = 'UTC'")
+  const text = 'id, n::VARCHAR, typeof(n), "at"::VARCHAR, l::VARCHAR, _hoodie_record_key'
+  const found = await c.runAndReadAll(`SELECT ${text} FROM read_parquet('${join(home, 'out.parquet')}') ORDER BY id`)
+  const same = ['2026-01-02 03:04:05.000006+00', '[x, NULL]']
+  expect(found.getRows()).toEqual([
+    [1n, '1.50', 'DECIMAL(9,2)', ...same, '1'],
+    [2n, '-0.05', 'DECIMAL(9,2)', ...same, '2'],
+  ])
+  await runInProcess('lake', ['write', 'u', '--key', 'id', '--input', 'out.parquet'], { cwd: home })
+  const copy = await runInProcess('lake', ['read', 'u'], { cwd: home })
+  expect(copy.stdout.trim().split('\n')).toHaveLength(2)
+  const refusals = [
+    await read(),
+    await read('--output', 'none/x.parquet'),
+    await read('--type', 'cdc', '--from', '0', '--output', 'x.parquet'),
+  ]
+  expect(refusals.map((x) => /TRB-[A-Z]+-\d+/.exec(x.stderr)?.[0])).toEqual(['TRB-QUERY-011', 'TRB-QUERY-010', 'TRB-CLI-004'])
+  expect(readdirSync(home).sort()).toEqual(['1.jsonl', '2.jsonl', 'out.parquet', 't', 'u'])
+})
+
 describe('what is refused leaves everything as it was', () => {
   test.each<[string, string, readonly string[]]>([
     ['TRB-CLI-005', '{"id":1}', []],
