@@ -104,16 +104,20 @@ async function runVerb(program: Program, entry: VerbEntry, argv: readonly string
   if (missing !== undefined) throw new Failure('TRB-CLI-005', { command, what: missing.name, env: 'no environment name' })
   frame.json = context.json
   const outcome = await verb.run(context).catch((e: unknown) => {
-    throw withTable(e, verb.args[0]?.name === 'TABLE_URI' ? context.args[0]! : '')
+    throw withTable(e, context.args[verb.args.findIndex((a) => a.name === 'TABLE_URI')] ?? '')
   })
   await answer(command, outcome, frame)
   return outcome.failure?.entry.exit ?? 0
 }
 
-/** A verb that opens a table as a store of its own knows it as ''; people know it as they gave it, and the commands of a fix work with that. */
+/**
+ * Verbs know their table by its place in a store: '', or the last part of its path. People know it as they gave it, and the commands of a fix
+ * work only with that.
+ */
 function withTable(e: unknown, uri: string): unknown {
-  if (!(e instanceof Failure) || e.details['table'] !== '' || uri === '') return e
-  return new Failure(e.code, { ...e.details, table: uri }, e.cause)
+  if (!(e instanceof Failure) || uri === '') return e
+  const { table } = e.details
+  return table === '' || table === basename(uri) ? new Failure(e.code, { ...e.details, table: uri }, e.cause) : e
 }
 
 async function createContext(command: string, verb: Verb, parsed: ParsedArguments, frame: Frame): Promise<Context> {

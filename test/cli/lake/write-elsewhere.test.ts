@@ -75,5 +75,6 @@ test.each(['cow', 'mor'])('%s: partition values that are names of other director
 test('messages name the table as it was given', async () => {
   await write([{ id: 1, ts: 1 }], '--key', 'id', '--ordering', 'ts')
   expect((await lake('read', 't', '--as-of', '20200101000000000')).stderr).toContain('The table t has no commit')
+  expect((await lake('savepoint', 'delete', './t', '--at', '20200101000000000')).stderr).toContain('lake savepoint list ./t shows')
   expect((await lake('diff', './nothing', '--from', '20200101000000000', '--json')).stdout).toContain('There is no Hudi table at ./nothing')
 })
