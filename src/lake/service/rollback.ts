@@ -32,7 +32,13 @@ export async function rollbackTarget(ts: TimelineStore, time: string): Promise<I
   const refuse = (why: string, fix: string): Failure => new Failure('TRB-LAKE-072', { table: ts.table, instant: time, why, fix })
   const rollback = ts.timeline.instants.find((i) => i.action === 'rollback' && i.state !== 'completed')
   if (rollback !== undefined) throw refuse(`the rollback ${rollback.time} has begun`, `lake rollback ${ts.table} finishes it.`)
-  if (target.state !== 'completed') return target
+  if (target.state !== 'completed') {
+    // In layout 1 what is written after the plan of a compaction is named after it: without the plan those logs would belong to nothing.
+    const onTop = ts.layout === 1 && target.action === 'compaction' ? newestAfter(ts, time) : null
+    if (onTop !== null)
+      throw refuse(`${onTop.time} ${onTop.action} was written on top of it`, `lake compact ${ts.table} --pending carries it out.`)
+    return target
+  }
   const later = completedWrites(ts.timeline, null).find((i) => i.time > time) ?? pendingInstants(ts.timeline).find((i) => i.time > time)
   if (later !== undefined) throw refuse(`${later.time} ${later.action} came after it`, `Roll ${later.time} back first.`)
   const kept = savepoints(ts).find((i) => i.time >= time)
@@ -46,6 +52,11 @@ export async function rollbackTarget(ts: TimelineStore, time: string): Promise<I
   const missing = await missingBefore(ts, target)
   if (missing !== null) throw refuse(`${missing} has been cleaned away`, 'Write the rows of the earlier state as a new commit.')
   return target
+}
+
+/** The newest write that began after `time`. */
+function newestAfter(ts: TimelineStore, time: string): Instant | null {
+  return ts.timeline.instants.findLast((i) => i.time > time && UNDOABLE.has(i.action)) ?? null
 }
 
 const UNDOABLE: ReadonlySet<string> = new Set(['commit', 'deltacommit', 'replacecommit', 'clustering', 'compaction', 'logcompaction'])
