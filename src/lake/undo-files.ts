@@ -148,6 +148,7 @@ async function listed(ts: TimelineStore, time: string, action: Action): Promise<
   const pending = ts.timeline.instants.some((i) => i.time === time && i.state !== 'completed' && i.action !== 'savepoint')
   const searched = ts.layout === 1 && pending && (action === 'deltacommit' || action === 'logcompaction')
   const since = (instantToMs(time) ?? 0) - SKEW_MS
+  const onTop = action === 'compaction' && ts.timeline.instants.some((i) => i.time > time && WRITES.has(i.action))
   for await (const o of ts.store.list(inside)) {
     const path = o.key.slice(inside.length)
     if (path.startsWith('.hoodie/')) continue
@@ -156,8 +157,8 @@ async function listed(ts: TimelineStore, time: string, action: Action): Promise<
     const base = parseBaseFileName(name)
     const log = base === null ? parseLogFileName(name) : null
     if (base !== null || log !== null) {
-      // logs on top of a compaction that is pending are other writes'
-      const named = base !== null ? base.instant === time : log!.baseInstant === time && (log!.cdc || action !== 'compaction')
+      // Logs on top of a compaction are other writes'. Once none of these is left, they go too: as an empty slice they could hide the one before.
+      const named = base !== null ? base.instant === time : log!.baseInstant === time && (log!.cdc || !onTop)
       if (named) found.deletes.add(path)
       else seen.others = true
       if (log !== null) found.existing.add(path)

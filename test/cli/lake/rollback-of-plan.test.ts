@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -43,5 +43,21 @@ test.each(['6', '9'])('version %s: the plan of a compaction is taken back only w
   if (version === '6') expect(refused.stderr).toContain('lake compact t --pending')
   expect((await lake('compact', 't', '--pending')).code).toBe(0)
   expect(await value()).toBe(3)
+  expect((await lake('verify', 't')).code).toBe(0)
+})
+
+test.each(['6', '9'])('version %s: a restore leaves no logs behind on top of a compaction that it takes away', async (version) => {
+  await upsert(1, '--key', 'id', '--ordering', 'v', '--table-type', 'mor', '--table-version', version)
+  await upsert(2)
+  expect((await lake('savepoint', 'create', 't')).code).toBe(0)
+  const before = readdirSync(join(home, 't')).sort()
+  expect((await lake('compact', 't')).code).toBe(0)
+  await upsert(3)
+  const at = (JSON.parse((await lake('savepoint', 'list', 't', '--json')).stdout) as { result: { savepoints: { at: string }[] } }).result
+  expect((await lake('restore', 't', '--to', at.savepoints[0]!.at)).code).toBe(0)
+  expect(readdirSync(join(home, 't')).sort()).toEqual(before)
+  expect(await value()).toBe(2)
+  await upsert(4)
+  expect(await value()).toBe(4)
   expect((await lake('verify', 't')).code).toBe(0)
 })
