@@ -19,7 +19,8 @@ export interface Spark {
       readonly meta?: boolean
     },
   ): Promise<Row[]>
-  upsert(path: string, rows: readonly Row[], options?: Readonly<Record<string, string>>): Promise<void>
+  /** schema: columns of the rows as Spark's DDL; without it, those of the table. */
+  upsert(path: string, rows: readonly Row[], options?: Readonly<Record<string, string>>, schema?: string): Promise<void>
   delete(path: string, rows: readonly Row[], options?: Readonly<Record<string, string>>): Promise<void>
   sql(query: string): Promise<Row[]>
   close(): Promise<void>
@@ -36,7 +37,7 @@ export async function startSpark(version: '0.15' | '1.2'): Promise<Spark> {
   }
   return {
     read: async (path, options = {}) => (await ask({ cmd: 'read', path, ...options })) as Row[],
-    upsert: async (path, rows, options = {}) => void (await ask({ cmd: 'upsert', path, rows, options })),
+    upsert: async (path, rows, options = {}, schema) => void (await ask({ cmd: 'upsert', path, rows, options, schema })),
     delete: async (path, rows, options = {}) => void (await ask({ cmd: 'delete', path, rows, options })),
     sql: async (query) => (await ask({ cmd: 'sql', query })) as Row[],
     async close() {

@@ -2,7 +2,8 @@
 
 One JSON request per line on standard input, one JSON answer per line on standard output ({"ok": ...} or {"error": "..."}):
   {"cmd": "read", "path": P, "mode": "snapshot"|"ro"|"asof"|"incremental", "at": T, "begin": T, "end": T, "meta": bool}
-  {"cmd": "upsert"|"delete"|"insert", "path": P, "rows": [...], "options": {"hoodie...": "..."}}
+  {"cmd": "upsert"|"delete"|"insert", "path": P, "rows": [...], "options": {"hoodie...": "..."}, "schema": "id bigint, ..."}
+    without schema: the table's own; a table that is not there is made from schema and options alone
   {"cmd": "schema", "path": P}      {"cmd": "sql", "query": Q}
 Rows travel as: decimal -> string, timestamp -> ISO-8601 UTC with six fraction digits and no zone, date -> ISO,
 binary -> "hex:..", map -> object, float and double -> JSON number (NaN and infinities as strings).
@@ -154,10 +155,15 @@ def value(v, t):
 
 
 def write(spark, request):
+    from pyspark.sql.types import _parse_datatype_string
     path = request['path']
-    schema = spark.read.format('hudi').load(path).drop(*META).schema
+    if request.get('schema'):
+        schema = _parse_datatype_string(request['schema'])
+    else:
+        schema = spark.read.format('hudi').load(path).drop(*META).schema
     data = [tuple(value(r.get(f.name), f.dataType) for f in schema.fields) for r in request['rows']]
-    options = {**write_options(path), 'hoodie.datasource.write.operation': request['cmd'], **request.get('options', {})}
+    implied = write_options(path) if os.path.exists(os.path.join(path, '.hoodie')) else {}
+    options = {**implied, 'hoodie.datasource.write.operation': request['cmd'], **request.get('options', {})}
     spark.createDataFrame(data, schema).coalesce(1).write.format('hudi').options(**options).mode('append').save(path)
     return None
 
