@@ -4,7 +4,7 @@ import type { Clock } from '../../contract/clock.ts'
 import type { LakeColumn } from '../../contract/columns.ts'
 import type { ObjectStore } from '../../contract/object-store.ts'
 import type { FileSlice, MergeRules, RowChunk } from '../../contract/slice.ts'
-import { Failure } from '../../failure/failure.ts'
+import { Failure, isFailure } from '../../failure/failure.ts'
 import { archivedInstants } from '../archived-timeline.ts'
 import { parseBaseFileName, parseLogFileName } from '../layout/file-name.ts'
 import { join } from '../layout/paths.ts'
@@ -18,6 +18,7 @@ import { type DeltaLimit, type DeltaRequest, mergedRows } from './delta.ts'
 import type { CommitRange } from './incremental.ts'
 import { mergeRulesOf } from './merge-rules.ts'
 import { blockVisibility, type DataFiles, listDataFiles, slicesOf } from './slices.ts'
+import { writeAt } from './whole-state.ts'
 
 /** Changes of rows, one kind of change and one commit per batch. */
 export interface ChangeBatch extends ChangeChunk {
@@ -113,7 +114,7 @@ class CommitChanges {
       for (const fileId of ids) {
         const old = find(before, partition, fileId)
         // What was replaced was there: it has been cleaned, or only an older version is left (a savepoint keeps it).
-        if (old === null || (await this.#superseded(old, commit, writes))) throw cleaned(ts, commit)
+        if (old === null || !(await isWhole(ts, earlier)) || (await this.#superseded(old, commit, writes))) throw cleaned(ts, commit)
         yield* this.#diff(commit, old, earlier, null)
       }
     }
@@ -149,14 +150,20 @@ class CommitChanges {
     yield* this.#diff(commit, old, earlier, now)
   }
 
-  /** A write before `commit` gave the group a newer base file than that of `old`. */
+  /** A write before `commit` gave the group a newer base file than that of `old`, or a log that is not in it. */
   async #superseded(old: FileSlice, commit: Instant, writes: readonly Instant[]): Promise<boolean> {
     const { ts } = this.#source
     for (const w of writes) {
-      if (w.time >= commit.time || w.time <= old.baseInstant) continue
+      if (w.time >= commit.time) continue
       for (const path of await ts.pathsOf(w.time, w.action)) {
-        const base = parseBaseFileName(path.slice(path.lastIndexOf('/') + 1))
-        if (base?.fileId === old.fileId && base.instant > old.baseInstant && path.startsWith(old.partition)) return true
+        const slash = path.lastIndexOf('/')
+        const name = path.slice(slash + 1)
+        const base = parseBaseFileName(name)
+        const log = base === null ? parseLogFileName(name) : null
+        if ((base ?? log)?.fileId !== old.fileId || path.slice(0, Math.max(0, slash)) !== old.partition) continue
+        if (base !== null && base.instant > old.baseInstant) return true
+        if (log === null || log.cdc || isIn(old, join(ts.table, path))) continue
+        if ((ts.layout === 1 ? log.baseInstant : effectiveTime(w)) >= old.baseInstant) return true
       }
     }
     return false
@@ -222,6 +229,15 @@ function isLogFile(path: string): boolean {
 
 function isIn(slice: FileSlice | null, key: string): boolean {
   return slice !== null && (slice.base?.key === key || slice.logs.some((l) => l.key === key))
+}
+
+async function isWhole(ts: TimelineStore, asOf: string): Promise<boolean> {
+  try {
+    return (await writeAt(ts, asOf)) !== null
+  } catch (e) {
+    if (isFailure(e, 'TRB-LAKE-018')) return false
+    throw e
+  }
 }
 
 /** `after`: what --from has to be given to leave the commit out. */

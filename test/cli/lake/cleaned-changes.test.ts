@@ -25,6 +25,8 @@ test.each([
   ['mor', '6', 'upsert'],
   ['mor', '9', 'upsert'],
   ['cow', '6', 'delete_partition'],
+  ['mor', '6', 'delete_partition'],
+  ['mor', '9', 'delete_partition'],
 ])(
   '%s, version %s: a version that a savepoint keeps is not taken for a later one that has been cleaned (%s)',
   async (type, version, op) => {
