@@ -39,20 +39,32 @@ export async function checkFilesThere(
     logs: new Set(slices.flatMap((s) => s.logs.map((l) => l.key))),
   }
   const writes = completedWrites(ts.timeline, asOf).toReversed()
+  let found: { readonly file: string; readonly instant: string } | null = null
   for (let i = 0; i < writes.length; i += AT_ONCE) {
     const some = writes.slice(i, i + AT_ONCE)
     const paths = await Promise.all(some.map((w) => ts.pathsOf(w.time, w.action)))
     for (const [n, write] of some.entries()) {
-      const missing = paths[n].find((path) => !isThere(expected, path, write.time, effectiveTime(write)))
-      if (missing !== undefined) throw new Failure('TRB-LAKE-028', { table: ts.table, file: join(ts.table, missing), instant: write.time })
+      const missing = paths[n].filter((path) => !isThere(expected, path, write.time, effectiveTime(write)))
+      // Logs that lack their base file are seen as missing, too: the base file is what to name.
+      const named: string | undefined =
+        missing.find((path) => parseBaseFileName(nameOf(path)) !== null) ?? (found === null ? missing[0] : undefined)
+      if (named === undefined) continue
+      found = { file: join(ts.table, named), instant: write.time }
+      if (parseBaseFileName(nameOf(named)) !== null) throw new Failure('TRB-LAKE-028', { table: ts.table, ...found })
     }
   }
+  if (found !== null) throw new Failure('TRB-LAKE-028', { table: ts.table, ...found })
+}
+
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1)
 }
 
 /** `completed`: when the write took effect. */
 function isThere(e: Expected, path: string, instant: string, completed: string): boolean {
   const slash = path.lastIndexOf('/')
-  const [partition, name] = [slash < 0 ? '' : path.slice(0, slash), path.slice(slash + 1)]
+  const partition = slash < 0 ? '' : path.slice(0, slash)
+  const name = nameOf(path)
   const base = parseBaseFileName(name)
   const log = base === null ? parseLogFileName(name) : null
   const fileId = base?.fileId ?? log?.fileId
