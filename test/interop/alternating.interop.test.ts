@@ -24,7 +24,7 @@ function steps(kind: TableKind, d: Dice): Step[] {
   const ours: Step[] = EITHER.map((op) => ({ by: 'us', op }))
   ours.push({ by: 'us', op: 'dropPartition' }, { by: 'us', op: 'rollBack' })
   if (mor) ours.push({ by: 'us', op: 'logCompact' }, { by: 'us', op: 'compact' })
-  // Spark's clustering does not keep buckets.
+  // Spark refuses to carry out a clustering of a table with a bucket index, and leaves its plan behind, which stops its own writers.
   const theirs: Step[] = EITHER.filter((op) => op !== 'cluster' || kind.creator === 'Spark').map((op) => ({ by: 'Spark', op }))
   if (mor) theirs.push({ by: 'Spark', op: 'compact' }, { by: 'Spark', op: 'compact' })
   const full = (by: Side, deck: Step[]): Step[] => {

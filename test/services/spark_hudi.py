@@ -191,7 +191,9 @@ def main():
         try:
             out = {'ok': answer(spark, json.loads(line))}
         except Exception as e:  # an answer like any other: the test decides
-            out = {'error': f'{type(e).__name__}: {e}'[:4000]}
+            text = f'{type(e).__name__}: {e}'
+            causes = [line[:1000] for line in text[2000:].split('\n') if line.startswith('Caused by')]
+            out = {'error': '\n'.join([text[:2000], *causes])}
         print(json.dumps(out), file=answers, flush=True)
     spark.stop()
 
