@@ -74,11 +74,16 @@ export interface TopicSchemas {
   readonly bytes: number
 }
 
-export interface Log {
+/** What capture needs of a log: the embedded one, or Kafka. */
+export interface LogWriter {
   /** All batches and the cursor become durable together or not at all. Returns the append's id (dense, increasing). */
   append(batches: readonly TopicBatch[], cursor: LogCursor): Promise<number>
   /** The cursor of the newest append of this source; null: never appended. */
   cursor(source: string): LogCursor | null
+}
+
+/** A log that the lake half of the same machine reads. */
+export interface Log extends LogWriter {
   /** Batches of one topic with baseOffset + count > from, up to and including append `upTo`. One batch in memory at a time. */
   read(topic: string, partition: number, from: number, upTo: number): Iterable<StoredBatch>
   /** What `read` with the same arguments would meet. */

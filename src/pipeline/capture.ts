@@ -1,5 +1,5 @@
 import type { ChangeBatch, ChangeSource, ChangeStream, TableSchema } from '../contract/change.ts'
-import type { Log, LogCursor, TopicBatch, TopicTables } from '../contract/log.ts'
+import type { LogCursor, LogWriter, TopicBatch, TopicTables } from '../contract/log.ts'
 import { assert } from '../failure/failure.ts'
 import type { BatchEncoder } from './batch-encoder.ts'
 
@@ -10,7 +10,7 @@ export interface CaptureOptions {
   readonly database: string
   readonly source: ChangeSource
   readonly encoder: BatchEncoder
-  readonly log: Log
+  readonly log: LogWriter
   readonly topicTables: TopicTables
   /** Encoded bytes at which a group of batches is appended, even if more are at hand. */
   readonly appendBytes: number
