@@ -5,6 +5,7 @@ import { LAKE_CODES } from './codes-lake.ts'
 import { LOG_CODES } from './codes-log.ts'
 import { PG_CODES } from './codes-postgres.ts'
 import { QUERY_CODES } from './codes-query.ts'
+import { REGISTRY_CODES } from './codes-registry.ts'
 import { STORE_CODES } from './codes-storage.ts'
 
 /** Every failure the product can report. docs/errors.md is generated from this table; a code is never reused or renamed. */
@@ -24,6 +25,7 @@ export const CODES = {
   ...STORE_CODES,
   ...LAKE_CODES,
   ...QUERY_CODES,
+  ...REGISTRY_CODES,
 } as const satisfies Record<string, CodeEntry>
 
 export type FailureCode = keyof typeof CODES
