@@ -1,9 +1,9 @@
 import type { Duplex } from 'node:stream'
 import pg from 'pg'
 import { Failure, isFailure } from '../../failure/failure.ts'
+import { ByteSocket, type TakenSocket, takenPlain, takenStream } from '../byte-socket.ts'
 import type { ConnectOptions, TlsOptions } from './options.ts'
 import { connectDetails, type FailureContext, serverFailure } from './server-failure.ts'
-import { ByteSocket, type TakenSocket, takenPlain, takenStream } from './wire/byte-socket.ts'
 
 /** Rows of text: every value as the server printed it. */
 export type TextRow = readonly (string | null)[]
