@@ -12,6 +12,7 @@ import { baseRows } from '../read/base-rows.ts'
 import { type DeltaRequest, mergedRows } from '../read/delta.ts'
 import { mergeRulesOf } from '../read/merge-rules.ts'
 import type { TimelineStore } from '../timeline-store.ts'
+import { checkTimes } from './check-changes.ts'
 import type { History } from './check-timeline.ts'
 import { KeyHashes } from './key-hashes.ts'
 import type { Violations, Walked } from './violation.ts'
@@ -33,6 +34,7 @@ export async function checkRows(ts: TimelineStore, history: History, plan: ScanP
       const request = { store: ts.store, table: ts.table, slice, schema: plan.columns, columns: [], rules, visible: plan.counts }
       for await (const chunk of rowsOf(request)) {
         walked.rows += chunk.count
+        checkTimes(chunk, history, { file: slice.base?.key ?? slice.logs[0]?.key, instant: slice.baseInstant }, found)
         checkKeys(slice, chunk, hash, seen, found)
       }
     } catch (e) {

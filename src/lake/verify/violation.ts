@@ -1,6 +1,6 @@
 /** Something that an invariant of DESIGN (ARCHITECTURE "What holds it together") forbids. */
 export interface Violation {
-  /** I1 … I15, or `format` for what cannot be read at all. */
+  /** I1 … I16, or `format` for what cannot be read at all. */
   readonly invariant: string
   readonly what: string
   /** Store key, where it concerns one file. */
@@ -16,7 +16,15 @@ export interface Walked {
   archived: number
   files: number
   rows: number
+  /** Compactions and clusterings compared with what they were made of, by file or partition. */
+  rewrites: number
+  watermarks: number
 }
+
+export const NOTHING_WALKED: Readonly<Walked> = { instants: 0, archived: 0, files: 0, rows: 0, rewrites: 0, watermarks: 0 }
+
+/** Violations that are told one by one. */
+export const MOST_TOLD = 1000
 
 /** Collects violations; beyond `most` only their number. */
 export class Violations {
