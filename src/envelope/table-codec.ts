@@ -58,7 +58,7 @@ export class TableCodec {
     assert((arena[at] << 8) + arena[at + 1] === count, `a tuple of ${this.table.id.table} has ${count} columns`)
     for (let c = 0; c < count; c++) {
       const tag = arena[pos++]
-      if (tag === T_TEXT) {
+      if (tag === T_TEXT || tag === T_BINARY) {
         const length = (arena[pos] << 24) | (arena[pos + 1] << 16) | (arena[pos + 2] << 8) | arena[pos + 3]
         pos += 4
         if (omitted[c] === 0) {
@@ -86,7 +86,7 @@ export class TableCodec {
       let pos = locate(arena, at, c)
       if (arena[pos] === T_UNCHANGED && old >= 0) pos = locate(arena, old, c)
       const mark = out.pos
-      if (arena[pos] === T_TEXT) {
+      if (arena[pos] === T_TEXT || arena[pos] === T_BINARY) {
         if (this.#branch[c] >= 0) {
           out.reserve(1)
           out.buf[out.pos++] = this.#branch[c]
@@ -105,7 +105,7 @@ export class TableCodec {
       writeAll(out, this.#nulls[c])
       return
     }
-    assert(tag === T_UNCHANGED, tag === T_BINARY ? 'tuples hold text, not binary' : 'a tuple column has a known kind')
+    assert(tag === T_UNCHANGED, 'a tuple column has a known kind')
     const column = this.#columns[c]
     if (old >= 0) {
       const pos = locate(arena, old, c)
@@ -113,7 +113,7 @@ export class TableCodec {
         writeAll(out, this.#nulls[c])
         return
       }
-      if (arena[pos] === T_TEXT) {
+      if (arena[pos] === T_TEXT || arena[pos] === T_BINARY) {
         const mark = out.pos
         this.#writeBranch(c, out)
         if (column.encode(arena, pos + 5, arena.readInt32BE(pos + 1), out)) return

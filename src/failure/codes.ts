@@ -3,6 +3,7 @@ import { CLI_CODES } from './codes-cli.ts'
 import { ENVELOPE_CODES } from './codes-envelope.ts'
 import { LAKE_CODES } from './codes-lake.ts'
 import { LOG_CODES } from './codes-log.ts'
+import { MYSQL_CODES } from './codes-mysql.ts'
 import { PG_CODES } from './codes-postgres.ts'
 import { QUERY_CODES } from './codes-query.ts'
 import { REGISTRY_CODES } from './codes-registry.ts'
@@ -20,6 +21,7 @@ export const CODES = {
   },
   ...CLI_CODES,
   ...PG_CODES,
+  ...MYSQL_CODES,
   ...ENVELOPE_CODES,
   ...LOG_CODES,
   ...STORE_CODES,

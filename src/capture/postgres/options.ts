@@ -1,5 +1,5 @@
 import type { Clock } from '../../contract/clock.ts'
-import type { Failure } from '../../failure/failure.ts'
+import type { SourceEvent } from '../source-event.ts'
 import type { TableSelection } from './select-tables.ts'
 import type { TypeOptions } from './types/options.ts'
 
@@ -55,30 +55,6 @@ export interface PostgresOptions extends ConnectOptions {
   readonly retryForMs?: number
   /** How long a slot that another process reads is waited for: a crashed one's server side may live a while. Default 70 s. */
   readonly busySlotForMs?: number
-}
-
-/** What the source has to say besides changes. Progress and warnings are for people; the order of events is part of the contract. */
-export type SourceEvent =
-  | { readonly kind: 'created'; readonly object: 'slot' | 'publication'; readonly name: string; readonly sql: string }
-  | { readonly kind: 'warning'; readonly text: string }
-  | { readonly kind: 'retry'; readonly failure: Failure; readonly delayMs: number }
-  | SnapshotEvent
-  /** The stream is open and everything before it was handed over. */
-  | { readonly kind: 'streaming'; readonly from: string }
-
-export interface SnapshotEvent {
-  readonly kind: 'snapshot'
-  /** `schema.table` being read; null at the end of the whole snapshot. */
-  readonly table: string | null
-  readonly tablesDone: number
-  readonly tables: number
-  readonly rows: number
-  /** reltuples of this table, −1 unknown. */
-  readonly estimate: number
-  readonly rowsPerSecond: number
-  /** Seconds left for this table by the estimate; −1 unknown. */
-  readonly etaSeconds: number
-  readonly tableDone: boolean
 }
 
 export interface PostgresDeps {

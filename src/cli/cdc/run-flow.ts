@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { openPostgresSource } from '../../capture/postgres/adapter.ts'
-import type { SourceEvent } from '../../capture/postgres/options.ts'
+import type { SourceEvent } from '../../capture/source-event.ts'
 import { postgresSourceBlock } from '../../capture/postgres/origin.ts'
 import { createEnvelopeEncoder } from '../../envelope/encoder.ts'
 import { DEFAULT_ENVELOPE_SETTINGS } from '../../envelope/options.ts'

@@ -1,5 +1,6 @@
 import { connectSql } from '../../capture/postgres/connect.ts'
-import type { PostgresOptions, SourceEvent } from '../../capture/postgres/options.ts'
+import type { PostgresOptions } from '../../capture/postgres/options.ts'
+import type { SourceEvent } from '../../capture/source-event.ts'
 import type { Clock } from '../../contract/clock.ts'
 
 /** Removes the slot and the publication that this tail created and nobody will come back to: a forgotten slot fills the server's disk. */

@@ -1,7 +1,8 @@
 import { openPostgresSource } from '../../../src/capture/postgres/adapter.ts'
-import type { PostgresOptions, SourceEvent } from '../../../src/capture/postgres/options.ts'
+import type { PostgresOptions } from '../../../src/capture/postgres/options.ts'
 import { tableName } from '../../../src/capture/postgres/table-shapes.ts'
 import { DEFAULT_TYPE_OPTIONS } from '../../../src/capture/postgres/types/options.ts'
+import type { SourceEvent } from '../../../src/capture/source-event.ts'
 import { systemClock } from '../../../src/cli/clock.ts'
 import type { ChangeBatch, ChangeStream, Position } from '../../../src/contract/change.ts'
 

@@ -1,4 +1,4 @@
-import type { ConnectValue } from '../../../contract/connect-schema.ts'
+import type { ConnectType, ConnectValue } from '../../../contract/connect-schema.ts'
 import { isFailure } from '../../../failure/failure.ts'
 import { ByteCursor } from '../../../format/bytes/cursor.ts'
 import { GrowableSink } from '../../../format/bytes/growable-sink.ts'
@@ -54,7 +54,7 @@ export function schemaDefault(column: CatalogColumn, mapping: TypeMapping): Sche
   const text = FUNCTION.test(expr) || SQL_VALUE.test(expr) ? placeholder : (LITERAL.exec(expr)?.[1] ?? expr)
   if (text === null) return null
   const bytes = encodeDefault(type.name === 'bool' ? text.slice(0, 1) : text, mapping)
-  return bytes === null ? null : { value: defaultValue(bytes, mapping), bytes }
+  return bytes === null ? null : { value: connectDefault(bytes, mapping.schema.type), bytes }
 }
 
 /** Null when the text is no value of the type (an expression): Debezium then warns and has no default. */
@@ -70,10 +70,11 @@ function encodeDefault(text: string, mapping: TypeMapping): Uint8Array | null {
   }
 }
 
-function defaultValue(bytes: Uint8Array, mapping: TypeMapping): ConnectValue {
+/** The Connect value of a default given as Avro binary. */
+export function connectDefault(bytes: Uint8Array, type: ConnectType): ConnectValue {
   const buf = Buffer.from(bytes)
   const c = new ByteCursor(buf)
-  switch (mapping.schema.type) {
+  switch (type) {
     case 'boolean':
       return buf[0] === 1
     case 'int8':
