@@ -1,5 +1,6 @@
 import type { CodeEntry } from '../src/failure/code-entry.ts'
 import { CODES } from '../src/failure/codes.ts'
+import { COUNTED } from '../src/failure/failure.ts'
 
 const EXITS: Readonly<Record<number, string>> = {
   1: 'failed',
@@ -43,7 +44,10 @@ function section(code: string, e: CodeEntry): string[] {
   ]
 }
 
-/** Text that Markdown would read as markup is escaped; line feeds become spaces. */
+/** Text that Markdown would read as markup is escaped; line feeds become spaces; of wordings by number the one for many. */
 function prose(text: string): string {
-  return text.replace(/[\\`*_<>[\]]/g, (c) => `\\${c}`).replace(/\s*\n\s*/g, ' ')
+  return text
+    .replace(COUNTED, '$3')
+    .replace(/[\\`*_<>[\]]/g, (c) => `\\${c}`)
+    .replace(/\s*\n\s*/g, ' ')
 }

@@ -226,6 +226,14 @@ export const LAKE_CODES = {
     retry: 'never',
     exit: 1,
   },
+  'TRB-LAKE-029': {
+    what: '{count} {count:table|tables} of {lake} cannot be read, the first one {first}: {why}',
+    why: 'Each is listed with its own code below the tables that can be read.',
+    safe: 'Nothing was changed; the other tables are whole.',
+    fix: 'lake verify {lake}/{first} lists what is wrong with it, and what to do.',
+    retry: 'never',
+    exit: 1,
+  },
   'TRB-LAKE-060': {
     what: '{input}, row {row}: {column} is {value}, which is no {type}',
     why: 'A value is stored exactly or not at all; nothing is rounded, cut or taken for something else.',
@@ -259,7 +267,7 @@ export const LAKE_CODES = {
     exit: 2,
   },
   'TRB-LAKE-064': {
-    what: '{count} of the rows to insert into {table} have keys that are there already, the first one {key}',
+    what: '{count} of the rows to insert into {table} {count:has a key that is|have keys that are} there already, the first one {key}',
     why: 'insert adds rows; a second row with the same key would make every later answer ambiguous.',
     safe: 'Nothing was written.',
     fix: 'Use --op upsert to replace the rows that are there, or leave those rows out of the input.',
@@ -315,7 +323,7 @@ export const LAKE_CODES = {
     exit: 2,
   },
   'TRB-LAKE-074': {
-    what: '{count} things are wrong with the table {table}: {first}',
+    what: '{count} {count:thing is|things are} wrong with the table {table}: {first}',
     why: 'Each breaks an invariant of the table; the list above names file and instant.',
     safe: 'Nothing was changed.',
     fix: 'Do what the list says at each of them, then run lake verify {table} again.',
@@ -387,7 +395,7 @@ export const LAKE_CODES = {
     exit: 1,
   },
   'TRB-LAKE-069': {
-    what: '{count} rows of {table} differ between {from} and {to}',
+    what: '{count} {count:row|rows} of {table} {count:differs|differ} between {from} and {to}',
     why: '{inserted} are only in the later state, {deleted} only in the earlier one, {updated} have other values.',
     safe: 'Both states were only read.',
     fix: 'lake diff prints each difference as a line of JSON; lake history --key shows how a row came to be what it is.',
@@ -407,6 +415,14 @@ export const LAKE_CODES = {
     why: 'It has no such column, or one whose values have no order (a list or a map).',
     safe: 'Nothing was changed.',
     fix: 'Sort by other columns: {columns}.',
+    retry: 'never',
+    exit: 2,
+  },
+  'TRB-LAKE-092': {
+    what: 'The number of buckets of the table {table} cannot be changed',
+    why: 'Its configuration records none: its keys are not looked for by buckets, or the number is a setting of its writers, who would go on with the old one.',
+    safe: 'Nothing was changed.',
+    fix: 'Leave out --buckets. Where the writers of a bucket index have the number in their settings, write the rows into a new table: lake read TABLE_URI --format parquet --output FILE, then lake write NEW_URI --op bulk_insert --buckets N --key COLUMNS --input FILE.',
     retry: 'never',
     exit: 2,
   },

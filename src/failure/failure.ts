@@ -44,6 +44,12 @@ export function assert(condition: unknown, invariant: string): asserts condition
   if (!condition) throw new Failure('TRB-INT-001', { invariant })
 }
 
+/** `{count:row is|rows are}`: one of two wordings, by the number. */
+export const COUNTED = /\{(\w+):([^|{}]*)\|([^|{}]*)\}/g
+
 function fill(text: string, details: Readonly<Record<string, string | number | bigint>>): string {
-  return text.replace(/\{(\w+)\}/g, (m, k: string) => (k in details ? String(details[k]) : m))
+  const chosen = text.replace(COUNTED, (m, k: string, one: string, many: string) =>
+    k in details ? (Number(details[k]) === 1 ? one : many) : m,
+  )
+  return chosen.replace(/\{(\w+)\}/g, (m, k: string) => (k in details ? String(details[k]) : m))
 }

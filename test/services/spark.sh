@@ -2,6 +2,7 @@
 # Apache Hudi through PySpark 3.5: the oracle of the lake's format. Needs python3 with venv, Java 17 and Maven.
 #   spark.sh install [0.15|1.0|1.1|1.2 ...]     default 0.15
 #   spark.sh serve 0.15|1.0|1.1|1.2             JSON lines in, JSON lines out: see spark_hudi.py
+#   spark.sh record 0.15|1.0|1.1|1.2 OUT [TABLE...]  tables with Spark's answers, as in test/golden/hudi: see record_hudi.py
 #   spark.sh lock ROOT TABLE COUNTER ROUNDS     Hudi 1.2's own storage-based lock on a directory: see HudiLock.java (needs javac)
 # HUDI_JVM = JVM flags instead of -XX:TieredStopAtLevel=1 (which suits short runs). Spark's own log: $HUDI_WORK/spark.err
 . "$(dirname "$(readlink -f "$0")")/common.sh"
@@ -24,16 +25,20 @@ install() {
 }
 case ${1:-} in
   install) shift; install "$@";;
-  serve)
-    install "${2:?which Hudi version?}"
+  serve|record)
+    script=spark_hudi.py; [ "$1" = serve ] || script=record_hudi.py
+    shift; VERSION=${1:?which Hudi version?}; install "$VERSION"
     if [ -z "${HUDI_WORK:-}" ]; then HUDI_WORK=$(mktemp -d); trap 'rm -rf "$HUDI_WORK"' EXIT; fi
-    export HUDI_WORK; mkdir -p "$HUDI_WORK"; cd "$HUDI_WORK"
-    "$VENV/bin/python" "$HERE/spark_hudi.py" "$2" 2>"$HUDI_WORK/spark.err";;
+    export HUDI_WORK; mkdir -p "$HUDI_WORK"
+    if [ $script = record_hudi.py ]; then mkdir -p "${2:?where to?}"; out=$(cd "$2" && pwd); shift 2; set -- "$VERSION" "$out" "$@"; fi
+    cd "$HUDI_WORK"
+    if [ $script = spark_hudi.py ]; then exec 2>"$HUDI_WORK/spark.err"; fi
+    "$VENV/bin/python" "$HERE/$script" "$@";;
   lock)
     shift; install 1.2; need javac "a Java compiler (17)"
     classpath="$(echo "$HUDI_JARS"/1.2.0/hudi-spark*.jar):$(echo "$VENV"/lib/python3*/site-packages/pyspark/jars)/*"
     classes=$(mktemp -d); trap 'rm -rf "$classes"' EXIT
     javac -nowarn -d "$classes" -cp "$classpath" "$HERE/HudiLock.java" >&2
     java -XX:TieredStopAtLevel=1 -cp "$classes:$classpath" org.apache.hudi.client.transaction.lock.HudiLock "$@";;
-  *) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 2;;
+  *) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 2;;
 esac

@@ -151,6 +151,8 @@ def value(v, t):
         return [value(x, t.elementType) for x in v]
     if isinstance(t, T.MapType):
         return {k: value(x, t.valueType) for k, x in v.items()}
+    if isinstance(t, T.StructType):
+        return tuple(value(v.get(f.name), f.dataType) for f in t.fields)
     return v
 
 
@@ -198,4 +200,5 @@ def main():
     spark.stop()
 
 
-main()
+if __name__ == '__main__':
+    main()

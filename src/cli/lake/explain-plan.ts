@@ -20,7 +20,7 @@ export function explainPlan(plans: ReadonlyMap<StateTable, ScanPlan>): Outcome {
   const read = tables.reduce((n, t) => n + t.files.length, 0)
   const total = tables.reduce((n, t) => n + t.totalFiles, 0)
   const bytes = tables.reduce((n, t) => n + t.bytes, 0)
-  const summary = `would read ${read} of ${total} files, ${sizeText(bytes)}`
+  const summary = `would read ${read} of ${total} file${total === 1 ? '' : 's'}, ${sizeText(bytes)}`
   const text = grid(['table', 'file', 'kind', 'size', 'rows'], cells, ['left', 'left', 'left', 'right', 'right'])
   return { summary, result: { tables, files: read, totalFiles: total, bytes }, text: cells.length === 0 ? summary : `${text}\n${summary}` }
 }

@@ -1,9 +1,9 @@
 import type { ScanPlan } from '../../contract/table-reader.ts'
-import { Failure } from '../../failure/failure.ts'
+import { Failure, isFailure } from '../../failure/failure.ts'
 import { formatMicros } from '../../query/as-of.ts'
 import type { S3FlagValues } from '../s3-flags.ts'
 import { grid } from '../terminal/grid.ts'
-import { sizeText } from '../terminal/units.ts'
+import { countOf, sizeText } from '../terminal/units.ts'
 import type { ContextWith, Outcome } from '../verb.ts'
 import { type LakeState, lakeState, planTable, type StateTable } from './lake-state.ts'
 import { openLake } from './open-lake.ts'
@@ -17,10 +17,17 @@ export async function listTables(
   const state = await lakeState(lake, flags['as-of'], clock.now())
   if (state.tables.length === 0) throw new Failure('TRB-QUERY-008', { lake: lake.store.root })
   const rows: { table: StateTable; plan: ScanPlan }[] = []
+  const damaged: { table: StateTable; failure: Failure }[] = []
   for (const table of state.tables) {
     context.signal.throwIfAborted()
-    const plan = await planTable(lake, table)
-    if (plan !== null) rows.push({ table, plan })
+    try {
+      const plan = await planTable(lake, table)
+      if (plan !== null) rows.push({ table, plan })
+    } catch (e) {
+      // The others are whole: they are listed, and the status says that one is not.
+      if (!isFailure(e) || !e.code.startsWith('TRB-LAKE-')) throw e
+      damaged.push({ table, failure: e })
+    }
   }
   rows.sort((a, b) => (nameOf(a.table) < nameOf(b.table) ? -1 : 1))
   const tables = rows.map(({ table, plan }) => ({
@@ -36,7 +43,7 @@ export async function listTables(
   }))
   const watermark = watermarkOf(state)
   const at = watermark === null ? 'no common position yet' : `${watermark.commit} (${watermark.commitTime})`
-  const summary = `${tables.length} tables in ${lake.store.root} at ${at}`
+  const summary = `${countOf(tables.length, 'table')} in ${lake.store.root} at ${at}`
   const text = grid(
     ['table', 'rows', 'files', 'size', 'key', 'newest commit'],
     tables.map((t) => [
@@ -49,7 +56,19 @@ export async function listTables(
     ]),
     ['left', 'right', 'right', 'right', 'left', 'left'],
   )
-  return { summary, result: { lake: lake.store.root, watermark, tables }, text: `${text}\n${summary}` }
+  const unreadable = damaged.map(({ table, failure }) => ({
+    schema: table.schema,
+    table: table.table,
+    path: table.path,
+    ...failure.explain(),
+  }))
+  const lines = unreadable.map((d) => `✗ ${d.schema}.${d.table}  ${d.code}  ${d.what}`)
+  const result = { lake: lake.store.root, watermark, tables, unreadable }
+  const answer = { summary, result, text: [...(tables.length === 0 ? [] : [text]), ...lines, summary].join('\n') }
+  if (unreadable.length === 0) return answer
+  const first = unreadable[0]!
+  const details = { count: unreadable.length, lake: lake.store.root, first: first.path, why: first.what }
+  return { ...answer, failure: new Failure('TRB-LAKE-029', details, damaged[0]!.failure) }
 }
 
 /** Base files and logs. */

@@ -3,7 +3,7 @@ import { underLock } from '../../lake/lock/table-concurrency.ts'
 import { archive, planArchive } from '../../lake/service/archive.ts'
 import { openForService } from '../../lake/service/open.ts'
 import type { S3FlagValues } from '../s3-flags.ts'
-import { countText } from '../terminal/units.ts'
+import { countOf } from '../terminal/units.ts'
 import type { ContextWith, Outcome } from '../verb.ts'
 import { openTableUri } from './open-table-uri.ts'
 
@@ -21,12 +21,15 @@ export async function runArchive(context: ContextWith<ArchiveFlags>): Promise<Ou
     await openForService(ts)
     const due = await planArchive(ts, { min, max })
     const instants = due.map((i) => ({ instant: i.time, action: i.action }))
-    const summary = `${countText(due.length)} instants of ${ts.table} would be archived; nothing was changed`
+    const summary = `${countOf(due.length, 'instant')} of ${ts.table} would be archived; nothing was changed`
     const text = [...due.map((i) => `${i.time} ${i.action}`), summary].join('\n')
     return { summary, text, result: { table: ts.table, planned: true, instants, strays: [] } }
   }
   const done = await underLock(ts, () => archive(ts, { min, max }))
-  const strays = done.strays.length === 0 ? '' : `, ${countText(done.strays.length)} files that failed writes had left are gone`
-  const summary = `${countText(done.instants.length)} instants of ${ts.table} archived${strays}`
+  const strays =
+    done.strays.length === 0
+      ? ''
+      : `, ${countOf(done.strays.length, 'file that failed writes had left is', 'files that failed writes had left are')} gone`
+  const summary = `${countOf(done.instants.length, 'instant')} of ${ts.table} archived${strays}`
   return { summary, text: summary, result: { table: ts.table, planned: false, ...done } }
 }

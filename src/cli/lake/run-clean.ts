@@ -4,7 +4,7 @@ import { underLock } from '../../lake/lock/table-concurrency.ts'
 import { clean, planClean } from '../../lake/service/clean.ts'
 import { openForService } from '../../lake/service/open.ts'
 import type { S3FlagValues } from '../s3-flags.ts'
-import { countText, sizeText } from '../terminal/units.ts'
+import { countOf, sizeText } from '../terminal/units.ts'
 import type { ContextWith, Outcome } from '../verb.ts'
 import { openTableUri } from './open-table-uri.ts'
 
@@ -25,7 +25,7 @@ export async function runClean(context: ContextWith<CleanFlags>): Promise<Outcom
     await openForService(ts)
     const { from, files } = await planClean(ts, policy)
     const bytes = files.reduce((n, f) => n + f.bytes, 0)
-    const summary = `${countText(files.length)} files (${sizeText(bytes)}) of ${ts.table} would go; nothing was changed`
+    const summary = `${countOf(files.length, 'file')} (${sizeText(bytes)}) of ${ts.table} would go; nothing was changed`
     const text = [...files.map((f) => f.key), summary].join('\n')
     return { summary, text, result: { table: ts.table, planned: true, from, bytes, files: files.map((f) => f.key) } }
   }
@@ -35,7 +35,9 @@ export async function runClean(context: ContextWith<CleanFlags>): Promise<Outcom
   const from = done.at(-1)?.from ?? null
   const reach = from === null ? '' : `; every state from ${from} on is readable`
   const summary =
-    instants.length === 0 ? `nothing of ${ts.table} is due${reach}` : `${countText(files)} files of ${ts.table} are gone${reach}`
+    instants.length === 0
+      ? `nothing of ${ts.table} is due${reach}`
+      : `${countOf(files, 'file')} of ${ts.table} ${files === 1 ? 'is' : 'are'} gone${reach}`
   return { summary, text: summary, result: { table: ts.table, planned: false, from, files, instants } }
 }
 

@@ -19,7 +19,7 @@ import { openForService } from '../../lake/service/open.ts'
 import type { TimelineStore } from '../../lake/timeline-store.ts'
 import { type ConcurrencyFlagValues, concurrencyOf } from '../concurrency-flags.ts'
 import type { S3FlagValues } from '../s3-flags.ts'
-import { countText, sizeText } from '../terminal/units.ts'
+import { countOf, countText, sizeText } from '../terminal/units.ts'
 import type { ContextWith, Outcome } from '../verb.ts'
 import { openTableUri } from './open-table-uri.ts'
 
@@ -87,7 +87,7 @@ function shown(ts: TimelineStore, slices: readonly FileSlice[]): Outcome {
   }))
   const lines = groups.map((g) => `${g.partition === '' ? '' : `${g.partition}/`}${g.fileId}  ${g.logs} logs, ${sizeText(g.logBytes)}`)
   const logs = groups.reduce((n, g) => n + g.logs, 0)
-  const summary = `${countText(logs)} log files of ${countText(groups.length)} file groups of ${ts.table} would be merged; nothing was changed`
+  const summary = `${countOf(logs, 'log file')} of ${countOf(groups.length, 'file group')} of ${ts.table} would be merged; nothing was changed`
   return { summary, text: [...lines, summary].join('\n'), result: { table: ts.table, planned: true, groups } }
 }
 
@@ -97,7 +97,7 @@ async function scheduled(ts: TimelineStore, flags: CompactFlags, deps: Compactio
   const summary =
     planned === null
       ? `nothing of ${ts.table} is due`
-      : `a compaction of ${countText(groups)} file groups of ${ts.table} is planned at ${planned.time}`
+      : `a compaction of ${countOf(groups, 'file group')} of ${ts.table} is planned at ${planned.time}`
   return {
     summary,
     text: summary,
@@ -113,6 +113,6 @@ function done(ts: TimelineStore, all: readonly Compacted[]): Outcome {
   const summary =
     all.length === 0
       ? `nothing of ${ts.table} is due`
-      : `${countText(groups)} file groups of ${ts.table} merged, ${sizeText(bytes)}${earlier}: ${all.map((c) => c.instant).join(', ')}`
+      : `${countOf(groups, 'file group')} of ${ts.table} merged, ${sizeText(bytes)}${earlier}: ${all.map((c) => c.instant).join(', ')}`
   return { summary, text: summary, result: { table: ts.table, planned: false, instants: all } }
 }

@@ -2,7 +2,7 @@ import { underLock } from '../../lake/lock/table-concurrency.ts'
 import { openForService } from '../../lake/service/open.ts'
 import { finishRestore, type RestoreReport, restorable, restore } from '../../lake/service/restore.ts'
 import type { S3FlagValues } from '../s3-flags.ts'
-import { countText } from '../terminal/units.ts'
+import { countOf } from '../terminal/units.ts'
 import type { ContextWith, Outcome } from '../verb.ts'
 import { openTableUri } from './open-table-uri.ts'
 
@@ -15,7 +15,7 @@ export async function runRestore(context: ContextWith<RestoreFlags>): Promise<Ou
   if (plan && to !== null) {
     await openForService(ts)
     const instants = (await restorable(ts, to)).map((i) => ({ time: i.time, action: i.action }))
-    const summary = `${countText(instants.length)} writes of ${ts.table} would go; nothing was changed`
+    const summary = `${countOf(instants.length, 'write')} of ${ts.table} would go; nothing was changed`
     const text = [...instants.map((i) => `${i.time} ${i.action}`), summary].join('\n')
     return { summary, text, result: { table: ts.table, planned: true, savepoint: to, instants } }
   }
@@ -24,6 +24,6 @@ export async function runRestore(context: ContextWith<RestoreFlags>): Promise<Ou
   const summary =
     done === null
       ? `no restore of ${ts.table} has begun; --to names the savepoint to go back to`
-      : `${ts.table} is as it was at ${done.savepoint}: ${countText(done.instants.length)} later writes are gone`
+      : `${ts.table} is as it was at ${done.savepoint}: ${countOf(done.instants.length, 'later write is', 'later writes are')} gone`
   return { summary, text: summary, result: { table: ts.table, planned: false, done } }
 }

@@ -5,7 +5,7 @@ import { rollBackFailed, rollBackInstant, rollbackTarget } from '../../lake/serv
 import type { TimelineStore } from '../../lake/timeline-store.ts'
 import { planRollback } from '../../lake/undo-files.ts'
 import type { S3FlagValues } from '../s3-flags.ts'
-import { countText } from '../terminal/units.ts'
+import { countOf } from '../terminal/units.ts'
 import type { ContextWith, Outcome } from '../verb.ts'
 import { openTableUri } from './open-table-uri.ts'
 
@@ -20,7 +20,9 @@ export async function runRollback(context: ContextWith<RollbackFlags>): Promise<
   const files = done.reduce((n, d) => n + d.files, 0)
   const names = done.map((d) => `${d.time} ${d.action}`).join(', ')
   const summary =
-    done.length === 0 ? `no failed write of ${ts.table}` : `${names} of ${ts.table} taken back, ${countText(files)} files are gone`
+    done.length === 0
+      ? `no failed write of ${ts.table}`
+      : `${names} of ${ts.table} taken back, ${countOf(files, 'file is', 'files are')} gone`
   return { summary, text: summary, result: { table: ts.table, planned: false, instants: done } }
 }
 
@@ -39,6 +41,6 @@ async function planned(ts: TimelineStore, instant: string | null): Promise<Outco
     lines.push(`${t.time} ${t.action} ${t.state}`, ...files.map((f) => `  ${f}`), ...logs.map((l) => `  ${l} (undone by a rollback block)`))
     instants.push({ time: t.time, action: t.action, state: t.state, files, logs })
   }
-  const summary = `${countText(targets.length)} instants of ${ts.table} would be taken back; nothing was changed`
+  const summary = `${countOf(targets.length, 'instant')} of ${ts.table} would be taken back; nothing was changed`
   return { summary, text: [...lines, summary].join('\n'), result: { table: ts.table, planned: true, instants } }
 }

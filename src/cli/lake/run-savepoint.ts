@@ -6,7 +6,7 @@ import { createSavepoint, deleteSavepoint, type KeptState, listSavepoints, savep
 import type { TimelineStore } from '../../lake/timeline-store.ts'
 import type { S3FlagValues } from '../s3-flags.ts'
 import { grid } from '../terminal/grid.ts'
-import { countText } from '../terminal/units.ts'
+import { countOf } from '../terminal/units.ts'
 import type { ContextWith, Outcome } from '../verb.ts'
 import { openTableUri } from './open-table-uri.ts'
 
@@ -32,7 +32,7 @@ async function create(ts: TimelineStore, { flags }: SavepointContext): Promise<O
     return { summary, text: summary, result: { table: ts.table, planned: true, at: time } }
   }
   const kept = await underLock(ts, () => createSavepoint(ts, flags.at, userInfo().username, flags.comment))
-  const summary = `the state of ${ts.table} at ${kept.time} is kept: ${countText(filesOf(kept))} files`
+  const summary = `the state of ${ts.table} at ${kept.time} is kept: ${countOf(filesOf(kept), 'file')}`
   return { summary, text: summary, result: { table: ts.table, planned: false, ...row(kept) } }
 }
 
@@ -51,7 +51,7 @@ async function remove(ts: TimelineStore, { flags, command }: SavepointContext): 
 
 async function list(ts: TimelineStore): Promise<Outcome> {
   const rows = (await listSavepoints(ts)).map(row)
-  const summary = `${countText(rows.length)} savepoints of ${ts.table}`
+  const summary = `${countOf(rows.length, 'savepoint')} of ${ts.table}`
   const cells = rows.map((r) => [r.at, r.complete ? 'complete' : 'begun', r.created ?? '-', r.by, String(r.files), r.comment])
   const table = grid(['commit', 'state', 'created', 'by', 'files', 'comment'], cells, ['left', 'left', 'left', 'left', 'right', 'left'])
   return { summary, text: rows.length === 0 ? summary : `${table}\n${summary}`, result: { table: ts.table, savepoints: rows } }

@@ -16,7 +16,7 @@ import { deletePartitions, overwrite } from '../../lake/write/operations.ts'
 import { writableSpec } from '../../lake/write/writable-spec.ts'
 import { concurrencyOf } from '../concurrency-flags.ts'
 import { openStore } from '../open-store.ts'
-import { countText } from '../terminal/units.ts'
+import { countOf, countText } from '../terminal/units.ts'
 import type { Outcome } from '../verb.ts'
 import { inputColumns, newSpec } from './write-columns.ts'
 import { checkFlags, type WriteContext } from './write-flags.ts'
@@ -36,6 +36,7 @@ interface Written {
 }
 
 const NO_ROWS: WriteCounts = { inserted: 0, updated: 0, deleted: 0 }
+const NOTHING: Written = { instant: null, counts: NO_ROWS, created: false, superseded: 0, late: 0, replacedGroups: 0 }
 
 /** `lake write`. */
 export async function runWrite(context: WriteContext): Promise<Outcome> {
@@ -58,7 +59,7 @@ export async function runWrite(context: WriteContext): Promise<Outcome> {
     const parts = [`${countText(counts.inserted)} inserted`, `${countText(counts.updated)} updated`, `${countText(counts.deleted)} deleted`]
     if (written.superseded > 0) parts.push(`${countText(written.superseded)} superseded by newer rows of the input`)
     if (written.late > 0) parts.push(`${countText(written.late)} older than the stored row`)
-    if (written.replacedGroups > 0) parts.push(`${countText(written.replacedGroups)} file groups replaced`)
+    if (written.replacedGroups > 0) parts.push(`${countOf(written.replacedGroups, 'file group')} replaced`)
     const at = written.instant === null ? 'nothing to write' : `${context.flags.op} ${written.instant}`
     const summary = `${at}: ${parts.join(', ')}${written.created ? '; the table was created' : ''}`
     return { summary, result: { table: store.root, ...written }, text: summary }
@@ -80,6 +81,23 @@ async function writeRows(context: WriteContext, store: ObjectStore, deps: OpenTa
   const input = await openInput(context.command, given, context, scratch)
   const found = await writableSpec(store, '', context.clock)
   if (found === null && flags.op === 'delete') throw new Failure('TRB-LAKE-001', { table: '', root: store.root })
+  if (input.columns.length === 0 && input.rows === 0) {
+    // Without a line there are no columns either. Only a table that is to be emptied needs none.
+    if (found === null || flags.op !== 'insert_overwrite_table') return NOTHING
+    return await writeInput(context, store, deps, scratch, { ...input, columns: found.columns }, found)
+  }
+  return await writeInput(context, store, deps, scratch, input, found)
+}
+
+async function writeInput(
+  context: WriteContext,
+  store: ObjectStore,
+  deps: OpenTableDeps,
+  scratch: string,
+  input: WriteInput,
+  found: TableSpec | null,
+): Promise<Written> {
+  const { flags } = context
   const columns = inputColumns(context, input, found)
   const spec = found ?? newSpec(context, store.root, columns, input.bytes)
   // Everything that can be refused is, before a table is made or an instant begun.

@@ -20,6 +20,8 @@ interface TimelineRow {
   readonly instant: string
   readonly action: string
   readonly state: string
+  /** When it took effect: what --from and --to of lake read mean in tables of version 8 and 9. Null: pending, or version 6, which goes by `instant`. */
+  readonly completed: string | null
   /** From the instant to the time at which its completed file appeared; null while pending. */
   readonly tookMs: number | null
   readonly inserted: number | null
@@ -65,7 +67,7 @@ export async function showTimeline(context: TimelineContext): Promise<Outcome> {
 }
 
 async function rowOf(lake: OpenLake, ts: TimelineStore, t: StateTable, i: Instant, nowMs: number): Promise<TimelineRow> {
-  const head = { table: fullName(t), instant: i.time, action: i.action, state: i.state }
+  const head = { table: fullName(t), instant: i.time, action: i.action, state: i.state, completed: i.completion }
   const none = { tookMs: null, inserted: null, updated: null, deleted: null, files: null, commit: null }
   if (i.state !== 'completed') return { ...head, ...none, note: `for ${durationText(nowMs - (instantToMs(i.time) ?? nowMs))}` }
   const tookMs = await duration(lake, ts, i)
@@ -93,7 +95,7 @@ async function archivedRows(ts: TimelineStore, t: StateTable, most: number | nul
   const rows: TimelineRow[] = []
   if (most !== null && most <= 0) return rows
   for await (const { time, action, completion, metadata } of archivedInstants(ts)) {
-    const head = { table: fullName(t), instant: time, action, state: 'archived' }
+    const head = { table: fullName(t), instant: time, action, state: 'archived', completed: completion }
     const tookMs = completion === null ? null : between(instantToMs(time), instantToMs(completion))
     const none = { inserted: null, updated: null, deleted: null, files: null, commit: null, note: '' }
     rows.push({ ...head, tookMs, ...(metadata === null ? none : ofWrite(metadata, ts.table, time)) })
@@ -124,9 +126,12 @@ function ofWrite(
 }
 
 function table(rows: readonly TimelineRow[], several: boolean): string {
-  const head = ['instant', 'action', 'state', 'took', 'rows', 'files', 'note']
+  // Where commits count by the time at which they completed, that is shown beside the instant that names them.
+  const completions = rows.some((r) => r.completed !== null)
+  const head = ['instant', ...(completions ? ['completed'] : []), 'action', 'state', 'took', 'rows', 'files', 'note']
   const cells = rows.map((r) => [
     r.instant,
+    ...(completions ? [r.completed ?? '-'] : []),
     r.action,
     r.state,
     r.tookMs === null ? '-' : durationText(r.tookMs),
@@ -134,7 +139,7 @@ function table(rows: readonly TimelineRow[], several: boolean): string {
     r.files === null ? '-' : String(r.files),
     r.note,
   ])
-  const align: ('left' | 'right')[] = ['left', 'left', 'left', 'right', 'left', 'right', 'left']
+  const align: ('left' | 'right')[] = [...(completions ? ['left' as const] : []), 'left', 'left', 'left', 'right', 'left', 'right', 'left']
   if (!several) return grid(head, cells, align)
   return grid(
     ['table', ...head],

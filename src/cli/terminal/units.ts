@@ -15,6 +15,11 @@ export function countText(n: number): string {
   return n < 10_000_000 ? `${(n / 1000).toFixed(0)}k` : `${(n / 1_000_000).toFixed(1)}M`
 }
 
+/** So many things: `1 file`, `2 files`; words that do not just get an s give their plural. */
+export function countOf(n: number, one: string, many = `${one}s`): string {
+  return `${countText(n)} ${n === 1 ? one : many}`
+}
+
 /** A duration for people: two units at most, `850ms`, `12.4s`, `3m 5s`, `1h 4m`, `2d 3h`. */
 export function durationText(ms: number): string {
   if (ms < 1000) return `${Math.max(0, Math.round(ms))}ms`

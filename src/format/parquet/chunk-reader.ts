@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib'
 import { deltaBinaryUnpack, deltaByteArray, deltaLengthByteArray } from 'hyparquet/src/delta.js'
 import { Failure } from '../../failure/failure.ts'
 import { decompress } from './codec.ts'
@@ -46,6 +47,9 @@ export function readChunk(bytes: Buffer, meta: ChunkMeta, leaf: LeafNode, file: 
     checkPage(header, bytes.length - reader.offset, meta.values - state.count, leaf, file)
     const stored = bytes.subarray(reader.offset, reader.offset + header.storedSize)
     reader.offset += header.storedSize
+    if (header.crc !== null && crc32(stored) !== header.crc >>> 0) {
+      throw new Failure('TRB-LAKE-401', { file, problem: `column ${leaf.path.join('.')}: the CRC of a page is not that of its bytes` })
+    }
     if (header.type === PAGE.dictionary) state.dictionary(header, decompress(meta.codec, stored, header.rawSize, file, ownMemory))
     else if (header.type === PAGE.data) state.pageV1(header, decompress(meta.codec, stored, header.rawSize, file, state.room))
     else if (header.type === PAGE.dataV2) state.pageV2(header, stored)

@@ -27,6 +27,8 @@ export class ParquetFile {
   readonly columns: readonly FileColumn[]
   readonly store: RangedReads
 
+  #byName: ReadonlyMap<string, FileColumn> | null = null
+
   private constructor(store: RangedReads, key: string, size: number, meta: FileMeta) {
     this.store = store
     this.key = key
@@ -58,7 +60,8 @@ export class ParquetFile {
   }
 
   column(name: string): FileColumn | null {
-    return this.columns.find((c) => c.name === name) ?? null
+    this.#byName ??= new Map(this.columns.map((c) => [c.name, c]))
+    return this.#byName.get(name) ?? null
   }
 
   /** The stored chunks of a column in one row group, one per leaf. */

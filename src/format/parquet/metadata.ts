@@ -94,6 +94,8 @@ export interface PageHeader {
   /** Values in the page (data pages: nulls included); dictionary: entries. */
   readonly values: number
   readonly encoding: number
+  /** CRC-32 of the stored bytes, as a signed number; null: not recorded. */
+  readonly crc: number | null
   /** V2 only. */
   readonly definitionBytes: number
   readonly repetitionBytes: number
@@ -197,6 +199,7 @@ export function decodePageHeader(reader: { view: DataView<ArrayBuffer>; offset: 
     storedSize: s.field_3,
     values: v1?.field_1 ?? v2?.field_1 ?? dictionary?.field_1 ?? 0,
     encoding: v1?.field_2 ?? v2?.field_4 ?? dictionary?.field_2 ?? 0,
+    crc: s.field_4 ?? null,
     definitionBytes: v2?.field_5 ?? 0,
     repetitionBytes: v2?.field_6 ?? 0,
     compressed: v2?.field_7 ?? true,

@@ -45,12 +45,22 @@ function isPartial(block: LogBlock): boolean {
 
 async function* parquetRows(reader: LogReader, block: LogBlock, of: LogColumns): AsyncGenerator<LogChunk> {
   const section = await sectionOf(reader, block)
-  const file = await ParquetFile.open(section, reader.key, block.contentLength)
+  const file = await inBlock(reader, block, () => ParquetFile.open(section, reader.key, block.contentLength))
   for (const [g, group] of file.meta.rowGroups.entries()) {
     if (group.rows === 0) continue
     const all: (Column | null)[] = []
-    for (const c of of.all) all.push(await readColumn(file, g, c, group.rows))
+    for (const c of of.all) all.push(await inBlock(reader, block, () => readColumn(file, g, c, group.rows)))
     yield rowsChunk(of, all, group.rows, isPartial(block), reader.key)
+  }
+}
+
+/** Damage to the Parquet file that a block holds is damage to the log. */
+async function inBlock<T>(reader: LogReader, block: LogBlock, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } catch (e) {
+    if (!isFailure(e, 'TRB-LAKE-401')) throw e
+    throw new Failure('TRB-LAKE-020', { file: reader.key, at: block.at, problem: String(e.details['problem']) }, e)
   }
 }
 

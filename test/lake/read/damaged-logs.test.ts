@@ -4,9 +4,12 @@ import type { FileSlice } from '../../../src/contract/slice.ts'
 import { isFailure } from '../../../src/failure/failure.ts'
 import { LogReader } from '../../../src/format/hudi-log/reader.ts'
 import { printBlock, printRollback } from '../../../src/format/hudi-log/writer.ts'
+import { ParquetFile } from '../../../src/format/parquet/file.ts'
+import { chunkStart } from '../../../src/format/parquet/metadata.ts'
 import { readDelta } from '../../../src/lake/read/delta.ts'
 import type { MemoryStore } from '../../../src/storage/memory/memory-store.ts'
 import { valuesOf } from '../../format/parquet/values.ts'
+import { goldenFiles } from '../../support/golden-table.ts'
 import { propertyRuns } from '../../support/property-runs.ts'
 import { buildSlice, instantOf, type ModelBlock, newStore, printModelBlock, putLog, RULES, SCHEMA } from './slice-model.ts'
 
@@ -128,6 +131,30 @@ describe('damage', () => {
     const command = printRollback(instantOf(2), instantOf(1))
     command[34] = 0x31
     await expect(names(store, await sliceOf(store, [command]))).rejects.toMatchObject({ details: { what: 'the command 1' } })
+  })
+  test('a page of a Parquet block whose CRC does not fit is damage to the log', async () => {
+    const files = goldenFiles('v9_mor_pqblk')
+    const body = [...files].find(([p]) => p.includes('.log.'))![1]
+    const schema = [{ name: 'name', type: { kind: 'string' } as const }]
+    const read = async (log: Buffer): Promise<number> => {
+      const store = newStore()
+      const slice = await sliceOf(store, [log])
+      return (await readDelta({ store, table: 't', slice, schema, rules: RULES['commit-time'], visible: ALL })).count
+    }
+    expect(await read(body)).toBeGreaterThan(0)
+    const start = body.indexOf('PAR1')
+    const inside = {
+      range: async (_: string, from: number, n: number) => body.subarray(from < 0 ? end + from : start + from).subarray(0, n),
+    }
+    const end = body.lastIndexOf('PAR1') + 4
+    const file = await ParquetFile.open(inside, 'k', end - start)
+    const chunk = file.meta.rowGroups[0].columns[file.column('name')!.firstLeaf]
+    const broken = Buffer.from(body)
+    broken[start + chunkStart(chunk) + chunk.storedBytes - 1] ^= 1
+    await expect(read(broken)).rejects.toMatchObject({
+      code: 'TRB-LAKE-020',
+      details: { problem: expect.stringContaining('the CRC of a page') },
+    })
   })
   test('a column that the log has as another type is refused by name', async () => {
     const store = newStore()
