@@ -1,5 +1,5 @@
 import type { TableId } from '../../contract/change.ts'
-import type { SqlConnection } from './connect.ts'
+import { quoteIdent, quoteLiteral, type SqlConnection } from './connect.ts'
 import type { Flavor } from './options.ts'
 import type { CharsetTable } from './types/charset.ts'
 import type { MysqlColumn } from './types/column.ts'
@@ -22,7 +22,7 @@ const SYSTEM = ['mysql', 'sys', 'information_schema', 'performance_schema']
 export async function listTables(sql: SqlConnection): Promise<TableId[]> {
   const rows = await sql.query(
     `SELECT TABLE_SCHEMA, TABLE_NAME FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_TYPE = 'BASE TABLE'
-     AND TABLE_SCHEMA NOT IN (${SYSTEM.map(quoteText).join(', ')})`,
+     AND TABLE_SCHEMA NOT IN (${SYSTEM.map(quoteLiteral).join(', ')})`,
     'listing the tables',
   )
   const byName = (a: TableId, b: TableId): number => compareText(`${a.schema}.${a.table}`, `${b.schema}.${b.table}`)
@@ -35,7 +35,7 @@ export function compareText(a: string, b: string): number {
 
 /** The table as it is now; null: there is none of that name. */
 export async function describeTable(sql: SqlConnection, id: TableId, flavor: Flavor): Promise<CatalogTable | null> {
-  const where = `TABLE_SCHEMA = ${quoteText(id.schema)} AND TABLE_NAME = ${quoteText(id.table)}`
+  const where = `TABLE_SCHEMA = ${quoteLiteral(id.schema)} AND TABLE_NAME = ${quoteLiteral(id.table)}`
   const tables = await sql.query(`SELECT TABLE_ROWS, ENGINE FROM INFORMATION_SCHEMA.TABLES WHERE ${where}`, 'reading a table')
   if (tables.length === 0) return null
   const columns = await sql.query(
@@ -125,7 +125,7 @@ export function labelsOf(columnType: string): string[] {
 /** Collation id → character set. */
 export async function readCollations(sql: SqlConnection, flavor: Flavor): Promise<Map<number, string>> {
   const text =
-    flavor === 'mariadb' && Number(sql.version.split('.')[0]) * 100 + Number(sql.version.split('.')[1]) >= 1010
+    flavor === 'mariadb' && sql.version >= 101000
       ? 'SELECT ID, CHARACTER_SET_NAME FROM INFORMATION_SCHEMA.COLLATION_CHARACTER_SET_APPLICABILITY'
       : 'SELECT ID, CHARACTER_SET_NAME FROM INFORMATION_SCHEMA.COLLATIONS'
   const rows = await sql.query(text, 'reading the collations')
@@ -136,7 +136,7 @@ export async function readCollations(sql: SqlConnection, flavor: Flavor): Promis
 export async function readCharsetTable(sql: SqlConnection, charset: string): Promise<CharsetTable | null> {
   if (!/^[a-z0-9]+$/.test(charset)) return null
   const found = await sql.query(
-    `SELECT MAXLEN FROM INFORMATION_SCHEMA.CHARACTER_SETS WHERE CHARACTER_SET_NAME = ${quoteText(charset)}`,
+    `SELECT MAXLEN FROM INFORMATION_SCHEMA.CHARACTER_SETS WHERE CHARACTER_SET_NAME = ${quoteLiteral(charset)}`,
     'reading a character set',
   )
   if (found[0]?.[0] !== '1') return null
@@ -146,15 +146,6 @@ export async function readCharsetTable(sql: SqlConnection, charset: string): Pro
   return rows[0].map((hex) => Buffer.from(hex ?? '', 'hex'))
 }
 
-/** A text literal, whatever the sql_mode. */
-export function quoteText(text: string): string {
-  return /^[A-Za-z0-9_.$ -]*$/.test(text) ? `'${text}'` : `CONVERT(x'${Buffer.from(text, 'utf8').toString('hex')}' USING utf8mb4)`
-}
-
-export function quoteName(name: string): string {
-  return `\`${name.replaceAll('`', '``')}\``
-}
-
 export function quoteTable(id: TableId): string {
-  return `${quoteName(id.schema)}.${quoteName(id.table)}`
+  return `${quoteIdent(id.schema)}.${quoteIdent(id.table)}`
 }

@@ -24,10 +24,10 @@ export interface ConnectOptions {
 export type SnapshotMode = 'initial' | 'initial_only' | 'never' | 'when_needed' | 'always'
 
 /**
- * minimal: FLUSH TABLES WITH READ LOCK for the moment in which the transactions of the snapshot begin. none: no lock, no pause of writers; the
- * position is found by comparing the binlog's before and after the transaction began.
+ * How writers are held while the transaction of the snapshot begins, for that moment only. minimal: FLUSH TABLES WITH READ LOCK, where it is not
+ * allowed `tables`. tables: LOCK TABLES … READ on the captured ones. none: not at all (MariaDB, whose transactions know their position).
  */
-export type LockingMode = 'minimal' | 'none'
+export type LockingMode = 'minimal' | 'tables' | 'none'
 
 export interface MysqlOptions extends ConnectOptions {
   /** What the server must be; another one is refused. */

@@ -1,0 +1,146 @@
+import type { TableSchema } from '../../contract/change.ts'
+import type { BatchBuilder } from '../batch-builder.ts'
+import { type CatalogTable, quoteTable } from './catalogue.ts'
+import { quoteIdent, quoteLiteral } from './connect.ts'
+import type { Shape } from './schema.ts'
+import type { MysqlColumn } from './types/column.ts'
+
+/** One table to be read. */
+export interface SnapshotTable {
+  readonly name: string
+  readonly table: CatalogTable
+  readonly shape: Shape
+  /** FLOAT as the exact number; the server prints six digits, as Debezium shows them. */
+  readonly exactFloats: boolean
+}
+
+const ORDERED = [
+  'tinyint',
+  'smallint',
+  'mediumint',
+  'int',
+  'bigint',
+  'decimal',
+  'char',
+  'varchar',
+  'binary',
+  'varbinary',
+  'date',
+  'datetime',
+  'timestamp',
+  'time',
+  'year',
+  'uuid',
+  'inet4',
+  'inet6',
+]
+
+const BYTES = ['binary', 'varbinary']
+
+/**
+ * A table is read in key order, so that any row is a place to go on from, when its key is there and its values, printed and read again, are in
+ * the same order: not those of ENUM (ordered by number, compared as text) and FLOAT (printed with six digits).
+ */
+export function readsByKey(t: SnapshotTable): boolean {
+  const { key } = t.shape.schema
+  return key.length > 0 && key.every((i) => t.shape.columns[i].notNull && ORDERED.includes(t.shape.columns[i].dataType))
+}
+
+/** Query of a table, or of its next `limit` rows behind `after` in key order. Columns without a type mapping are NULL. */
+export function selectSql(t: SnapshotTable, after: readonly string[] | null, limit: number): string {
+  const { columns } = t.shape.schema
+  const list = columns.map((c, i) => (c.omitted === true ? 'NULL' : expression(t.shape.columns[i], t.exactFloats))).join(', ')
+  const key = readsByKey(t) ? t.shape.schema.key.map((i) => t.shape.columns[i]) : []
+  const where = after === null ? '' : ` WHERE ${beyond(key, after)}`
+  const order = key.map((c) => quoteIdent(c.name)).join(', ')
+  return `SELECT ${list} FROM ${quoteTable(t.table)}${where}${order === '' ? '' : ` ORDER BY ${order} LIMIT ${limit}`}`
+}
+
+/** Whether the table has a row. */
+export function existsSql(t: SnapshotTable): string {
+  return `SELECT EXISTS (SELECT 1 FROM ${quoteTable(t.table)})`
+}
+
+function expression(column: MysqlColumn, exactFloats: boolean): string {
+  const name = quoteIdent(column.name)
+  return column.dataType === 'float' && exactFloats ? `CAST(${name} AS DOUBLE)` : name
+}
+
+/** `(a, b) > (x, y)` in the form that an index serves: a >= x AND (a > x OR (a = x AND b > y)). */
+function beyond(key: readonly MysqlColumn[], after: readonly string[]): string {
+  const name = (i: number): string => quoteIdent(key[i].name)
+  const value = (i: number): string => literal(key[i], after[i])
+  let condition = ''
+  for (let i = key.length - 1; i >= 0; i--) {
+    const greater = `${name(i)} > ${value(i)}`
+    condition = condition === '' ? greater : `(${greater} OR (${name(i)} = ${value(i)} AND ${condition}))`
+  }
+  return key.length === 1 ? condition : `${name(0)} >= ${value(0)} AND ${condition}`
+}
+
+/** Keys travel as latin1 text of their bytes. */
+function literal(column: MysqlColumn, text: string): string {
+  const bytes = Buffer.from(text, 'latin1')
+  return BYTES.includes(column.dataType) ? `x'${bytes.toString('hex')}'` : quoteLiteral(bytes.toString('utf8'))
+}
+
+/** Bytes of the key columns of the tuple at `offset`, as latin1 text. */
+export function keyOfTuple(schema: TableSchema, builder: BatchBuilder, offset: number): string[] {
+  const values: string[] = []
+  const buf = builder.arena
+  let p = offset + 2
+  for (let i = 0; i < schema.columns.length; i++) {
+    if (buf[p] === 0x74) {
+      const length = buf.readInt32BE(p + 1)
+      values.push(schema.key.includes(i) ? buf.toString('latin1', p + 5, p + 5 + length) : '')
+      p += 5 + length
+    } else {
+      values.push('')
+      p += 1
+    }
+  }
+  return schema.key.map((i) => values[i])
+}
+
+/** Writes one row packet as a tuple; returns its offset in the arena, −1 when it has not `width` values. */
+export function rowToTuple(buf: Buffer, start: number, end: number, width: number, builder: BatchBuilder): number {
+  builder.reserve(end - start + width * 5 + 2)
+  const { arena } = builder
+  const offset = builder.filled
+  let q = offset
+  arena[q++] = width >> 8
+  arena[q++] = width & 0xff
+  let p = start
+  for (let i = 0; i < width; i++) {
+    if (p >= end) return -1
+    let length = buf[p++]
+    if (length === 0xfb) {
+      arena[q++] = 0x6e
+      continue
+    }
+    if (length === 0xfc) {
+      length = buf[p] | (buf[p + 1] << 8)
+      p += 2
+    } else if (length === 0xfd) {
+      length = buf[p] | (buf[p + 1] << 8) | (buf[p + 2] << 16)
+      p += 3
+    } else if (length === 0xfe) {
+      length = buf.readUInt32LE(p)
+      p += 8
+    }
+    if (p + length > end) return -1
+    arena[q++] = 0x74
+    arena[q++] = length >>> 24
+    arena[q++] = (length >>> 16) & 0xff
+    arena[q++] = (length >>> 8) & 0xff
+    arena[q++] = length & 0xff
+    if (length < 24) for (let k = 0; k < length; k++) arena[q + k] = buf[p + k]
+    else buf.copy(arena, q, p, p + length)
+    q += length
+    p += length
+  }
+  if (p !== end) return -1
+  builder.filled = q
+  builder.parsed = q
+  return offset
+}
