@@ -49,6 +49,8 @@ export interface LogCursor {
   readonly snapshotDone: readonly string[]
   /** From this append on a boundary is a consistent state of the source (no snapshot in progress or still to be caught up). */
   readonly consistent: boolean
+  /** What Debezium would store as its offset here, as JSON text; absent: not known. */
+  readonly offset?: string
 }
 
 export interface StoredBatch extends TopicBatch {

@@ -1,6 +1,7 @@
 import type { CodeEntry } from './code-entry.ts'
 import { CLI_CODES } from './codes-cli.ts'
 import { ENVELOPE_CODES } from './codes-envelope.ts'
+import { KAFKA_CODES } from './codes-kafka.ts'
 import { LAKE_CODES } from './codes-lake.ts'
 import { LOG_CODES } from './codes-log.ts'
 import { MYSQL_CODES } from './codes-mysql.ts'
@@ -27,6 +28,7 @@ export const CODES = {
   ...STORE_CODES,
   ...LAKE_CODES,
   ...QUERY_CODES,
+  ...KAFKA_CODES,
   ...REGISTRY_CODES,
 } as const satisfies Record<string, CodeEntry>
 

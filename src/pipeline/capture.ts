@@ -15,6 +15,8 @@ export interface CaptureOptions {
   /** Encoded bytes at which a group of batches is appended, even if more are at hand. */
   readonly appendBytes: number
   readonly onAppend?: (progress: CaptureProgress) => void
+  /** Debezium's offset behind a batch, as JSON text; `before`: that behind the batch before. Absent: the log does not ask for it. */
+  readonly offsetOf?: (batch: ChangeBatch, before: string | null) => string
   /** The stream is open; `head` is the newest position of the source at that moment. */
   readonly onOpen?: (head: string) => void
 }
@@ -159,7 +161,9 @@ class Appender {
     }
     batch.release?.()
     for (const table of batch.snapshotDone) this.done.push(encoder.topicOf(table))
-    this.cursor = advance(this.options.name, this.cursor, batch, this.done)
+    const offset = this.options.offsetOf?.(batch, this.cursor?.offset ?? null)
+    const cursor = advance(this.options.name, this.cursor, batch, this.done)
+    this.cursor = offset === undefined ? cursor : { ...cursor, offset }
     this.waiting = true
   }
 
