@@ -1,7 +1,9 @@
 import { concurrencyFlags } from '../concurrency-flags.ts'
 import { nameFlag, sourceFlag, stateFlag, urlFlag } from '../defaults.ts'
 import { bool, choice, duration, integer, list, size, text } from '../flag.ts'
+import { registryFlags } from '../registry-flags.ts'
 import { s3Flags } from '../s3-flags.ts'
+import { runKafkaFlags } from './run-kafka-flags.ts'
 
 /** Flags of `cdc run`. */
 export const RUN_FLAGS = {
@@ -53,6 +55,8 @@ export const RUN_FLAGS = {
     help: 'leave out columns whose type has no mapping (they are named in a warning), instead of refusing them',
   }),
   publication: text({ help: 'publication; created when absent', placeholder: 'NAME', defaultText: 'after --name' }),
+  ...runKafkaFlags,
+  ...registryFlags,
   ...concurrencyFlags,
   ...s3Flags,
 }

@@ -1,9 +1,12 @@
 import { rm } from 'node:fs/promises'
 import { openPostgresSource } from '../../capture/postgres/adapter.ts'
-import type { SourceEvent } from '../../capture/source-event.ts'
+import { debeziumOffset } from '../../capture/postgres/offset.ts'
 import { postgresSourceBlock } from '../../capture/postgres/origin.ts'
+import type { SourceEvent } from '../../capture/source-event.ts'
+import type { LogWriter, SchemaRegistry, TopicTables } from '../../contract/log.ts'
 import { createEnvelopeEncoder } from '../../envelope/encoder.ts'
-import { DEFAULT_ENVELOPE_SETTINGS } from '../../envelope/options.ts'
+import { DEFAULT_ENVELOPE_SETTINGS, type EnvelopeSettings } from '../../envelope/options.ts'
+import { Failure } from '../../failure/failure.ts'
 import { RunProgress } from '../../observe/run-progress.ts'
 import type { CaptureEnd, CaptureOptions } from '../../pipeline/capture.ts'
 import { type LakeHalf, runPipeline } from '../../pipeline/run.ts'
@@ -15,6 +18,7 @@ import { LiveBlock } from '../terminal/live-block.ts'
 import { count } from '../terminal/quantity.ts'
 import type { Context, Outcome } from '../verb.ts'
 import type { RunFlags } from './run-flags.ts'
+import { openKafkaSink, openRunRegistry } from './run-kafka.ts'
 import { startLakeThread } from './run-lake-thread.ts'
 import { notCaptured, partitionsOf, unmetPartitions } from './run-partitions.ts'
 import { progressBlock, progressLine, serviceLine, tableDoneLine } from './run-progress-view.ts'
@@ -36,14 +40,16 @@ export async function runFlow(context: RunContext): Promise<Outcome> {
   try {
     await rm(scratchDirectory(flags.state), { recursive: true, force: true })
     const show = new Show(context)
-    const lake = flags.lake === 'none' ? null : await startLakeThread(lakeWork(context, state), lakeEvents(show, state))
+    const sink = flags.kafka.length === 0 ? embeddedSink(state) : await kafkaSink(context, state, show)
+    const lake = await lakeHalf(context, state, show)
     try {
-      const end = await capturing(context, state, lake, show)
+      const end = await capturing(context, sink, lake, show)
       const answer = outcome(show.progress, end, lake !== null)
       show.log(`stopped   ${answer.summary}. The same command goes on from there.`)
       return answer
     } finally {
       await lake?.close()
+      await sink.close()
       await show.end()
     }
   } finally {
@@ -51,7 +57,67 @@ export async function runFlow(context: RunContext): Promise<Outcome> {
   }
 }
 
-async function capturing(context: RunContext, state: State, lake: LakeHalf | null, show: Show): Promise<CaptureEnd> {
+/** Where a run's records go. */
+interface Sink {
+  readonly log: LogWriter
+  readonly registry: SchemaRegistry
+  readonly topicTables: TopicTables
+  /** For people. */
+  readonly text: string
+  /** Settings of the envelope that depend on who reads. */
+  readonly envelope: Partial<EnvelopeSettings>
+  readonly offsetOf: CaptureOptions['offsetOf']
+  /** Appends up to this one are not needed any more by this process. */
+  release(appendId: number): void
+  close(): Promise<void>
+}
+
+function embeddedSink(state: State): Sink {
+  return {
+    ...{ log: state.log, registry: state.registry, topicTables: state.topicTables, text: state.dir, offsetOf: undefined },
+    // The lake follows truncations; context headers are for Kafka's consumers.
+    envelope: { skipped: [], contextHeaders: false },
+    release: (appendId) => state.log.release(appendId),
+    close: async () => undefined,
+  }
+}
+
+/** The log is Kafka: the state directory keeps only what is known of tables and schemas. */
+async function kafkaSink(context: RunContext, state: State, show: Show): Promise<Sink> {
+  const { flags } = context
+  const registry = await openRunRegistry(context, state)
+  try {
+    const tell = { warn: (t: string) => show.warnOnce(t, t), retry: (t: string) => show.log(`retry     Kafka: ${t}`) }
+    const log = await openKafkaSink(context, tell)
+    return {
+      ...{ log, registry: registry.registry, topicTables: state.topicTables, text: `Kafka ${flags.kafka.join(',')} · ${registry.text}` },
+      envelope: { skipped: flags['kafka-truncates'] ? [] : DEFAULT_ENVELOPE_SETTINGS.skipped, contextHeaders: flags['kafka-headers'] },
+      offsetOf: debeziumOffset,
+      release: () => undefined,
+      async close() {
+        await log.close()
+        await registry.close()
+      },
+    }
+  } catch (e) {
+    await registry.close()
+    throw e
+  }
+}
+
+async function lakeHalf(context: RunContext, state: State, show: Show): Promise<LakeHalf | null> {
+  const { flags } = context
+  if (flags.lake === 'none') return null
+  if (flags.kafka.length === 0) return await startLakeThread(lakeWork(context, state), lakeEvents(show, state))
+  if (context.origin('lake') === 'default') return null
+  throw new Failure('TRB-KAFKA-016', {
+    flag: '--lake',
+    detail: 'one process does not yet do both with --kafka',
+    fix: '--lake none here, and lake ingest --kafka … --lake URI beside it',
+  })
+}
+
+async function capturing(context: RunContext, sink: Sink, lake: LakeHalf | null, show: Show): Promise<CaptureEnd> {
   const { flags, clock } = context
   const connection = resolvePostgres(flags.url, context.env)
   if (connection.password !== undefined) context.secret(connection.password)
@@ -75,13 +141,11 @@ async function capturing(context: RunContext, state: State, lake: LakeHalf | nul
   })
   const encoder = createEnvelopeEncoder({
     ...DEFAULT_ENVELOPE_SETTINGS,
-    // The lake follows truncations; context headers are for Kafka's consumers.
-    skipped: [],
-    contextHeaders: false,
+    ...sink.envelope,
     prefix: flags.name,
     connector: 'postgresql',
     source: postgresSourceBlock({ name: flags.name, database: connection.database }),
-    registry: state.registry,
+    registry: sink.registry,
     clock,
     runId: clock.uuid(),
     headerFormat: 'simple',
@@ -92,14 +156,14 @@ async function capturing(context: RunContext, state: State, lake: LakeHalf | nul
       show.nulled(name, 1, `${name}: values without a form in Avro (NaN, infinity, times beyond 64 bits) are null`)
     },
   })
-  show.log(`source    ${describePostgres(connection)} · log ${state.dir}${lake === null ? '' : ` · lake ${flags.lake}`}`)
+  show.log(`source    ${describePostgres(connection)} · log ${sink.text}${lake === null ? '' : ` · lake ${flags.lake}`}`)
   const options: CaptureOptions = {
     ...{ name: flags.name, database: connection.database, source, encoder },
-    ...{ log: state.log, topicTables: state.topicTables, appendBytes: APPEND_BYTES },
+    ...{ log: sink.log, topicTables: sink.topicTables, appendBytes: APPEND_BYTES, offsetOf: sink.offsetOf },
     onAppend: (p) => {
       show.appended(p.appendId, p.cursor, p.records, p.bytes)
       // Without a lake nothing waits for the records: age and size alone decide.
-      if (lake === null) state.log.release(p.appendId)
+      if (lake === null) sink.release(p.appendId)
     },
   }
   try {

@@ -36,7 +36,7 @@ export async function newestRecord(cluster: KafkaCluster, topic: string, key: st
   const start = await endOffset(cluster, at, EARLIEST, COMMITTED)
   let high = end
   for (let span = FIRST_SPAN; high > start; span *= 2n) {
-    const low = high - span > start ? high - span : start
+    const low = start + span < high ? high - span : start
     const found = await newestWithin(cluster, at, key, low, high)
     if (found !== null) return found
     high = low
