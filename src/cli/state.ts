@@ -11,6 +11,8 @@ import { EmbeddedRegistry } from '../registry/embedded/embedded-registry.ts'
 /** The state directory: log, registry and topic descriptions over one database. */
 export interface State {
   readonly dir: string
+  /** For what keeps tables of its own in it: the served registry, the cache of another one's schemas. */
+  readonly database: StateDatabase
   readonly log: Log
   readonly registry: EmbeddedRegistry
   readonly topicTables: TopicTables
@@ -57,6 +59,7 @@ function assemble(dir: string, db: StateDatabase, log: Log, release: () => void)
   const topicTables = createTopicTables(db)
   return {
     dir,
+    database: db,
     log,
     registry,
     topicTables,

@@ -9,6 +9,7 @@ export const CDC: Program = {
     { name: 'tail', summary: 'print change events on stdout', load: () => import('./cdc/tail.ts') },
     { name: 'doctor', summary: 'check that the source is ready; every ✗ comes with its fix', load: () => import('./cdc/doctor.ts') },
     { name: 'verify', summary: 'compare every lake table with the database', load: () => import('./cdc/verify.ts') },
+    { name: 'registry', summary: 'serve a schema registry with the API of Confluent', load: () => import('./cdc/registry.ts') },
   ],
 }
 

@@ -90,6 +90,14 @@ export const REGISTRY_CODES = {
     retry: 'never',
     exit: 2,
   },
+  'TRB-REG-012': {
+    what: 'The registry can not be served at {address}: {detail}',
+    why: 'Another process listens there, or the address is not one of this machine, or the port needs more rights.',
+    safe: 'Nothing was started or changed.',
+    fix: 'Choose another address and port: HOST:PORT; port 0 takes any free one.',
+    retry: 'manual',
+    exit: 3,
+  },
   'TRB-REG-013': {
     what: 'Schema {id} of the registry {url} is of a kind that is not read here: {type}',
     why: 'Records of topics are read as Avro whose schema is one text.',
@@ -97,5 +105,13 @@ export const REGISTRY_CODES = {
     fix: 'Leave the topic out: --topics with a leading ! before its name.',
     retry: 'never',
     exit: 1,
+  },
+  'TRB-REG-014': {
+    what: 'The schemas in {place} can not be served: {detail}',
+    why: 'They were written by a registry that keeps more kinds of schemas or settings than this one; leaving them out would give their ids to others.',
+    safe: 'Nothing was changed.',
+    fix: 'Go on with the registry that wrote them, or give this one a place of its own.',
+    retry: 'never',
+    exit: 2,
   },
 } as const satisfies Record<string, CodeEntry>

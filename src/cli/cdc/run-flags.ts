@@ -2,6 +2,7 @@ import { concurrencyFlags } from '../concurrency-flags.ts'
 import { nameFlag, sourceFlag, stateFlag, urlFlag } from '../defaults.ts'
 import { bool, choice, duration, integer, list, size, text } from '../flag.ts'
 import { registryFlags } from '../registry-flags.ts'
+import { registryListenFlags } from '../registry-server.ts'
 import { s3Flags } from '../s3-flags.ts'
 import { runKafkaFlags } from './run-kafka-flags.ts'
 
@@ -57,6 +58,7 @@ export const RUN_FLAGS = {
   publication: text({ help: 'publication; created when absent', placeholder: 'NAME', defaultText: 'after --name' }),
   ...runKafkaFlags,
   ...registryFlags,
+  ...registryListenFlags,
   ...concurrencyFlags,
   ...s3Flags,
 }

@@ -85,7 +85,7 @@ function embeddedSink(state: State): Sink {
 /** The log is Kafka: the state directory keeps only what is known of tables and schemas. */
 async function kafkaSink(context: RunContext, state: State, show: Show): Promise<Sink> {
   const { flags } = context
-  const registry = await openRunRegistry(context, state)
+  const registry = await openRunRegistry(context, state, (t) => show.log(t))
   try {
     const tell = { warn: (t: string) => show.warnOnce(t, t), retry: (t: string) => show.log(`retry     Kafka: ${t}`) }
     const log = await openKafkaSink(context, tell)

@@ -4,14 +4,19 @@ import { Failure } from '../../failure/failure.ts'
 import { type KafkaLog, type KafkaLogOptions, openKafkaLog } from '../../log/kafka/kafka-writer.ts'
 import type { TopicSettings } from '../../log/kafka/options.ts'
 import { ConfluentRegistry } from '../../registry/confluent/confluent-registry.ts'
+import { registryName } from '../../registry/confluent/registry-http.ts'
+import { createSchemaCache } from '../../registry/confluent/schema-cache.ts'
+import { createStateJournal } from '../../registry/server/state-journal.ts'
 import type { FlagValues } from '../flag.ts'
 import { kafkaOptionsOf } from '../kafka-flags.ts'
+import { failureText, toFailure } from '../print-failure.ts'
 import { confluentOptionsOf, type registryFlags } from '../registry-flags.ts'
+import { listenSettingsOf, openRegistryServer, type registryListenFlags } from '../registry-server.ts'
 import type { State } from '../state.ts'
 import type { Context } from '../verb.ts'
 import type { runKafkaFlags } from './run-kafka-flags.ts'
 
-type KafkaFlags = FlagValues<typeof runKafkaFlags & typeof registryFlags> & { readonly name: string }
+type KafkaFlags = FlagValues<typeof runKafkaFlags & typeof registryFlags & typeof registryListenFlags> & { readonly name: string }
 type KafkaContext = Pick<Context, 'clock' | 'cwd' | 'secret'> & { readonly flags: KafkaFlags }
 
 /** Where schema ids come from. */
@@ -24,17 +29,28 @@ export interface RunRegistry {
 
 /**
  * The registry of a run whose topics others read: --registry, or the built-in one. Fails with TRB-KAFKA-014 when the ids would be known to
- * nobody else, and as the registry.
+ * nobody else, and as the registry. `tell` hears of outages.
  */
-export async function openRunRegistry(context: KafkaContext, state: State): Promise<RunRegistry> {
+export async function openRunRegistry(context: KafkaContext, state: State, tell: (text: string) => void): Promise<RunRegistry> {
   const { flags } = context
   const confluent = await confluentOptionsOf(flags, context)
   if (confluent !== null) {
-    const registry = new ConfluentRegistry(confluent)
+    const cache = createSchemaCache(state.database, registryName(confluent.urls))
+    const onOutage = (outage: boolean, cause: string): void =>
+      tell(outage ? `registry  does not answer (${cause}); known schemas go on` : 'registry  answers again')
+    const registry = new ConfluentRegistry({ ...confluent, cache, onOutage })
     return { registry, text: `registry ${registry.name}`, close: async () => registry.close() }
   }
   if (flags['registry-listen'] === null) throw new Failure('TRB-KAFKA-014', { state: state.dir })
-  return { registry: state.registry, text: 'registry in the state directory', close: async () => undefined }
+  if (flags['registry-listen'] === 'none') {
+    return { registry: state.registry, text: 'registry in the state directory', close: async () => undefined }
+  }
+  const settings = listenSettingsOf(flags['registry-listen'], flags)
+  const server = await openRegistryServer(createStateJournal(state.database), settings, {
+    cwd: context.cwd,
+    onError: (e) => tell(failureText(toFailure(e))),
+  })
+  return { registry: server.registry, text: `registry ${server.url}`, close: () => server.close() }
 }
 
 export interface KafkaSinkEvents {

@@ -94,7 +94,7 @@ export class ConfluentRegistry implements SchemaRegistry {
     if (answer.status === 200) return idOf(answer, `POST ${path}`)
     const code = errorCodeOf(answer)
     const detail = messageOf(answer.body)
-    if (answer.status === 409) throw await explainConflict(this.#http, subject, schemaText, detail, patienceMs)
+    if (answer.status === 409) throw await explainConflict(this.#http, subject, schemaText, detail)
     if (!autoRegister && (code === UNKNOWN_SUBJECT || code === UNKNOWN_SCHEMA)) {
       throw new Failure('TRB-REG-008', { subject, url: answer.url, path: `${path}/versions` })
     }

@@ -46,7 +46,6 @@ export class RegistryHttp {
     this.#secure = secureAgent(options)
   }
 
-  /** What the registry is called in messages and as the owner of cached answers. */
   get name(): string {
     return this.#servers.map((s) => s.base).join(',')
   }
@@ -118,6 +117,11 @@ export class RegistryHttp {
     request.end(text ?? undefined)
     return promise
   }
+}
+
+/** What a registry is called in messages and as the owner of cached answers: its URLs without users. Fails with TRB-REG-011. */
+export function registryName(urls: readonly string[]): string {
+  return urls.map((url) => serverOf(url, { kind: 'none' }).base).join(',')
 }
 
 function serverOf(text: string, auth: RegistryAuth): Server {
