@@ -20,6 +20,7 @@ export const LAKE: Program = {
     { name: 'query', summary: 'run SQL over the lake, as of now or of any time or position', load: () => import('./lake/query.ts') },
     { name: 'read', summary: 'print the rows of one Hudi table, whoever wrote it', load: () => import('./lake/read.ts') },
     { name: 'write', summary: 'write rows from a file into a Hudi table', load: () => import('./lake/write.ts') },
+    { name: 'ingest', summary: 'bring topics of change events from Kafka into the lake', load: () => import('./lake/ingest.ts') },
     { name: 'tables', summary: 'list the tables of the lake', load: () => import('./lake/tables.ts') },
     { name: 'timeline', summary: 'show the instants of a table', load: () => import('./lake/timeline.ts') },
     { name: 'history', summary: 'show every version of a row', load: () => import('./lake/history.ts') },

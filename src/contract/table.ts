@@ -26,9 +26,16 @@ export interface Checkpoint {
   readonly commit: string | null
   readonly commitUs: bigint | null
   readonly topic: string
-  /** Next log offset to read. */
+  /** Next log offset to read; of a topic with `partitions` the sum of theirs. */
   readonly nextOffset: number
+  /** Next offset of each partition of a Kafka topic, by partition. Absent: the log has one partition. */
+  readonly partitions?: readonly number[]
+  /** Kafka's id of the topic: another one after it was created again. */
+  readonly topicId?: string
 }
+
+/** The checkpoint to commit, given the newest one of the table at that moment; null: it has moved on, the commit is refused. */
+export type CheckpointMerge = (newest: Checkpoint | null) => Checkpoint | null
 
 export interface WriteCounts {
   readonly inserted: number
@@ -55,8 +62,11 @@ export interface TableWriter {
    * Fails with TRB-LAKE-407 when the changes need more of it.
    */
   stage(changes: Iterable<RowChanges> | AsyncIterable<RowChanges>, memoryBudget?: number): Promise<Staged>
-  /** The only visible effect. `checkpoint` null: of a write that does not come from a source. */
-  commit(staged: Staged, checkpoint: Checkpoint | null): Promise<'committed' | 'conflict'>
+  /**
+   * The only visible effect. `checkpoint` null: of a write that does not come from a source; a function: asked while nobody else can commit
+   * (under the table's lock where it is shared).
+   */
+  commit(staged: Staged, checkpoint: Checkpoint | CheckpointMerge | null): Promise<'committed' | 'conflict'>
   abandon(staged: Staged): Promise<void>
 }
 

@@ -15,6 +15,11 @@ export function lakeColumns(valueSchemaText: string): LakeColumn[] {
   return [...rowFields(parseAvroSchema(valueSchemaText)).map((f) => lakeColumn(f)), ...CHANGE_COLUMNS]
 }
 
+/** Columns of the fields of a key. */
+export function keyColumns(key: AvroNode): LakeColumn[] {
+  return key.kind === 'record' ? key.fields.map((f) => lakeColumn(f)) : []
+}
+
 /** Fields of the row struct inside an envelope. Fails with TRB-ENV-004 when the schema is no envelope. */
 export function rowFields(envelope: AvroNode): readonly AvroField[] {
   const after = envelope.kind === 'record' ? envelope.fields.find((f) => f.name === 'after') : undefined

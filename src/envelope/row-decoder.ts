@@ -20,6 +20,30 @@ export interface RowDecoderOptions {
   readonly maxBytes?: number
   /** Raised by the decoder; default: its own. */
   readonly counters?: DecodeCounters
+  /** For records of a Kafka topic, which others may have written; absent: of our own log. */
+  readonly topic?: TopicRules
+}
+
+export interface TopicRules {
+  /** What stands for a value that was not in the source's log, in text and bytes columns (unavailable.value.placeholder). */
+  readonly placeholder: Buffer
+  /** A tombstone takes its key away: all that compaction leaves of a delete. */
+  readonly tombstones: boolean
+  /** Key columns of the table when these records have no key (truncates only, then); null: as the key schema says. */
+  readonly keyNames: readonly string[] | null
+}
+
+/** As RowDecoder, of batches of one pair of schemas one after the other, with chunks that go on from one to the next. */
+export interface BatchDecoder {
+  readonly columns: readonly LakeColumn[]
+  readonly key: readonly string[]
+  /** Keeps an unfinished chunk. */
+  feed(batch: StoredBatch, from?: number): Generator<RowChanges, boolean, void>
+  flush(): Generator<RowChanges, void, void>
+}
+
+export function createBatchDecoder(options: RowDecoderOptions): BatchDecoder {
+  return new Decoder(options)
 }
 
 export interface RowDecoder {
@@ -73,6 +97,7 @@ export function* decodeRows(batches: Iterable<StoredBatch>, options: DecodeRowsO
 
 const MAX_BYTES = 8 << 20
 const OP_T = 116
+const OP_D = 100
 
 class Decoder implements RowDecoder {
   readonly columns: readonly LakeColumn[]
@@ -83,7 +108,7 @@ class Decoder implements RowDecoder {
   readonly #reader = new RecordReader()
   readonly #cursor = new ByteCursor()
   readonly #builders: readonly ColumnBuilder[]
-  readonly #row: readonly ColumnDecoder[]
+  #row: readonly ColumnDecoder[]
   readonly #beforeBuilders: readonly ColumnBuilder[]
   readonly #beforeRow: readonly ColumnDecoder[]
   readonly #skipRow: Skipper
@@ -95,17 +120,23 @@ class Decoder implements RowDecoder {
   readonly #txId = new FixedBuilder(8)
   readonly #place = new FixedBuilder(8)
   readonly #marks: SideMarks
+  readonly #topic: TopicRules | null
+  readonly #byKey: (c: ByteCursor) => void
   #ops = new Uint8Array(1024)
   #count = 0
   #used = 0
+  /** Ordinal in its batch of the last record that was a delete, and where its key is. */
+  #deleted = -2
+  #deletedStart = 0
+  #deletedEnd = 0
 
   constructor(options: RowDecoderOptions) {
     const envelope = parseAvroSchema(options.valueSchema)
     const key = options.keySchema === null ? null : parseAvroSchema(options.keySchema)
     this.counters = options.counters ?? { infinite: 0 }
     this.columns = lakeColumns(options.valueSchema)
-    this.key = key?.kind === 'record' ? key.fields.map((f) => f.name) : []
-    this.#keyless = key === null
+    this.key = options.topic?.keyNames ?? (key?.kind === 'record' ? key.fields.map((f) => f.name) : [])
+    this.#keyless = this.key.length === 0
     this.#maxBytes = options.maxBytes ?? MAX_BYTES
     const fields = rowFields(envelope)
     const builders = (): ColumnBuilder[] => fields.map((_, i) => columnBuilder(this.columns[i].type))
@@ -120,6 +151,36 @@ class Decoder implements RowDecoder {
     this.#skipTransaction = compileSkip(envelopeField(envelope, 3, 'transaction'))
     for (const [i, name] of ['before', 'after'].entries()) nonNull(envelopeField(envelope, i, name))
     envelopeField(envelope, 4, 'op')
+    this.#topic = options.topic ?? null
+    if (this.#topic !== null) this.#row = this.#row.map((decode, i) => this.#marking(decode, i))
+    this.#byKey = key === null ? noKey : this.#keyRow(key)
+  }
+
+  /** A decoder that also marks values that are the placeholder. */
+  #marking(decode: ColumnDecoder, column: number): ColumnDecoder {
+    const b = this.#builders[column]
+    const { placeholder } = this.#topic!
+    if (!(b instanceof BytesBuilder)) return decode
+    return (c) => {
+      decode(c)
+      if (b.lastIs(placeholder)) this.#marks.mark(this.#count, column)
+    }
+  }
+
+  /** Appends a row of which only the key is known, from the record's key. */
+  #keyRow(key: AvroNode): (c: ByteCursor) => void {
+    const index = new Map(this.columns.map((c, i) => [c.name, i]))
+    const fields = key.kind === 'record' ? key.fields : []
+    const uncounted: DecodeCounters = { infinite: 0 }
+    const steps = fields.map((f) => {
+      const at = index.get(f.name)
+      return at === undefined || at >= this.#builders.length ? compileSkip(f.node) : compileColumn(f.node, this.#builders[at], uncounted)
+    })
+    const others = this.#builders.filter((_, i) => !this.key.includes(this.columns[i].name))
+    return (c) => {
+      for (const step of steps) step(c)
+      for (const b of others) b.appendNull()
+    }
   }
 
   *decode(batch: StoredBatch, from?: number, stop?: (run: RecordRun) => boolean): Generator<RowChanges, void, void> {
@@ -131,13 +192,15 @@ class Decoder implements RowDecoder {
   *feed(batch: StoredBatch, from = 0, stop?: (run: RecordRun) => boolean): Generator<RowChanges, boolean, void> {
     const reader = this.#reader
     reader.open(batch.records, batch.count)
+    this.#deleted = -2
     const tail = batch.valueTail === undefined ? null : this.#openTail(batch.valueTail)
     for (const run of batch.runs) {
       if (stop?.(run) === true) return false
       for (let n = 0; n < run.count; n++) {
         assert(reader.next(), 'the runs of a batch count its records')
-        if (reader.valueStart < 0 || batch.baseOffset + reader.index < from) continue
-        this.#record(batch, tail)
+        if (batch.baseOffset + reader.index < from) continue
+        if (reader.valueStart >= 0) this.#record(batch, tail)
+        else if (this.#topic?.tombstones === true) this.#tombstone(batch)
         if (this.#used >= this.#maxBytes) yield* this.flush()
       }
     }
@@ -190,6 +253,37 @@ class Decoder implements RowDecoder {
     } else this.#finish(tail.buf, tail.pos)
     if (r.sideStart >= 0) this.#marks.add(this.#count - 1, r.buf, r.sideStart, r.sideEnd)
     this.#used += r.valueEnd - r.valueStart + 32
+    if (this.#topic !== null) this.#afterTopicRecord(batch)
+  }
+
+  #afterTopicRecord(batch: StoredBatch): void {
+    const r = this.#reader
+    const op = this.#ops[this.#count - 1]
+    if (op === OP_D) {
+      this.#deleted = r.index
+      this.#deletedStart = r.keyStart
+      this.#deletedEnd = r.keyEnd
+    }
+    if (this.#keyless !== r.keyStart < 0 && op !== OP_T) throw strayKey(batch.topic, batch.baseOffset + r.index)
+  }
+
+  /** The key is gone. One that follows its own delete says nothing new. */
+  #tombstone(batch: StoredBatch): void {
+    const r = this.#reader
+    // Follows a delete of a row without a key.
+    if (r.keyStart < 0) return
+    if (this.#keyless) throw strayKey(batch.topic, batch.baseOffset + r.index)
+    const known = this.#deleted === r.index - 1
+    if (known && r.buf.compare(r.buf, this.#deletedStart, this.#deletedEnd, r.keyStart, r.keyEnd) === 0) return
+    const c = this.#cursor
+    c.reset(r.buf, r.keyStart + 5, r.keyEnd)
+    this.#byKey(c)
+    this.#endRow(OP_D)
+    this.#op.append(DELETE, 0, 1)
+    this.#tsMs.appendNull()
+    this.#txId.appendNull()
+    this.#place.appendNull()
+    this.#used += r.keyEnd - r.keyStart + 32
   }
 
   /** Decodes the row that starts at `at` and returns the cursor to where it was. */
@@ -200,15 +294,19 @@ class Decoder implements RowDecoder {
     c.pos = pos
   }
 
-  #finish(buf: Buffer, opAt: number): void {
-    const f = this.#fields
+  #endRow(op: number): void {
     const n = this.#count++
     if (n === this.#ops.length) {
       const next = new Uint8Array(n * 2)
       next.set(this.#ops)
       this.#ops = next
     }
-    this.#ops[n] = buf[opAt]
+    this.#ops[n] = op
+  }
+
+  #finish(buf: Buffer, opAt: number): void {
+    const f = this.#fields
+    this.#endRow(buf[opAt])
     if (buf[opAt] === OP_T) this.#op.appendNull()
     else this.#op.append(buf, opAt, 1)
     this.#tsMs.appendI64(f.tsHi, f.tsLo)
@@ -243,6 +341,14 @@ function envelopeField(envelope: AvroNode, index: number, name: string): AvroNod
   if (field?.name !== name)
     throw new Failure('TRB-ENV-004', { topic: envelope.name ?? '', reason: `field ${index} of its envelope is not ${name}` })
   return field.node
+}
+
+const DELETE = Buffer.from('d', 'latin1')
+
+const noKey = (): undefined => undefined
+
+function strayKey(topic: string, offset: number): Failure {
+  return new Failure('TRB-INGEST-006', { topic, offset })
 }
 
 /** The change columns of an old row: all null. */

@@ -8,6 +8,11 @@ export class SideMarks {
     this.#columns = columns
   }
 
+  mark(row: number, column: number): void {
+    this.#rows.push(row)
+    this.#ordinals.push(column)
+  }
+
   add(row: number, buf: Buffer, start: number, end: number): void {
     for (let pos = start; pos + 1 < end; pos += 2) {
       this.#rows.push(row)

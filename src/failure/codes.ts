@@ -1,6 +1,7 @@
 import type { CodeEntry } from './code-entry.ts'
 import { CLI_CODES } from './codes-cli.ts'
 import { ENVELOPE_CODES } from './codes-envelope.ts'
+import { INGEST_CODES } from './codes-ingest.ts'
 import { KAFKA_CODES } from './codes-kafka.ts'
 import { LAKE_CODES } from './codes-lake.ts'
 import { LOG_CODES } from './codes-log.ts'
@@ -27,6 +28,7 @@ export const CODES = {
   ...LOG_CODES,
   ...STORE_CODES,
   ...LAKE_CODES,
+  ...INGEST_CODES,
   ...QUERY_CODES,
   ...KAFKA_CODES,
   ...REGISTRY_CODES,

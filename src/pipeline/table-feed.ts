@@ -1,8 +1,8 @@
-import type { LakeColumn } from '../contract/columns.ts'
 import type { Log, LogCursor, SchemaRegistry, TopicSchemas, TopicTable } from '../contract/log.ts'
-import type { Checkpoint, Staged, TableSpec, TableWriter, WriteCounts } from '../contract/table.ts'
-import { assert, Failure, isFailure } from '../failure/failure.ts'
+import type { Checkpoint, TableWriter, WriteCounts } from '../contract/table.ts'
+import { assert, Failure } from '../failure/failure.ts'
 import type { FeedLake, RowSource, TableLayout } from './feed-lake.ts'
+import { checkPartitioning, fitShape, stageWhole } from './fit-table.ts'
 
 /** Where the feed of one table stands. */
 export interface TableFeed {
@@ -36,14 +36,6 @@ export interface TableCommit {
 
 /** Attempts at a commit that other writers get in the way of. */
 const COMMIT_ATTEMPTS = 5
-/** Aim for the size of a base file. */
-const BASE_FILE_BYTES = 100_000_000
-const MAX_BUCKETS = 256
-const WHOLE_FLUSH_BYTES = 1 << 30
-/** What the envelope adds to a row, and what Parquet makes of the rest; measured on the shop's tables, only a start value for buckets. */
-const ENVELOPE_BYTES = 150
-const PARQUET_RATIO = 0.5
-
 /** Finds out how far the table got: its own newest checkpoint is the only truth. Fails with TRB-LOG-009 when it is not of this log. */
 export async function openTableFeed(context: TableFeedContext, source: string, topic: string, info: TopicTable): Promise<TableFeed> {
   const { lake, log } = context
@@ -51,10 +43,7 @@ export async function openTableFeed(context: TableFeedContext, source: string, t
   const feed: TableFeed = { topic, info, path, writer: await lake.open(path), nextOffset: 0, instant: null, known: new Set() }
   const { partition } = context.layout(info)
   if (feed.writer === null) return feed
-  if (partition !== null && !isSame(partition, feed.writer.spec.partition)) {
-    const difference = `partitioned by ${nameOf(feed.writer.spec.partition)}, asked for was ${nameOf(partition)}`
-    throw new Failure('TRB-LAKE-019', { table: path, difference })
-  }
+  checkPartitioning(path, feed.writer.spec.partition, partition)
   feed.instant = await feed.writer.instant()
   const checkpoint = await feed.writer.checkpoint()
   if (checkpoint === null) return feed
@@ -71,11 +60,6 @@ export async function openTableFeed(context: TableFeedContext, source: string, t
   feed.nextOffset = checkpoint.nextOffset
   return feed
 }
-
-type Partition = TableSpec['partition']
-
-const isSame = (a: NonNullable<Partition>, b: Partition): boolean => a.column === b?.column && a.truncate === b.truncate
-const nameOf = (p: Partition): string => (p === null ? 'nothing' : p.truncate === 'none' ? p.column : `${p.truncate} of ${p.column}`)
 
 /**
  * Brings the table to append `upTo`: one commit of all its records since the last one, or nothing when there are none.
@@ -102,7 +86,7 @@ export async function commitTable(
   const { source, commit, commitUs } = at
   const checkpoint: Checkpoint = { source, commit, commitUs, topic: feed.topic, nextOffset: end }
   for (let attempt = 1; attempt <= COMMIT_ATTEMPTS; attempt++) {
-    const staged = await stage(writer, () => rows.rows(log.read(feed.topic, 0, from, upTo), from, textOf))
+    const staged = await stageWhole(writer, () => rows.rows(log.read(feed.topic, 0, from, upTo), from, textOf))
     if ((await writer.commit(staged, checkpoint)) === 'committed') {
       feed.nextOffset = end
       feed.instant = staged.instant
@@ -111,16 +95,6 @@ export async function commitTable(
     await writer.abandon(staged)
   }
   throw new Failure('TRB-LOG-010', { table: feed.path, attempts: COMMIT_ATTEMPTS })
-}
-
-/** A flush that moves rows with large values to other keys has to be in memory as a whole: rare enough to go beyond the budget for it. */
-async function stage(writer: TableWriter, changes: () => ReturnType<RowSource['rows']>): Promise<Staged> {
-  try {
-    return await writer.stage(changes())
-  } catch (e) {
-    if (!isFailure(e, 'TRB-LAKE-407')) throw e
-    return await writer.stage(changes(), WHOLE_FLUSH_BYTES)
-  }
 }
 
 /** Creates the table of a topic without records, so that it can be queried: it has no commit yet. */
@@ -144,45 +118,12 @@ async function fitTable(
   const unknown = schemas.filter((s) => s.valueSchema !== 0 && !feed.known.has(pair(s)))
   for (const s of unknown) {
     const shape = context.rows.shape(s.keySchema === 0 ? null : textOf(s.keySchema), textOf(s.valueSchema))
-    feed.writer ??= await context.lake.create(newTableSpec(context, feed, schemas, shape.columns, shape.key))
-    const key = feed.writer.spec.key
-    if (key.join() !== shape.key.join()) {
-      const text = (k: readonly string[]): string => (k.length === 0 ? 'none' : k.join(', '))
-      throw new Failure('TRB-LAKE-019', { table: feed.path, difference: `key is ${text(key)}, of newer rows ${text(shape.key)}` })
-    }
     // One after the other, as the source changed them: a type that older rows cannot follow is refused wherever in between it was.
-    await feed.writer.evolve(shape.columns)
+    await fitShape(context, feed, schemas, shape)
     feed.known.add(pair(s))
   }
   assert(feed.writer !== null, 'the first records of a table have a value')
   return feed.writer
-}
-
-function newTableSpec(
-  context: TableFeedContext,
-  feed: TableFeed,
-  schemas: readonly TopicSchemas[],
-  columns: readonly LakeColumn[],
-  key: readonly string[],
-): TableSpec {
-  const { info, path } = feed
-  const buckets = bucketCount(info.rowEstimate, schemas)
-  const names = { name: info.table.table, database: info.table.schema, path }
-  return { ...names, columns, key, orderingField: '_event_lsn', buckets, ...context.layout(info) }
-}
-
-/** File groups for a new table: from the rows at hand or the source's estimate, whichever is more, for base files of about 100 MB. */
-export function bucketCount(rowEstimate: number, schemas: readonly { readonly records: number; readonly bytes: number }[]): number {
-  let records = 0
-  let bytes = 0
-  for (const s of schemas) {
-    records += s.records
-    bytes += s.bytes
-  }
-  if (records === 0) return 1
-  const rowBytes = Math.max(16, bytes / records - ENVELOPE_BYTES) * PARQUET_RATIO
-  const buckets = Math.ceil((Math.max(rowEstimate, records) * rowBytes) / BASE_FILE_BYTES)
-  return Math.min(MAX_BUCKETS, Math.max(1, buckets))
 }
 
 async function loadTexts(registry: SchemaRegistry, schemas: readonly TopicSchemas[]): Promise<Map<number, string>> {

@@ -111,7 +111,10 @@ export class FakeLake implements FeedLake {
           this.conflicts--
           return 'conflict'
         }
-        table.commits.push({ instant: s.instant, checkpoint: checkpoint!, values: staged.get(s)! })
+        const newest = table.commits.at(-1)?.checkpoint ?? null
+        const merged = typeof checkpoint === 'function' ? checkpoint(newest) : checkpoint
+        if (merged === null) return 'conflict'
+        table.commits.push({ instant: s.instant, checkpoint: merged, values: staged.get(s)! })
         this.step()
         return 'committed'
       },

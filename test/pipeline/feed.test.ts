@@ -8,7 +8,7 @@ import { openStateDatabase } from '../../src/log/embedded/database.ts'
 import { createEmbeddedLog } from '../../src/log/embedded/embedded-log.ts'
 import { type FeedOptions, feed } from '../../src/pipeline/feed.ts'
 import { FlushCutter } from '../../src/pipeline/flush-policy.ts'
-import { bucketCount } from '../../src/pipeline/table-feed.ts'
+import { bucketCount } from '../../src/pipeline/fit-table.ts'
 import { makeCursor, record } from '../conformance/log-data.ts'
 import { FakeLake, fakeRows } from './fake-lake.ts'
 

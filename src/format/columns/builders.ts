@@ -163,6 +163,12 @@ export class BytesBuilder implements ColumnBuilder {
     this.#end()
   }
 
+  /** Whether the last value has these bytes (and at least one). */
+  lastIs(bytes: Buffer): boolean {
+    const start = this.#offsets[this.count - 1]
+    return this.#used - start === bytes.length && bytes.compare(this.data, start, this.#used) === 0
+  }
+
   take(): BytesVector {
     const v: BytesVector = {
       kind: 'bytes',

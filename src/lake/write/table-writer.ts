@@ -2,7 +2,7 @@ import { newestWrite } from '../../../timeline/view.ts'
 import type { Clock } from '../../contract/clock.ts'
 import type { LakeColumn, RowChanges } from '../../contract/columns.ts'
 import type { ObjectStore } from '../../contract/object-store.ts'
-import type { Checkpoint, Staged, TableSpec, TableWriter, WriteCounts } from '../../contract/table.ts'
+import type { Checkpoint, CheckpointMerge, Staged, TableSpec, TableWriter, WriteCounts } from '../../contract/table.ts'
 import { assert } from '../../failure/failure.ts'
 import { CommitProtocol } from '../commit-protocol.ts'
 import { CHANGE_COLUMNS } from '../index/bag-key.ts'
@@ -13,7 +13,7 @@ import { hasBuckets, specOf } from '../layout/table-properties.ts'
 import type { TableConcurrency } from '../lock/table-concurrency.ts'
 import { evolvedColumns, sameType } from '../merge/fit.ts'
 import { checkpointExtra, SOURCE_KEY } from '../metadata/checkpoint.ts'
-import { commitMetadata, type Operation, type WriteStat } from '../metadata/commit-metadata.ts'
+import { type CommitMetadata, commitMetadata, type Operation, type WriteStat } from '../metadata/commit-metadata.ts'
 import { columnsAt, tableSchemaText } from '../open-table.ts'
 import { mergeRulesOf } from '../read/merge-rules.ts'
 import { blockVisibility, fileSlices, latestBaseFiles, pendingCompactions } from '../read/slices.ts'
@@ -144,15 +144,22 @@ abstract class HudiTableWriter implements LakeTableWriter {
     }
   }
 
-  async commit(staged: Staged, checkpoint: Checkpoint | null): Promise<'committed' | 'conflict'> {
+  async commit(staged: Staged, checkpoint: Checkpoint | CheckpointMerge | null): Promise<'committed' | 'conflict'> {
     const open = this.#opened(staged)
-    const metadata = commitMetadata({
-      operation: this.#operation,
-      stats: open.stats,
-      schema: tableSchemaText(open.spec),
-      extra: checkpoint === null ? [[SOURCE_KEY, 'none']] : checkpointExtra(checkpoint),
-    })
-    const result = await this.#protocol.complete(staged.instant, metadata)
+    const metadataWith = (c: Checkpoint | null): CommitMetadata =>
+      commitMetadata({
+        operation: this.#operation,
+        stats: open.stats,
+        schema: tableSchemaText(open.spec),
+        extra: c === null ? [[SOURCE_KEY, 'none']] : checkpointExtra(c),
+      })
+    const merge = typeof checkpoint === 'function' ? checkpoint : null
+    const metadata = metadataWith(typeof checkpoint === 'function' ? null : checkpoint)
+    const amend = (newest: Checkpoint | null): CommitMetadata | null => {
+      const merged = merge?.(newest) ?? null
+      return merged === null ? null : metadataWith(merged)
+    }
+    const result = await this.#protocol.complete(staged.instant, metadata, merge === null ? null : amend)
     if (result === 'committed') {
       this.#open = null
       this.#newest = staged.instant

@@ -1,0 +1,181 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import type { SchemaRegistry } from '../../contract/log.ts'
+import { TopicRows } from '../../envelope/topic-rows.ts'
+import { Failure } from '../../failure/failure.ts'
+import { LAKE_DIR } from '../../lake/layout/paths.ts'
+import { StorageLock } from '../../lake/lock/storage-lock.ts'
+import { DEFAULT_LOCK_TIMES, type LockTimes } from '../../lake/lock/table-lock.ts'
+import { KafkaConsumer } from '../../log/kafka/consumer.ts'
+import { ConsumerFailures } from '../../log/kafka/consumer-errors.ts'
+import { ingest } from '../../pipeline/ingest.ts'
+import { PlainCuts } from '../../pipeline/ingest-cuts.ts'
+import type { IngestContext } from '../../pipeline/ingest-table.ts'
+import { ConfluentRegistry } from '../../registry/confluent/confluent-registry.ts'
+import { feedLake, type LakePlace } from '../cdc/run-lake.ts'
+import { partitionsOf } from '../cdc/run-partitions.ts'
+import { serviceLine } from '../cdc/run-progress-view.ts'
+import { lakePolicy } from '../cdc/run-services.ts'
+import { sortingOf } from '../cdc/run-sorting.ts'
+import { concurrencyOf } from '../concurrency-flags.ts'
+import { kafkaOptionsOf } from '../kafka-flags.ts'
+import { openPlace, placeOf } from '../open-store.ts'
+import { processProbe } from '../process-owner.ts'
+import { confluentOptionsOf } from '../registry-flags.ts'
+import { openStateForReading } from '../state.ts'
+import { count } from '../terminal/quantity.ts'
+import type { Context, Outcome } from '../verb.ts'
+import type { IngestFlags } from './ingest-flags.ts'
+import { tableOfTopic, topicFilter } from './ingest-topics.ts'
+
+type IngestCliContext = Context<IngestFlags>
+
+/** A dead member's lock is free after the validity; a commit takes less. */
+const LOCK_TIMES: LockTimes = { ...DEFAULT_LOCK_TIMES, validityMs: 15_000, renewMs: 4_000, waitMs: 180_000, retryMs: 100 }
+const CHUNK_BYTES = 1 << 20
+const FETCH_BYTES = 4 << 20
+const POLL_MS = 200
+const TOPICS_MS = 15_000
+/** Records of a partition that one commit takes at most, in flush-rows. */
+const LARGEST_COMMIT = 20
+
+/** Builds the parts of an ingest, runs it, and says what it did. */
+export async function runIngest(context: IngestCliContext): Promise<Outcome> {
+  const { flags, clock } = context
+  required(context, 'kafka', flags.kafka)
+  required(context, 'topics', flags.topics)
+  const show = new Show(context)
+  const registry = await openRegistry(context)
+  const scratchDir = await mkdtemp(join(tmpdir(), 'tributary-ingest-'))
+  const kafka = await kafkaOptionsOf(flags, {
+    clock,
+    cwd: context.cwd,
+    clientId: `tributary-ingest-${flags.group}`,
+    onRetry: (text) => show.log(`retry     ${text}`),
+  })
+  const failures = new ConsumerFailures(flags.kafka.join(','), flags.group)
+  const consumer = new KafkaConsumer(
+    { ...kafka, group: flags.group, sessionMs: flags['session-timeout'], fetchBytes: FETCH_BYTES },
+    failures,
+  )
+  try {
+    const end = await ingest(
+      {
+        ...parts(context, scratchDir, show),
+        log: consumer,
+        rowsOf: (topic) =>
+          new TopicRows({
+            topic,
+            schema: (id) => registry.schema(id),
+            chunkBytes: CHUNK_BYTES,
+            placeholder: Buffer.from(flags.placeholder, 'utf8'),
+            counters: show.counters,
+          }),
+        cuts: (after) => new PlainCuts(flags.group, flags['flush-rows'] * LARGEST_COMMIT, after?.appendId ?? 0),
+      },
+      flags.once,
+      context.signal,
+      new AbortController().signal,
+    )
+    return {
+      summary: `${count(show.records)} records of ${end.topics} topics in ${show.commits} commits`,
+      result: { reason: end.reason, topics: end.topics, records: show.records, commits: show.commits, nulled: show.counters.infinite },
+    }
+  } finally {
+    await consumer.close()
+    registry.close()
+    await rm(scratchDir, { recursive: true, force: true })
+  }
+}
+
+function parts(context: IngestCliContext, scratchDir: string, show: Show) {
+  const { flags, clock } = context
+  const store = openPlace(placeOf(flags.lake, context), clock)
+  const alone = flags['write-concurrency-mode'] === 'single_writer'
+  // Members of a group share tables: commits are made under the table's lock unless this process is said to be alone.
+  const shared = { ...concurrencyOf(flags), mode: 'optimistic_concurrency_control' as const, times: LOCK_TIMES }
+  const place: LakePlace = { store, clock, scratchDir, owner: processProbe(), concurrency: alone ? concurrencyOf(flags) : shared }
+  const partitions = partitionsOf(context.command, flags.partition)
+  const services = {
+    compactLogs: flags['compact-logs'],
+    compactShare: flags['compact-share'],
+    compactLogFiles: flags['compact-log-files'],
+    clusterSort: sortingOf(context.command, flags['cluster-sort']),
+    clusterEveryMs: flags['cluster-every'],
+    bucketBytes: flags['bucket-size'],
+    keepHistoryMs: flags['keep-history'],
+    keepCommits: flags['keep-commits'],
+  }
+  const type = { mor: 'MERGE_ON_READ', cow: 'COPY_ON_WRITE' } as const
+  const turn: IngestContext['turn'] = async (path) => {
+    const held = await new StorageLock({ store, table: `${LAKE_DIR}/ingest/${path}`, clock, times: LOCK_TIMES }).acquire()
+    return { end: () => held.release() }
+  }
+  return {
+    lake: feedLake(place, lakePolicy(services), {
+      warning: (text) => show.log(`warning   ${text}`),
+      service: (path, done) => show.log(serviceLine(path, done)),
+    }),
+    layout: ({ table }: ReturnType<typeof tableOfTopic>) => ({
+      tableType: type[flags['table-type']],
+      tableVersion: flags['table-version'] === '9' ? (9 as const) : (6 as const),
+      partition: partitions[`${table.schema}.${table.table}`] ?? null,
+    }),
+    source: flags.group,
+    onLost: flags['on-lost'],
+    turn,
+    clock,
+    policy: { intervalMs: flags['flush-interval'], records: flags['flush-rows'], bytes: Number.MAX_SAFE_INTEGER },
+    wanted: topicFilter(flags.topics),
+    tableOf: tableOfTopic,
+    pollMs: POLL_MS,
+    topicsMs: TOPICS_MS,
+    onWarning: (text: string) => show.log(`warning   ${text}`),
+    onAssigned: (owned: number, all: number, topics: number) => show.log(`assigned  ${owned} of ${all} partitions, ${topics} topics`),
+    onCommit: (commit: { readonly path: string; readonly instant: string; readonly records: number }) => show.committed(commit),
+  }
+}
+
+interface OpenRegistry extends Pick<SchemaRegistry, 'schema'> {
+  close(): void
+}
+
+async function openRegistry(context: IngestCliContext): Promise<OpenRegistry> {
+  const confluent = await confluentOptionsOf(context.flags, context)
+  if (confluent !== null) return new ConfluentRegistry(confluent)
+  const { state } = context.flags
+  if (state === null) {
+    const none = (id: number): Promise<never> => Promise.reject(new Failure('TRB-INGEST-010', { id }))
+    return { schema: none, close: () => undefined }
+  }
+  const opened = openStateForReading(resolve(context.cwd, state))
+  return { schema: (id) => opened.registry.schema(id), close: () => opened.close() }
+}
+
+function required(context: IngestCliContext, flag: string, value: readonly string[]): void {
+  if (value.length > 0) return
+  throw new Failure('TRB-CLI-004', { command: context.command, where: `--${flag}`, value: 'nothing', expected: 'at least one' })
+}
+
+/** What people see on stderr while it runs. */
+class Show {
+  records = 0
+  commits = 0
+  readonly counters = { infinite: 0 }
+  readonly #context: IngestCliContext
+
+  constructor(context: IngestCliContext) {
+    this.#context = context
+  }
+
+  log(line: string): void {
+    void this.#context.stderr.write(`${line}\n`)
+  }
+
+  committed(commit: { readonly path: string; readonly instant: string; readonly records: number }): void {
+    this.records += commit.records
+    this.commits++
+    this.log(`commit    ${commit.instant} ${commit.path}  ${count(commit.records)} records`)
+  }
+}

@@ -1,0 +1,43 @@
+import type { StoredBatch } from './log.ts'
+
+export interface TopicInfo {
+  readonly name: string
+  /** UUID that the cluster gave it when it was created: another one after a topic was deleted and created again. */
+  readonly id: string
+  readonly partitions: number
+}
+
+export interface TopicPartition {
+  readonly topic: string
+  readonly partition: number
+}
+
+/** What a partition holds of committed records: start ≤ offset < end. */
+export interface PartitionRange extends TopicPartition {
+  readonly start: number
+  readonly end: number
+}
+
+/** A group's answer to which partitions this member is to bring into the lake. */
+export interface Assignment {
+  /** Higher after each rebalance. */
+  readonly generation: number
+  readonly partitions: readonly TopicPartition[]
+}
+
+/** A log of topics with partitions that several processes read as members of a group: Kafka. */
+export interface PartitionedLog {
+  /** Topics that `wanted` chooses, by name. */
+  topics(wanted: (topic: string) => boolean): Promise<readonly TopicInfo[]>
+  /** All partitions of the topics; topics that are gone are left out. */
+  ranges(topics: readonly string[]): Promise<readonly PartitionRange[]>
+  /** Joins the group for these topics, or tells it that they have changed. */
+  join(topics: readonly TopicInfo[]): Promise<void>
+  /** Null: the group is being rebalanced, or was not joined yet. */
+  assignment(): Assignment | null
+  /** For tools that show lag; nothing is resumed from it. */
+  commit(offsets: readonly (TopicPartition & { readonly offset: number })[]): Promise<void>
+  /** Committed records with from ≤ offset < to, in order. The bytes of a batch are good until the next one is asked for. */
+  read(topic: string, partition: number, from: number, to: number, signal: AbortSignal): AsyncIterable<StoredBatch>
+  close(): Promise<void>
+}

@@ -1,0 +1,57 @@
+import type { AppendInfo } from '../contract/log.ts'
+import type { PartitionRange } from '../contract/partitioned-log.ts'
+
+/** Next offsets by topic and partition. */
+export type TopicEnds = ReadonlyMap<string, ReadonlyMap<number, number>>
+
+/** Where a flush may be cut: what of each partition lies before it. */
+export interface Cut {
+  readonly info: AppendInfo
+  readonly ends: TopicEnds
+}
+
+/** Finds the places at which flushes may be cut. */
+export interface Cuts {
+  /** The lake has this partition up to `offset`. */
+  start(topic: string, partition: number, offset: number): void
+  /** The next cuts, in order. `ranges`: of all partitions, just asked for. */
+  poll(ranges: readonly PartitionRange[]): Promise<readonly Cut[]>
+}
+
+/**
+ * Cuts at whatever ended transactions there are: the topics say nothing of transactions of the source. A partition is taken further by at
+ * most `limit` records per cut, so that a long way is made in several commits.
+ */
+export class PlainCuts implements Cuts {
+  readonly #source: string
+  readonly #limit: number
+  readonly #seen = new Map<string, number>()
+  #id: number
+
+  constructor(source: string, limit: number, after: number) {
+    this.#source = source
+    this.#limit = limit
+    this.#id = after
+  }
+
+  start(topic: string, partition: number, offset: number): void {
+    this.#seen.set(`${topic} ${partition}`, offset)
+  }
+
+  poll(ranges: readonly PartitionRange[]): Promise<readonly Cut[]> {
+    const ends = new Map<string, Map<number, number>>()
+    let records = 0
+    for (const { topic, partition, start, end } of ranges) {
+      const key = `${topic} ${partition}`
+      const from = this.#seen.get(key) ?? start
+      const to = Math.min(end, Math.max(from, start) + this.#limit)
+      records += Math.max(0, to - from)
+      this.#seen.set(key, Math.max(from, to))
+      const own = ends.get(topic) ?? new Map<number, number>()
+      ends.set(topic, own.set(partition, Math.max(from, to)))
+    }
+    if (records === 0) return Promise.resolve([])
+    const place = { source: this.#source, at: '', boundary: true, commit: null, commitUs: null, snapshotDone: [], consistent: true }
+    return Promise.resolve([{ info: { id: ++this.#id, cursor: place, records, bytes: 0 }, ends }])
+  }
+}

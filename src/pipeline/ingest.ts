@@ -1,0 +1,201 @@
+import type { Clock } from '../contract/clock.ts'
+import type { TopicTable } from '../contract/log.ts'
+import type { Assignment, PartitionRange, TopicInfo } from '../contract/partitioned-log.ts'
+import type { Watermark } from '../contract/table.ts'
+import type { TopicRows } from '../envelope/topic-rows.ts'
+import { isFailure } from '../failure/failure.ts'
+import { FlushCutter, type FlushPolicy } from './flush-policy.ts'
+import type { Cut, Cuts } from './ingest-cuts.ts'
+import { type IngestCommit, type IngestContext, IngestTable } from './ingest-table.ts'
+
+export interface IngestOptions extends IngestContext {
+  readonly clock: Clock
+  readonly policy: FlushPolicy
+  /** Topics of tables. */
+  readonly wanted: (topic: string) => boolean
+  readonly tableOf: (topic: string) => TopicTable
+  readonly rowsOf: (topic: string) => TopicRows
+  /** `after`: id of the newest watermark. */
+  readonly cuts: (after: Watermark | null) => Cuts
+  /** Time between two looks at the ends of the partitions while nothing is due. */
+  readonly pollMs: number
+  /** Time between two looks for new topics and partitions. */
+  readonly topicsMs: number
+  readonly onAssigned?: (owned: number, all: number, topics: number) => void
+  readonly onStart?: (path: string) => void
+  readonly onCommit?: (commit: IngestCommit) => void
+  readonly onWatermark?: (watermark: Watermark) => void
+}
+
+/** How far the ingest is, for whoever asks at its end. */
+export interface IngestEnd {
+  readonly reason: 'stopped' | 'reached'
+  readonly topics: number
+}
+
+/**
+ * Kafka → lake tables, as a member of a group, until `drain` aborts (the newest cut is flushed, then it leaves the group), `abort` aborts, or,
+ * with `once`, everything that was there at the start is in the lake.
+ */
+export async function ingest(options: IngestOptions, once: boolean, drain: AbortSignal, abort: AbortSignal): Promise<IngestEnd> {
+  return await new Ingest(options, abort).run(once, drain)
+}
+
+class Ingest {
+  readonly #options: IngestOptions
+  readonly #abort: AbortSignal
+  readonly #cutter: FlushCutter
+  readonly #tables = new Map<string, IngestTable>()
+  #cuts: Cuts | null = null
+  #ends: Cut | null = null
+  #topics: readonly TopicInfo[] = []
+  #topicsAt = Number.NEGATIVE_INFINITY
+  #generation = -1
+  #ranges: readonly PartitionRange[] = []
+  /** With `once`: ends at the start. */
+  #target: ReadonlyMap<string, number> | null = null
+
+  constructor(options: IngestOptions, abort: AbortSignal) {
+    this.#options = options
+    this.#abort = abort
+    this.#cutter = new FlushCutter(options.policy)
+  }
+
+  async run(once: boolean, drain: AbortSignal): Promise<IngestEnd> {
+    const { log, lake, cuts, pollMs, source } = this.#options
+    let newest: Watermark | null = null
+    for await (const w of lake.watermarks.list()) {
+      if (w.source !== source) continue
+      newest = w
+      break
+    }
+    this.#cuts = cuts(newest)
+    for (;;) {
+      this.#abort.throwIfAborted()
+      const draining = drain.aborted
+      await this.#followTopics()
+      this.#ranges = await log.ranges(this.#topics.map((t) => t.name))
+      const ready = await this.#followGroup()
+      if (once && this.#target === null) this.#target = new Map(this.#ranges.map((r) => [keyOf(r), r.end]))
+      const flushed = ready && (await this.#flushIfDue(draining || once))
+      if (flushed) continue
+      if (draining) return { reason: 'stopped', topics: this.#topics.length }
+      if (once && ready && this.#isReached()) return { reason: 'reached', topics: this.#topics.length }
+      await this.#rest(drain, pollMs)
+    }
+  }
+
+  async #followTopics(): Promise<void> {
+    const { clock, log, wanted, topicsMs } = this.#options
+    if (clock.now() - this.#topicsAt < topicsMs) return
+    const topics = await log.topics(wanted)
+    const same = topics.length === this.#topics.length && topics.every((t, i) => isSame(t, this.#topics[i]!))
+    this.#topicsAt = clock.now()
+    if (same) return
+    this.#topics = topics
+    await log.join(topics)
+    this.#generation = -1
+  }
+
+  /** Opens the tables of the partitions that are ours now. False: the group is being rebalanced. */
+  async #followGroup(): Promise<boolean> {
+    const { log, onAssigned } = this.#options
+    const assignment = log.assignment()
+    if (assignment === null) return this.#topics.length === 0
+    if (assignment.generation === this.#generation) return true
+    this.#tables.clear()
+    for (const topic of this.#topics) await this.#open(topic, assignment)
+    this.#generation = assignment.generation
+    const all = this.#topics.reduce((n, t) => n + t.partitions, 0)
+    onAssigned?.(assignment.partitions.length, all, this.#tables.size)
+    return true
+  }
+
+  async #open(topic: TopicInfo, assignment: Assignment): Promise<void> {
+    const { tableOf, rowsOf } = this.#options
+    const owned = assignment.partitions.filter((p) => p.topic === topic.name).map((p) => p.partition)
+    if (owned.length === 0) return
+    const table = new IngestTable(
+      this.#options,
+      topic,
+      tableOf(topic.name),
+      owned.toSorted((a, b) => a - b),
+      rowsOf(topic.name),
+    )
+    await table.open(this.#ranges)
+    for (const p of table.owned) this.#cuts?.start(topic.name, p, table.offset(p))
+    this.#tables.set(topic.name, table)
+    if (table.writer !== null) await this.#options.lake.maintain?.(table.path)
+  }
+
+  async #flushIfDue(draining: boolean): Promise<boolean> {
+    const { clock } = this.#options
+    for (const cut of (await this.#cuts?.poll(this.#ranges)) ?? []) {
+      this.#cutter.add(cut.info, clock.now())
+      if (this.#cutter.boundary?.id === cut.info.id) this.#ends = cut
+    }
+    const cut = this.#ends
+    if (cut === null || this.#cutter.boundary === null) return false
+    const due = this.#cutter.due(clock.now())
+    if (due !== 0 && !(draining && this.#cutter.pending > 0)) return false
+    return await this.#flush(cut)
+  }
+
+  /** True: something was done. A rebalance in between ends it: what is left is somebody's, maybe ours, to do again. */
+  async #flush(cut: Cut): Promise<boolean> {
+    const { log, lake, onStart, onCommit } = this.#options
+    const moved = (): boolean => log.assignment()?.generation !== this.#generation
+    for (const table of this.#tables.values()) {
+      if (moved()) return true
+      const ends = cut.ends.get(table.topic)
+      if (ends === undefined || !table.owned.some((p) => table.offset(p) < (ends.get(p) ?? 0))) continue
+      onStart?.(table.path)
+      const commits = await table.flush(ends, this.#ranges, this.#abort)
+      for (const commit of commits) onCommit?.(commit)
+      if (commits.length > 0 && table.owned.includes(0)) await lake.maintain?.(table.path)
+      await this.#show(table)
+    }
+    this.#cutter.flushed()
+    this.#ends = null
+    return true
+  }
+
+  /** Group offsets, for tools that show lag: a group that is being rebalanced does without. */
+  async #show(table: IngestTable): Promise<void> {
+    const { log, onWarning } = this.#options
+    const offsets = table.owned.map((partition) => ({ topic: table.topic, partition, offset: table.offset(partition) }))
+    try {
+      await log.commit(offsets)
+    } catch (e) {
+      if (isFailure(e)) throw e
+      onWarning?.(`group offsets of ${table.topic} were not written: ${e instanceof Error ? e.message : String(e)}`)
+    }
+  }
+
+  #isReached(): boolean {
+    for (const table of this.#tables.values()) {
+      for (const partition of table.owned) {
+        if (table.offset(partition) < (this.#target?.get(keyOf({ topic: table.topic, partition })) ?? 0)) return false
+      }
+    }
+    return true
+  }
+
+  async #rest(drain: AbortSignal, pollMs: number): Promise<void> {
+    const { clock } = this.#options
+    const due = this.#cutter.due(clock.now())
+    const over = AbortSignal.any([drain, this.#abort])
+    if (over.aborted) return
+    try {
+      await clock.sleep(Math.max(1, Math.min(pollMs, due ?? pollMs)), over)
+    } catch (e) {
+      if (!over.aborted) throw e
+    }
+  }
+}
+
+const keyOf = (p: { readonly topic: string; readonly partition: number }): string => `${p.topic} ${p.partition}`
+
+function isSame(a: TopicInfo, b: TopicInfo): boolean {
+  return a.name === b.name && a.id === b.id && a.partitions === b.partitions
+}
