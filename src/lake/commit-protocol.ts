@@ -124,6 +124,7 @@ export class CommitProtocol {
   /**
    * The only visible effect. 'conflict': another writer completed an instant, or rolled this one back, since begin; call abandon, then stage again.
    * May be repeated after an error: a commit that had been made is recognised by its bytes.
+   * `amend` makes the metadata from the newest checkpoint of the table while nobody else can commit; null from it: 'conflict'.
    */
   async complete(
     time: string,
@@ -131,7 +132,6 @@ export class CommitProtocol {
     amend: ((newest: Checkpoint | null) => CommitMetadata | null) | null = null,
   ): Promise<'committed' | 'conflict'> {
     const done = await this.#alone((held) => this.#complete(time, metadata, amend, held))
-   * `amend` makes the metadata from the newest checkpoint of the table while nobody else can commit; null from it: 'conflict'.
     if (done === 'committed') await this.#sharing?.end(time)
     return done
   }
@@ -145,19 +145,17 @@ export class CommitProtocol {
     const open = this.#open
     assert(open?.time === time, `instant ${time} is open`)
     const ts = this.timeline
-    const body = open.tried?.metadata === metadata ? open.tried.body : ts.printCommit(metadata)
-    open.tried = { metadata, body }
     this.#known = false
     if (open.seen === null) await ts.refreshTail(open.after ?? '')
     else await ts.refresh()
     const found = ts.timeline.instants.find((i) => i.time === time && i.action === open.action)
-    if (found?.state !== 'completed') {
     // A commit that may have been made already is compared with what was tried, not with what would be tried now.
     const retried = amend === null || (found?.state === 'completed' && open.tried !== null)
     const metadata = retried ? (amend === null ? given : (open.tried?.metadata ?? given)) : amend(await checkpointAt(ts, null))
     if (metadata === null) return 'conflict'
     const body = open.tried?.metadata === metadata ? open.tried.body : ts.printCommit(metadata)
     open.tried = { metadata, body }
+    if (found?.state !== 'completed') {
       if (found?.state !== 'inflight' || (await this.#hasRival(open, metadata))) return 'conflict'
       await this.#dropStrays(open, metadata)
       await held?.check()
