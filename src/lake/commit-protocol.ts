@@ -5,6 +5,7 @@ import type { ObjectStore } from '../contract/object-store.ts'
 import type { FileSlice } from '../contract/slice.ts'
 import type { Checkpoint } from '../contract/table.ts'
 import { assert, Failure } from '../failure/failure.ts'
+import { countingConfiguration, settleBucketChanges } from './bucket-change.ts'
 import { type BaseFileObject, parseBaseFileName, parseLogFileName } from './layout/file-name.ts'
 import { join, type MarkerKind } from './layout/paths.ts'
 import { hasBuckets } from './layout/table-properties.ts'
@@ -12,7 +13,7 @@ import { cameSince, crosses, lostGround, overlap, type Seen, seenNow, touchedBy 
 import type { TableConcurrency } from './lock/table-concurrency.ts'
 import type { HeldLock } from './lock/table-lock.ts'
 import { readCheckpoint } from './metadata/checkpoint.ts'
-import { printClusteringPlan } from './metadata/clustering-plan.ts'
+import { printClusteringPlan, REBUCKETED } from './metadata/clustering-plan.ts'
 import type { CommitMetadata, Operation } from './metadata/commit-metadata.ts'
 import { openForWriting, sweepMetadataTable } from './open-for-writing.ts'
 import { writesBefore } from './recorded-writes.ts'
@@ -77,6 +78,8 @@ export class CommitProtocol {
     this.#known = false
     if (!same) await ts.refresh()
     const done = await recover(ts, next)
+    await settleBucketChanges(ts)
+    this.#configuration = await countingConfiguration(ts)
     if (!this.#swept) {
       await ts.sweepMarkers()
       await sweepMetadataTable(ts)
@@ -179,7 +182,11 @@ export class CommitProtocol {
     const touched = touchedBy(metadata, buckets)
     const { completed, planned } = cameSince(ts.timeline, seen, time)
     if (planned.some((i) => crosses(i, touched, buckets))) return true
-    for (const i of completed) if (overlap(touched, touchedBy(await ts.commit(i.time, i.action), buckets))) return true
+    for (const i of completed) {
+      const theirs = await ts.commit(i.time, i.action)
+      // After a change of the number of buckets our rows are where nobody looks for them.
+      if (theirs.extra.has(REBUCKETED) || overlap(touched, touchedBy(theirs, buckets))) return true
+    }
     return false
   }
 

@@ -21,6 +21,20 @@ export interface OwnerProbe {
   isAlive(owner: Owner): boolean | null
 }
 
+/** Owner that a heartbeat names; null: it names nobody. */
+export function readOwner(body: Uint8Array): Owner | null {
+  let found: unknown
+  try {
+    found = JSON.parse(Buffer.from(body).toString('utf8'))
+  } catch (e) {
+    if (e instanceof SyntaxError) return null
+    throw e
+  }
+  if (typeof found !== 'object' || found === null) return null
+  const { pid, host, started } = found as Record<string, unknown>
+  return typeof pid === 'number' && typeof host === 'string' && typeof started === 'string' ? { pid, host, started } : null
+}
+
 export interface LakeLock {
   /** Aborted with TRB-LAKE-084 when another host has taken the lake over, since this lock could not be renewed in time. */
   readonly lost: AbortSignal

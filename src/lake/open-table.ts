@@ -3,6 +3,7 @@ import type { LakeColumn } from '../contract/columns.ts'
 import type { ObjectStore } from '../contract/object-store.ts'
 import type { TableSpec } from '../contract/table.ts'
 import { Failure } from '../failure/failure.ts'
+import { countingConfiguration } from './bucket-change.ts'
 import { checkReadable, checkWritable, propertiesOf, specOf, storedColumns } from './layout/table-properties.ts'
 import { avroSchemaText, columnsOfAvro } from './metadata/avro-schema.ts'
 import { SOURCE_KEY } from './metadata/checkpoint.ts'
@@ -34,7 +35,7 @@ export async function openTable(store: ObjectStore, path: string, clock: Clock):
   const properties = await ts.properties()
   checkReadable(properties, path)
   await ts.refresh()
-  return specOf(properties, path, await columnsAt(ts, null))
+  return specOf(await countingConfiguration(ts), path, await columnsAt(ts, null))
 }
 
 /**

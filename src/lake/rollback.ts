@@ -2,6 +2,7 @@ import { instantToMs } from '../../timeline/instant.ts'
 import type { Action } from '../../timeline/name.ts'
 import { type RecoveryStep, recoveryPlan } from '../../timeline/rollback-plan.ts'
 import { Failure } from '../failure/failure.ts'
+import { settleBucketChanges } from './bucket-change.ts'
 import { parseRollbackPlan, printRollbackMetadata, printRollbackPlan } from './metadata/rollback-files.ts'
 import type { TimelineStore } from './timeline-store.ts'
 import { carryOut, planRollback } from './undo-files.ts'
@@ -102,6 +103,7 @@ async function finish(ts: TimelineStore, by: string, start: boolean): Promise<Ro
   const done = { time: by, elapsedMs: ts.clock.now() - began, target: plan.target, deleted, logs: undone }
   const metadata = printRollbackMetadata(done, sync(ts))
   await create(ts, { event: 'complete', action: 'rollback', time: by }, metadata)
+  await settleBucketChanges(ts)
   return { time, action: target?.action ?? (action as Action), by, files: [...deleted.values()].reduce((n, f) => n + f.length, 0) }
 }
 

@@ -16,11 +16,12 @@ import type { Clock } from '../contract/clock.ts'
 import type { ObjectStore } from '../contract/object-store.ts'
 import type { FileSlice } from '../contract/slice.ts'
 import { assert, Failure, isFailure } from '../failure/failure.ts'
+import { type OwnerProbe, readOwner } from './lake-lock.ts'
 import type { BaseFileObject } from './layout/file-name.ts'
 import { hoodieKey, type MarkerKind, markedPath, markerKey, markerPrefix } from './layout/paths.ts'
 import { layoutOf, PROPERTIES_BACKUP, PROPERTIES_FILE, parseTableProperties, printTableProperties } from './layout/table-properties.ts'
 import { checkNotAhead } from './lock/future-instant.ts'
-import { type ClusteringPlan, parseClusteringPlan, RETRACTABLE } from './metadata/clustering-plan.ts'
+import { type ClusteringPlan, parseClusteringPlan, REBUCKETED, RETRACTABLE } from './metadata/clustering-plan.ts'
 import { parseCommit, printCommitAvro } from './metadata/commit-avro.ts'
 import { type CommitMetadata, printCommitMetadata } from './metadata/commit-metadata.ts'
 import { type CompactionPlan, parseCompactionPlan } from './metadata/compaction-plan.ts'
@@ -50,6 +51,8 @@ export class TimelineStore {
   slices: readonly FileSlice[] | null = null
   /** Writers share the table: what a pending write of another one touches is found out when one of them completes. */
   optimistic = false
+  /** Who this process is, so that the heartbeat of a process of this machine that has died says so at once; null: only its age tells. */
+  owner: OwnerProbe | null = null
   /** Where the timeline is; null: the configuration has not been read. */
   #place: Place | null = null
   #configuration: ReadonlyMap<string, string> | null = null
@@ -262,18 +265,26 @@ export class TimelineStore {
     await this.store.delete(stale)
   }
 
-  /** Age in ms of the heartbeat that a writer with lazy rollback keeps for its instant; null: none. */
+  /**
+   * Age in ms of the heartbeat that a writer with lazy rollback keeps for its instant; null: none. Infinite when it names a process of this
+   * machine that has died (Hudi's own heartbeats are empty: they name nobody).
+   */
   async heartbeatAge(time: string): Promise<number | null> {
-    const beat = await this.store.head(hoodieKey(this.table, `.heartbeat/${time}`))
-    return beat === null ? null : this.clock.now() - beat.modifiedMs
+    const key = hoodieKey(this.table, `.heartbeat/${time}`)
+    const beat = await this.store.head(key)
+    if (beat === null) return null
+    const by = this.owner === null || beat.size === 0 ? null : readOwner((await this.#getOrNull(key)) ?? EMPTY_BODY)
+    if (by !== null && this.owner?.isAlive(by) === false) return Number.POSITIVE_INFINITY
+    return this.clock.now() - beat.modifiedMs
   }
 
-  /** A sign of life for an instant, to be repeated while it is worked on. */
+  /** A sign of life for an instant, to be repeated while it is worked on. It names this process where that is known. */
   async beat(time: string): Promise<void> {
     const key = hoodieKey(this.table, `.heartbeat/${time}`)
+    const body = this.owner === null ? EMPTY_BODY : Buffer.from(`${JSON.stringify(this.owner.self)}\n`, 'utf8')
     const at = await this.store.head(key)
-    if (at === null) await this.store.putIfAbsent(key, EMPTY_BODY)
-    else await this.store.replaceIfTag(key, EMPTY_BODY, at.tag)
+    if (at === null) await this.store.putIfAbsent(key, body)
+    else await this.store.replaceIfTag(key, body, at.tag)
   }
 
   /** Nobody works on the instant any more. */
@@ -420,7 +431,8 @@ export class TimelineStore {
           const plan = await this.clusteringPlan(i.time)
           if (plan === null) return this.optimistic ? { claims: [] } : {}
           const claims = plan.groups.flatMap((g) => g.slices.map((s) => `${s.partition}/${s.fileId}`))
-          return { clustering: true, claims: claims.length === 0 ? 'all' : claims, retractable: RETRACTABLE in plan.extra }
+          const whole = claims.length === 0 || REBUCKETED in plan.extra
+          return { clustering: true, claims: whole ? 'all' : claims, retractable: RETRACTABLE in plan.extra }
         }
         case 'commit':
         case 'deltacommit':

@@ -1,5 +1,5 @@
 import { concurrencyFlags } from '../concurrency-flags.ts'
-import { nameFlag, sourceFlag, stateFlag, urlFlag } from '../defaults.ts'
+import { lockingFlag, nameFlag, serverIdFlag, sourceFlag, stateFlag, urlFlag } from '../defaults.ts'
 import { bool, choice, duration, integer, list, size, text } from '../flag.ts'
 import { registryFlags } from '../registry-flags.ts'
 import { registryListenFlags } from '../registry-server.ts'
@@ -41,6 +41,22 @@ export const RUN_FLAGS = {
     default: 10,
   }),
   'compact-share': integer({ help: 'size of the logs, in percent of the base file, from which few ones are enough', default: 50, min: 1 }),
+  'compact-log-files': integer({
+    help: 'log files after which those of a file group that is not due for a compaction become one; 0: never',
+    default: 30,
+  }),
+  'cluster-sort': list({
+    help: 'columns that the rows of a table are sorted by, so that readers skip what they do not need: schema.table=COLUMN+COLUMN; none: not sorted',
+    placeholder: 'TABLE=COLUMNS',
+  }),
+  'cluster-every': duration({
+    help: 'time between two sorts of a table, the first one this long after --cluster-sort was first given; only what has changed is rewritten; 0s: never',
+    default: 24 * 3_600_000,
+  }),
+  'bucket-size': size({
+    help: 'size of base files that is wanted: a table whose buckets are twice as large on average gets more of them, which rewrites it; 0: never',
+    default: 100 * 1024 ** 2,
+  }),
   'keep-history': duration({
     help: 'how long every state of a table stays readable; what only older ones need is cleaned; 0s: for ever',
     default: 24 * 3_600_000,
@@ -56,6 +72,8 @@ export const RUN_FLAGS = {
     help: 'leave out columns whose type has no mapping (they are named in a warning), instead of refusing them',
   }),
   publication: text({ help: 'publication; created when absent', placeholder: 'NAME', defaultText: 'after --name' }),
+  'server-id': serverIdFlag,
+  'snapshot-locking': lockingFlag,
   ...runKafkaFlags,
   ...registryFlags,
   ...registryListenFlags,

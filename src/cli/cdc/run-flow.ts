@@ -1,7 +1,4 @@
 import { rm } from 'node:fs/promises'
-import { openPostgresSource } from '../../capture/postgres/adapter.ts'
-import { debeziumOffset } from '../../capture/postgres/offset.ts'
-import { postgresSourceBlock } from '../../capture/postgres/origin.ts'
 import type { SourceEvent } from '../../capture/source-event.ts'
 import type { LogWriter, SchemaRegistry, TopicTables } from '../../contract/log.ts'
 import { createEnvelopeEncoder } from '../../envelope/encoder.ts'
@@ -12,7 +9,6 @@ import type { CaptureEnd, CaptureOptions } from '../../pipeline/capture.ts'
 import { type LakeHalf, runPipeline } from '../../pipeline/run.ts'
 import { concurrencyOf } from '../concurrency-flags.ts'
 import { placeOf } from '../open-store.ts'
-import { describePostgres, resolvePostgres } from '../postgres-options.ts'
 import { openState, type State, scratchDirectory } from '../state.ts'
 import { LiveBlock } from '../terminal/live-block.ts'
 import { count } from '../terminal/quantity.ts'
@@ -23,7 +19,9 @@ import { startLakeThread } from './run-lake-thread.ts'
 import { notCaptured, partitionsOf, unmetPartitions } from './run-partitions.ts'
 import { progressBlock, progressLine, serviceLine, tableDoneLine } from './run-progress-view.ts'
 import type { LakeWork } from './run-protocol.ts'
-import { sourceOptions } from './run-source.ts'
+import { sortingOf } from './run-sorting.ts'
+import type { Source } from './source-kind.ts'
+import { sourceAdapter } from './sources.ts'
 
 type RunContext = Context<RunFlags>
 
@@ -35,15 +33,17 @@ const LINE_MS = 10_000
 /** Builds the parts of a run, runs it, and says what it did. */
 export async function runFlow(context: RunContext): Promise<Outcome> {
   const { flags, clock } = context
+  const kind = (await sourceAdapter(flags.source)).fromFlags(flags.source, flags, context.env, { kind: 'run', snapshot: null })
+  if (kind.password !== null) context.secret(kind.password)
   const retention = { maxAgeMs: flags['log-retention'], maxBytes: flags['log-retention-bytes'] }
   const state = openState(flags.state, { clock, retention, command: context.command, pid: process.pid })
   try {
     await rm(scratchDirectory(flags.state), { recursive: true, force: true })
     const show = new Show(context)
-    const sink = flags.kafka.length === 0 ? embeddedSink(state) : await kafkaSink(context, state, show)
+    const sink = flags.kafka.length === 0 ? embeddedSink(state) : await kafkaSink(context, kind, state, show)
     const lake = await lakeHalf(context, state, show)
     try {
-      const end = await capturing(context, sink, lake, show)
+      const end = await capturing(context, kind, sink, lake, show)
       const answer = outcome(show.progress, end, lake !== null)
       show.log(`stopped   ${answer.summary}. The same command goes on from there.`)
       return answer
@@ -83,7 +83,7 @@ function embeddedSink(state: State): Sink {
 }
 
 /** The log is Kafka: the state directory keeps only what is known of tables and schemas. */
-async function kafkaSink(context: RunContext, state: State, show: Show): Promise<Sink> {
+async function kafkaSink(context: RunContext, kind: Source, state: State, show: Show): Promise<Sink> {
   const { flags } = context
   const registry = await openRunRegistry(context, state, (t) => show.log(t))
   try {
@@ -92,7 +92,7 @@ async function kafkaSink(context: RunContext, state: State, show: Show): Promise
     return {
       ...{ log, registry: registry.registry, topicTables: state.topicTables, text: `Kafka ${flags.kafka.join(',')} · ${registry.text}` },
       envelope: { skipped: flags['kafka-truncates'] ? [] : DEFAULT_ENVELOPE_SETTINGS.skipped, contextHeaders: flags['kafka-headers'] },
-      offsetOf: debeziumOffset,
+      offsetOf: kind.offsetOf,
       release: () => undefined,
       async close() {
         await log.close()
@@ -117,18 +117,9 @@ async function lakeHalf(context: RunContext, state: State, show: Show): Promise<
   })
 }
 
-async function capturing(context: RunContext, sink: Sink, lake: LakeHalf | null, show: Show): Promise<CaptureEnd> {
+async function capturing(context: RunContext, kind: Source, sink: Sink, lake: LakeHalf | null, show: Show): Promise<CaptureEnd> {
   const { flags, clock } = context
-  const connection = resolvePostgres(flags.url, context.env)
-  if (connection.password !== undefined) context.secret(connection.password)
-  const names = {
-    name: flags.name,
-    slot: flags['slot-name'],
-    publication: flags.publication,
-    tables: flags.tables,
-    ignoreUnsupported: flags['ignore-unsupported-types'],
-  }
-  const source = openPostgresSource(sourceOptions(connection, names), {
+  const source = kind.open({
     clock,
     observe: (e) => show.source(e),
     chosen: (tables, first) => {
@@ -143,8 +134,8 @@ async function capturing(context: RunContext, sink: Sink, lake: LakeHalf | null,
     ...DEFAULT_ENVELOPE_SETTINGS,
     ...sink.envelope,
     prefix: flags.name,
-    connector: 'postgresql',
-    source: postgresSourceBlock({ name: flags.name, database: connection.database }),
+    connector: kind.connector,
+    source: kind.block(flags.name, null),
     registry: sink.registry,
     clock,
     runId: clock.uuid(),
@@ -156,9 +147,9 @@ async function capturing(context: RunContext, sink: Sink, lake: LakeHalf | null,
       show.nulled(name, 1, `${name}: values without a form in Avro (NaN, infinity, times beyond 64 bits) are null`)
     },
   })
-  show.log(`source    ${describePostgres(connection)} · log ${sink.text}${lake === null ? '' : ` · lake ${flags.lake}`}`)
+  show.log(`source    ${kind.address} · log ${sink.text}${lake === null ? '' : ` · lake ${flags.lake}`}`)
   const options: CaptureOptions = {
-    ...{ name: flags.name, database: connection.database, source, encoder },
+    ...{ name: flags.name, database: kind.database, source, encoder },
     ...{ log: sink.log, topicTables: sink.topicTables, appendBytes: APPEND_BYTES, offsetOf: sink.offsetOf },
     onAppend: (p) => {
       show.appended(p.appendId, p.cursor, p.records, p.bytes)
@@ -188,6 +179,10 @@ function lakeWork(context: RunContext, state: State): LakeWork {
     services: {
       compactLogs: flags['compact-logs'],
       compactShare: flags['compact-share'],
+      compactLogFiles: flags['compact-log-files'],
+      clusterSort: sortingOf(context.command, flags['cluster-sort']),
+      clusterEveryMs: flags['cluster-every'],
+      bucketBytes: flags['bucket-size'],
       keepHistoryMs: flags['keep-history'],
       keepCommits: flags['keep-commits'],
     },

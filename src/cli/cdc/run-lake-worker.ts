@@ -55,12 +55,13 @@ port.close()
 
 async function run(): Promise<void> {
   const store = openPlace(work.lake, clock)
-  const lock = await acquireLakeLock(store, clock, processProbe())
+  const owner = processProbe()
+  const lock = await acquireLakeLock(store, clock, owner)
   const state = openStateForReading(work.state)
   try {
     const { log, registry, topicTables } = state
     const lake = feedLake(
-      { store, clock, scratchDir: scratchDirectory(work.state), concurrency: work.concurrency },
+      { store, clock, scratchDir: scratchDirectory(work.state), concurrency: work.concurrency, owner },
       lakePolicy(work.services),
       {
         warning: (text) => send({ kind: 'warning', text }),

@@ -2,10 +2,13 @@ import type { Clock } from '../../contract/clock.ts'
 import type { ObjectStore } from '../../contract/object-store.ts'
 import type { TableSpec, TableWriter } from '../../contract/table.ts'
 import { assert, Failure, isFailure } from '../../failure/failure.ts'
+import type { OwnerProbe } from '../../lake/lake-lock.ts'
 import { tablePath } from '../../lake/layout/paths.ts'
 import { type ConcurrencySettings, type TableConcurrency, tableConcurrency } from '../../lake/lock/table-concurrency.ts'
 import { openTable } from '../../lake/open-table.ts'
+import { Clusterer, type ClustererPolicy } from '../../lake/service/clusterer.ts'
 import { type CompactionPolicy, Compactor } from '../../lake/service/compactor.ts'
+import { type LogCompactionPolicy, LogCompactor } from '../../lake/service/log-compactor.ts'
 import { type ServicePolicy, type ServicesDone, TableServices } from '../../lake/service/run-services.ts'
 import { LakeWatermarkStore } from '../../lake/watermark-store.ts'
 import { openTableWriter } from '../../lake/write/open-table.ts'
@@ -20,12 +23,21 @@ const ROW_GROUP_BYTES = 12 << 20
 /** Which services run between the commits of a table; null: that one does not. */
 export interface LakePolicy extends ServicePolicy {
   readonly compaction: CompactionPolicy | null
+  readonly logCompaction: LogCompactionPolicy | null
+  /** Of the table at this path. */
+  readonly clustering: (path: string) => ClustererPolicy
 }
 
 /** What services did in one go. */
 export interface LakeServicesDone extends ServicesDone {
   /** File groups with a new base file. */
   readonly compacted: number
+  /** File groups whose logs were put together. */
+  readonly logsCompacted: number
+  /** File groups that a clustering took the place of. */
+  readonly clustered: number
+  /** Number of buckets that the table has got; null: as before. */
+  readonly buckets: number | null
 }
 
 /** What a table's writer and services did besides, for whoever watches. */
@@ -38,6 +50,8 @@ interface OpenTable {
   readonly writer: LakeTableWriter
   readonly services: TableServices
   readonly compactor: Compactor | null
+  readonly logCompactor: LogCompactor | null
+  readonly clusterer: Clusterer
   /** Null: nobody else writes the table. */
   readonly sharing: TableConcurrency | null
 }
@@ -48,20 +62,26 @@ export interface LakePlace {
   readonly clock: Clock
   readonly scratchDir: string
   readonly concurrency: ConcurrencySettings
+  /** Who this process is. */
+  readonly owner: OwnerProbe
 }
 
 /** The lake of a `cdc run`: Hudi tables in an object store, written by our own writer, with services between its commits. */
 export function feedLake(place: LakePlace, policy: LakePolicy, tell: LakeTell): FeedLake {
-  const { store, clock, scratchDir, concurrency } = place
+  const { store, clock, scratchDir, concurrency, owner } = place
   const deps = { clock, scratchDir, concurrency, memoryBudget: MEMORY_BUDGET, rowGroupBytes: ROW_GROUP_BYTES }
   const tables = new Map<string, OpenTable>()
   const write = async (spec: TableSpec): Promise<TableWriter> => {
     const writer = await openTableWriter(store, spec, deps)
     writer.timeline.onNotice = tell.warning
-    const merges = writer.spec.tableType === 'MERGE_ON_READ' && policy.compaction !== null
+    writer.timeline.owner = owner
+    const merges = writer.spec.tableType === 'MERGE_ON_READ'
     const sharing = await tableConcurrency(store, spec.path, clock, concurrency)
-    const compactor = merges ? new Compactor(policy.compaction, { ...deps, sharing, sole: sharing === null }) : null
-    tables.set(spec.path, { writer, services: new TableServices(policy), compactor, sharing })
+    const work = { ...deps, sharing, sole: sharing === null }
+    const compactor = merges && policy.compaction !== null ? new Compactor(policy.compaction, work) : null
+    const logCompactor = merges && policy.logCompaction !== null ? new LogCompactor(policy.logCompaction, work) : null
+    const clusterer = new Clusterer(policy.clustering(spec.path), work)
+    tables.set(spec.path, { writer, services: new TableServices(policy), compactor, logCompactor, clusterer, sharing })
     return writer
   }
   return {
@@ -80,18 +100,31 @@ export function feedLake(place: LakePlace, policy: LakePolicy, tell: LakeTell): 
       const table = tables.get(path)
       assert(table !== undefined, 'services are for tables that are open')
       const { timeline } = table.writer
-      let compacted = 0
-      for (const c of (await table.compactor?.run(timeline)) ?? []) compacted += c.fileGroups
+      const rewritten = await rewrite(table)
       const takeAway = async (): Promise<ServicesDone> => {
         // Others may have changed the table since our commit.
         if (table.sharing !== null) await timeline.refresh()
         return await table.services.run(timeline)
       }
       const taken = table.sharing === null ? await takeAway() : await table.sharing.exclusively(takeAway)
-      const done = { ...taken, compacted }
-      if (compacted > 0 || done.filesCleaned > 0 || done.instantsArchived > 0) tell.service(path, done)
+      const done = { ...taken, ...rewritten }
+      const { compacted, logsCompacted, clustered, filesCleaned, instantsArchived } = done
+      if (compacted + logsCompacted + clustered + filesCleaned + instantsArchived > 0 || done.buckets !== null) tell.service(path, done)
     },
   }
+}
+
+/** The services that write files anew: first what rests on nothing else. */
+async function rewrite({ writer, compactor, logCompactor, clusterer }: OpenTable): Promise<Omit<LakeServicesDone, keyof ServicesDone>> {
+  const { timeline } = writer
+  const done = { compacted: 0, logsCompacted: 0, clustered: 0, buckets: null as number | null }
+  for (const c of (await compactor?.run(timeline)) ?? []) done.compacted += c.fileGroups
+  for (const c of (await logCompactor?.run(timeline)) ?? []) done.logsCompacted += c.fileGroups
+  for (const c of await clusterer.run(timeline)) {
+    done.clustered += c.replaced
+    done.buckets = c.buckets ?? done.buckets
+  }
+  return done
 }
 
 /** Before the table is there: it would keep what it was created with. Fails with TRB-LAKE-404, -405. */

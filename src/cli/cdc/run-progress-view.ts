@@ -28,6 +28,9 @@ export function tableDoneLine(t: SnapshotTable): string {
 export function serviceLine(path: string, done: LakeServicesDone): string {
   const parts = [
     done.compacted > 0 ? `${count(done.compacted)} file groups compacted` : null,
+    done.logsCompacted > 0 ? `logs of ${count(done.logsCompacted)} file groups put together` : null,
+    done.buckets !== null ? `spread over ${count(done.buckets)} buckets` : null,
+    done.clustered > 0 && done.buckets === null ? `${count(done.clustered)} file groups sorted` : null,
     done.filesCleaned > 0 ? `${count(done.filesCleaned)} files cleaned` : null,
     done.instantsArchived > 0 ? `${count(done.instantsArchived)} instants archived` : null,
   ]

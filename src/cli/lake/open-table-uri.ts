@@ -1,6 +1,7 @@
 import { basename, dirname } from 'node:path'
 import { TimelineStore } from '../../lake/timeline-store.ts'
 import { openPlace, placeOf } from '../open-store.ts'
+import { processProbe } from '../process-owner.ts'
 import type { Context } from '../verb.ts'
 import type { LakeContext } from './open-lake.ts'
 
@@ -22,6 +23,7 @@ export async function openTableUri(uri: string, context: LakeContext & Pick<Cont
   const store = openPlace(atRoot ? place : above, context.clock)
   const ts = new TimelineStore(store, atRoot ? '' : basename(whole), context.clock)
   ts.onNotice = (text) => void context.stderr.write(`note: ${text}\n`)
+  ts.owner = processProbe()
   await ts.properties()
   return ts
 }

@@ -1,6 +1,7 @@
 import { completedAction } from '../../../timeline/name.ts'
 import type { Instant, Timeline } from '../../../timeline/timeline.ts'
 import { completedWrites, pendingInstants } from '../../../timeline/view.ts'
+import { SOURCE_KEY } from '../metadata/checkpoint.ts'
 import type { CommitMetadata } from '../metadata/commit-metadata.ts'
 
 /** What a writer saw when it began: everything else that is there when it completes came in between. */
@@ -23,18 +24,29 @@ export function seenNow(t: Timeline): Seen {
   }
 }
 
+/** Stands for the partition of inserts: no partition has such a path. */
+const INSERTS = '\n'
+
 /**
  * The file groups that a commit wrote or took out. With `buckets`, the number at the front of a file id stands for the group: two writers that
- * each made a file for the same bucket would hold the same keys twice.
+ * each made a file for the same bucket would hold the same keys twice. So would two of ours that each put a new key into another partition: which keys
+ * they were no commit tells, so that inserts into one bucket number are in each other's way, whatever their partitions.
  */
 export function touchedBy(m: CommitMetadata, buckets: boolean): Touched {
   const out = new Set<string>()
-  for (const [partition, stats] of m.stats) for (const s of stats) if (s.path !== null) out.add(groupKey(partition, s.fileId, buckets))
+  const unique = buckets && m.extra.has(SOURCE_KEY) && !m.compacted && m.operation !== 'COMPACT' && m.operation !== 'CLUSTER'
+  for (const [partition, stats] of m.stats) {
+    for (const s of stats) {
+      if (s.path === null) continue
+      out.add(groupKey(partition, s.fileId, buckets))
+      if (unique && s.numInserts > 0) out.add(groupKey(INSERTS, s.fileId, buckets))
+    }
+  }
   for (const [partition, ids] of m.replaced ?? []) for (const id of ids) out.add(groupKey(partition, id, buckets))
   return out
 }
 
-/** The instants that were completed, or planned, since `seen`, without our own: those to compare with. */
+/** The instants that were completed, or planned, since `seen`, and clusterings that are pending, without our own: those to compare with. */
 export function cameSince(
   t: Timeline,
   seen: Seen,
@@ -44,7 +56,8 @@ export function cameSince(
     completed: completedWrites(t, null).filter(
       (i) => i.time !== own && !seen.completed.has(idOf(i)) && !(seen.planned.has(idOf(i)) && i.action !== 'clustering'),
     ),
-    planned: pendingInstants(t).filter((i) => isPlanned(i) && i.time !== own && !seen.planned.has(idOf(i))),
+    // A clustering takes file groups out with whatever was written to them meanwhile: it is in the way also of who has seen it.
+    planned: pendingInstants(t).filter((i) => isPlanned(i) && i.time !== own && (i.action === 'clustering' || !seen.planned.has(idOf(i)))),
   }
 }
 

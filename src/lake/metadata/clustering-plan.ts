@@ -18,6 +18,12 @@ export interface ClusteringSlice {
  */
 export const RETRACTABLE = 'tributary.retractable'
 
+/**
+ * Entry of a plan's `extra`, and of the completed clustering's: the number of buckets that it spreads all rows of the table over. While it is pending
+ * every file group is its own, those that are not there yet too.
+ */
+export const REBUCKETED = 'tributary.buckets'
+
 /** Slices that are rewritten together. */
 export interface ClusteringGroup {
   readonly slices: readonly ClusteringSlice[]

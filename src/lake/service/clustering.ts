@@ -1,25 +1,22 @@
-import type { LakeColumn } from '../../contract/columns.ts'
-import type { FileSlice, RowChunk } from '../../contract/slice.ts'
-import type { TableSpec } from '../../contract/table.ts'
+import type { FileSlice } from '../../contract/slice.ts'
 import { Failure } from '../../failure/failure.ts'
-import { bucketFileId, bucketOfFileId, parseBaseFileName } from '../layout/file-name.ts'
+import { announceBuckets } from '../bucket-change.ts'
+import { parseBaseFileName } from '../layout/file-name.ts'
 import { join } from '../layout/paths.ts'
-import { specOf, storedColumns } from '../layout/table-properties.ts'
+import { specOf } from '../layout/table-properties.ts'
 import type { TableConcurrency } from '../lock/table-concurrency.ts'
-import { bytesOfChunk, ChunkRows } from '../merge/chunk-rows.ts'
 import { SOURCE_KEY } from '../metadata/checkpoint.ts'
-import { type ClusteringGroup, type ClusteringPlan, printClusteringPlan, RETRACTABLE } from '../metadata/clustering-plan.ts'
+import { type ClusteringGroup, type ClusteringPlan, printClusteringPlan, REBUCKETED, RETRACTABLE } from '../metadata/clustering-plan.ts'
 import { commitMetadata, type WriteStat } from '../metadata/commit-metadata.ts'
 import { columnsAt, tableSchemaText } from '../open-table.ts'
 import { completeAction, pendingActions, requestAction, startAction } from '../planned-action.ts'
-import { type DeltaRequest, mergedRows } from '../read/delta.ts'
-import { mergeRulesOf } from '../read/merge-rules.ts'
-import { blockVisibility, fileSlices, listDataFiles, slicesOf } from '../read/slices.ts'
+import { fileSlices, listDataFiles, slicesOf } from '../read/slices.ts'
 import { refuseLiveWriter } from '../rollback.ts'
 import type { TimelineStore } from '../timeline-store.ts'
-import { GroupFiles, type OpenGroup, type WriteContext } from '../write/group-files.ts'
+import { ClusterWork } from './cluster-work.ts'
 import { bytesOf, type CompactionDeps, freeSlices } from './compaction.ts'
-import { sortColumns, sortedRows } from './sort-rows.ts'
+import { rebucketable } from './rebucket.ts'
+import { sortColumns } from './sort-rows.ts'
 
 /** How rows are to lie in new file groups. */
 export interface ClusteringPolicy {
@@ -31,6 +28,10 @@ export interface ClusteringPolicy {
   readonly smallBytes: number
   /** Partition paths; null: all. */
   readonly partitions: readonly string[] | null
+  /** Only file groups that have been written to after this instant; null or absent: all. */
+  readonly since?: string | null
+  /** Number of buckets that the table is to have: all of its rows are spread over them anew. Null or absent: rows stay in theirs. */
+  readonly buckets?: number | null
 }
 
 export const DEFAULT_CLUSTERING: ClusteringPolicy = { sort: [], targetBytes: 128 << 20, smallBytes: 64 << 20, partitions: null }
@@ -38,6 +39,8 @@ export const DEFAULT_CLUSTERING: ClusteringPolicy = { sort: [], targetBytes: 128
 /** A clustering that has been completed. */
 export interface Clustered {
   readonly instant: string
+  /** The number of buckets that the table has now, where it was changed. */
+  readonly buckets: number | null
   readonly replaced: number
   readonly written: number
   readonly rows: number
@@ -58,7 +61,10 @@ export async function clusterable(
   policy: ClusteringPolicy,
   mostBytes: number,
 ): Promise<readonly (readonly FileSlice[])[]> {
-  const free = freeSlices(ts, await fileSlices(ts, null)).filter((s) => policy.partitions?.includes(s.partition) ?? true)
+  const since = policy.since ?? ''
+  const wanted = (s: FileSlice): boolean =>
+    (policy.partitions?.includes(s.partition) ?? true) && (s.logs.length > 0 || s.baseInstant > since)
+  const free = freeSlices(ts, await fileSlices(ts, null)).filter(wanted)
   const bucketed = await hasBuckets(ts)
   const sorted = policy.sort.length > 0
   const out: FileSlice[][] = []
@@ -90,25 +96,30 @@ export async function clusterable(
 export async function cluster(ts: TimelineStore, policy: ClusteringPolicy, deps: CompactionDeps): Promise<Clustered | null> {
   const columns = (await columnsAt(ts, null)) ?? []
   sortColumns(ts.table, columns, policy.sort)
+  const { sort, targetBytes, buckets = null } = policy
   const plan = async (): Promise<{ time: string; groups: readonly (readonly FileSlice[])[] } | null> => {
-    const groups = await clusterable(ts, policy, deps.memoryBudget)
-    return groups.length === 0 ? null : { time: await scheduleClustering(ts, policy, groups), groups }
+    const groups = buckets === null ? await clusterable(ts, policy, deps.memoryBudget) : await rebucketable(ts, buckets)
+    return groups === null || (groups.length === 0 && buckets === null)
+      ? null
+      : { time: await scheduleClustering(ts, policy, groups), groups }
   }
   const planned = await underLock(ts, deps.sharing ?? null, plan)
   if (planned === null) return null
-  return execute(ts, planned.time, planned.groups, policy.sort, policy.targetBytes, deps, false)
+  return execute(ts, { ...planned, sort, targetBytes, buckets, resumed: false }, deps)
 }
 
 /** Puts the plan on the timeline. Returns its time. TRB-LAKE-011 when a pending instant has one of the file groups. */
 async function scheduleClustering(ts: TimelineStore, policy: ClusteringPolicy, groups: readonly (readonly FileSlice[])[]): Promise<string> {
+  const { buckets = null } = policy
   const plan: ClusteringPlan = {
     groups: groups.map((slices) => groupOf(ts, slices, policy.targetBytes)),
     strategy: { name: STRATEGY, parameters: { [SORT_KEY]: policy.sort.join(','), [TARGET_KEY]: String(policy.targetBytes) } },
-    extra: { [RETRACTABLE]: 'true' },
+    extra: { [RETRACTABLE]: 'true', ...(buckets === null ? {} : { [REBUCKETED]: String(buckets) }) },
   }
-  const claims = groups.flat().map((s) => `${s.partition}/${s.fileId}`)
   const version = ts.layout === 1 ? 6 : 9
   const body = printClusteringPlan(plan, version, ts.sync())
+  // A bucket that has no file group yet is not free to be written either, when its number is about to mean something else.
+  const claims = buckets === null ? groups.flat().map((s) => `${s.partition}/${s.fileId}`) : 'all'
   return requestAction(ts, 'clustering', () => body, { claims, clustering: true, retractable: true })
 }
 
@@ -152,8 +163,9 @@ export async function resumeClusterings(ts: TimelineStore, deps: CompactionDeps)
       .split(',')
       .map((s) => s.trim())
       .filter((s) => s !== '')
-    const target = Number(parameters[TARGET_KEY] ?? DEFAULT_CLUSTERING.targetBytes)
-    out.push(await execute(ts, time, groups, sort, target, deps, true))
+    const targetBytes = Number(parameters[TARGET_KEY] ?? DEFAULT_CLUSTERING.targetBytes)
+    const buckets = plan.extra[REBUCKETED] === undefined ? null : Number(plan.extra[REBUCKETED])
+    out.push(await execute(ts, { time, groups, sort, targetBytes, buckets, resumed: true }, deps))
   }
   return out
 }
@@ -186,31 +198,40 @@ async function deleteLeftovers(ts: TimelineStore, time: string): Promise<void> {
   await ts.clearMarkers(time)
 }
 
-async function execute(
-  ts: TimelineStore,
-  time: string,
-  groups: readonly (readonly FileSlice[])[],
-  sort: readonly string[],
-  targetBytes: number,
-  deps: CompactionDeps,
-  resumed: boolean,
-): Promise<Clustered> {
+/** A clustering that is on the timeline. */
+interface Planned {
+  readonly time: string
+  readonly groups: readonly (readonly FileSlice[])[]
+  readonly sort: readonly string[]
+  readonly targetBytes: number
+  /** Number of buckets that it spreads rows over; null: they stay in theirs. */
+  readonly buckets: number | null
+  readonly resumed: boolean
+}
+
+async function execute(ts: TimelineStore, planned: Planned, deps: CompactionDeps): Promise<Clustered> {
+  const { time, groups, buckets, targetBytes, resumed } = planned
   await ts.beat(time)
   try {
     await startAction(ts, 'clustering', time)
-    const columns = (await columnsAt(ts, null)) ?? []
-    const spec = specOf(await ts.properties(), ts.table, columns)
-    const by = sortColumns(ts.table, columns, sort)
-    const stats = await new Work(ts, time, spec, columns, by, targetBytes, deps).run(groups)
+    const schema = (await columnsAt(ts, null)) ?? []
+    const spec = specOf(await ts.properties(), ts.table, schema)
+    const by = sortColumns(ts.table, schema, planned.sort)
+    const bucketed = await hasBuckets(ts)
+    const stats = await new ClusterWork(ts, time, { spec, schema, by, targetBytes, bucketed, buckets }, deps).run(groups)
     const replaced = new Map<string, string[]>()
     for (const s of groups.flat()) replaced.set(s.partition, [...(replaced.get(s.partition) ?? []), s.fileId])
-    const extra = [[SOURCE_KEY, 'clustering']] as const
+    const extra: [string, string][] = [[SOURCE_KEY, 'clustering']]
+    if (buckets !== null) extra.push([REBUCKETED, String(buckets)])
     const metadata = commitMetadata({ operation: 'CLUSTER', stats, schema: tableSchemaText(spec), extra, replaced })
-    await underLock(ts, deps.sharing ?? null, () => completeAction(ts, 'clustering', time, ts.printCommit(metadata)))
+    await underLock(ts, deps.sharing ?? null, async () => {
+      if (buckets !== null) await announceBuckets(ts, time, buckets)
+      await completeAction(ts, 'clustering', time, ts.printCommit(metadata))
+    })
     await ts.clearMarkers(time)
     const total = (of: (s: WriteStat) => number): number => stats.reduce((n, s) => n + of(s), 0)
     const sizes = { rows: total((s) => s.numWrites), bytes: total((s) => s.fileSizeInBytes) }
-    return { instant: time, replaced: groups.flat().length, written: stats.length, ...sizes, resumed }
+    return { instant: time, buckets, replaced: groups.flat().length, written: stats.length, ...sizes, resumed }
   } finally {
     await ts.endBeat(time)
   }
@@ -225,127 +246,6 @@ async function underLock<R>(ts: TimelineStore, sharing: TableConcurrency | null,
   return sharing === null ? fresh() : sharing.exclusively(fresh)
 }
 
-/** Rows of old file groups on their way into new ones. */
-class Work {
-  readonly #ts: TimelineStore
-  readonly #time: string
-  readonly #spec: TableSpec
-  readonly #schema: readonly LakeColumn[]
-  readonly #by: readonly LakeColumn[]
-  readonly #targetBytes: number
-  readonly #deps: CompactionDeps
-
-  constructor(
-    ts: TimelineStore,
-    time: string,
-    spec: TableSpec,
-    schema: readonly LakeColumn[],
-    by: readonly LakeColumn[],
-    targetBytes: number,
-    deps: CompactionDeps,
-  ) {
-    this.#ts = ts
-    this.#time = time
-    this.#spec = spec
-    this.#schema = schema
-    this.#by = by
-    this.#targetBytes = targetBytes
-    this.#deps = deps
-  }
-
-  async run(groups: readonly (readonly FileSlice[])[]): Promise<readonly WriteStat[]> {
-    const { store, clock, table } = this.#ts
-    const announce = (path: string): Promise<void> => this.#ts.mark(this.#time, path, 'CREATE')
-    const scratchName = `${this.#time}-${clock.uuid()}`
-    const context: WriteContext = {
-      ...{ store, spec: this.#spec, instant: this.#time, out: store, announce, seed: 0, clock },
-      ...this.#deps,
-      scratchName,
-    }
-    const partitions = [...new Set(groups.flat().map((s) => s.partition))]
-    const output = new GroupFiles(context, partitions)
-    const bucketed = await hasBuckets(this.#ts)
-    const rules = groups.flat().some((s) => s.logs.length > 0) ? mergeRulesOf(await this.#ts.properties(), table) : NO_RULES
-    const counts = blockVisibility(this.#ts, null)
-    const limit = { bytes: this.#deps.memoryBudget, directory: this.#deps.scratchDir, name: scratchName }
-    const visible = (instant: string): boolean => instant < this.#time && counts(instant)
-    const request = { store, table, schema: this.#schema, rules, visible, limit }
-    try {
-      for (const slices of groups) {
-        const bucket = bucketed ? bucketOfFileId(slices[0].fileId) : null
-        const to = new Target(output, partitions.indexOf(slices[0].partition), bucket, this.#targetBytes, () => clock.uuid())
-        await this.#rewrite(slices, request, to)
-      }
-    } catch (e) {
-      await output.abort()
-      throw e
-    }
-    return output.stats.map((s) => ({ ...s, numInserts: s.numWrites, numUpdateWrites: 0 }))
-  }
-
-  /** Sorted as far as rows fit into memory together: a plan's groups are cut so that mostly all do. */
-  async #rewrite(slices: readonly FileSlice[], request: Omit<DeltaRequest, 'slice'>, to: Target): Promise<void> {
-    let chunks: RowChunk[] = []
-    let bytes = 0
-    for (const slice of slices) {
-      for await (const chunk of mergedRows({ ...request, slice })) {
-        chunks.push(chunk)
-        bytes += bytesOfChunk(chunk)
-        if (bytes < this.#deps.memoryBudget) continue
-        await this.#write(chunks, bytes, to)
-        chunks = []
-        bytes = 0
-      }
-      await this.#ts.beat(this.#time)
-    }
-    if (chunks.length > 0) await this.#write(chunks, bytes, to)
-    await to.close()
-  }
-
-  async #write(chunks: readonly RowChunk[], bytes: number, to: Target): Promise<void> {
-    const { chunk, row } = sortedRows(chunks, this.#by)
-    const columns = storedColumns(this.#spec)
-    for (let at = 0; at < row.length; ) {
-      const file = await to.file(row.length - at)
-      const n = Math.min(row.length - at, file.writer.rowsPerGroup(bytes / row.length, row.length - at))
-      await file.writer.insertRows(new ChunkRows(chunks, columns, chunk.subarray(at, at + n), row.subarray(at, at + n)))
-      at += n
-    }
-  }
-}
-
-/** New file groups of one partition, each begun when the last one is large enough; of a bucket there is only one. */
-class Target {
-  readonly #output: GroupFiles
-  readonly #partition: number
-  readonly #bucket: number | null
-  readonly #most: number
-  readonly #uuid: () => string
-  #open: OpenGroup | null = null
-
-  constructor(output: GroupFiles, partition: number, bucket: number | null, most: number, uuid: () => string) {
-    this.#output = output
-    this.#partition = partition
-    this.#bucket = bucket
-    this.#most = most
-    this.#uuid = uuid
-  }
-
-  async file(rows: number): Promise<OpenGroup> {
-    if (this.#open !== null && this.#bucket === null && this.#open.writer.size >= this.#most) await this.close()
-    if (this.#open === null) {
-      const fileId = this.#bucket === null ? `${this.#uuid()}-0` : bucketFileId(this.#bucket, this.#uuid())
-      this.#open = await this.#output.openNew({ fileId, instant: 'null', rows: 0 }, this.#partition, this.#bucket ?? 0, rows)
-    }
-    return this.#open
-  }
-
-  async close(): Promise<void> {
-    if (this.#open !== null) await this.#output.close(this.#open)
-    this.#open = null
-  }
-}
-
 /** Whether keys are looked for by the number of a file group: of this or another engine's bucket index. */
 async function hasBuckets(ts: TimelineStore): Promise<boolean> {
   const p = await ts.properties()
@@ -353,8 +253,6 @@ async function hasBuckets(ts: TimelineStore): Promise<boolean> {
     Number(p.get('tributary.buckets') ?? '0') > 0 || p.get('hoodie.index.type') === 'BUCKET' || p.has('hoodie.bucket.index.num.buckets')
   )
 }
-
-const NO_RULES = { mode: 'commit-time', ordering: [], deleteMarker: null, unavailable: null } as const
 
 function nameOf(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1)

@@ -1,6 +1,7 @@
 import { type Action, completedAction } from '../../../timeline/name.ts'
 import type { Instant } from '../../../timeline/timeline.ts'
 import { Failure } from '../../failure/failure.ts'
+import { settleBucketChanges } from '../bucket-change.ts'
 import { type InstantInfo, parseRestorePlan, printRestoreMetadata, printRestorePlan } from '../metadata/restore-files.ts'
 import type { RollbackDone } from '../metadata/rollback-files.ts'
 import { openForWriting } from '../open-for-writing.ts'
@@ -84,6 +85,7 @@ async function carryThrough(ts: TimelineStore, time: string): Promise<RestoreRep
   for (const target of plan.instants) rollbacks.push(await takeBack(ts, target, time))
   const done = { time, elapsedMs: ts.clock.now() - began, rollbacks }
   await completeAction(ts, 'restore', time, printRestoreMetadata(done, ts.sync()))
+  await settleBucketChanges(ts)
   const files = rollbacks.reduce((n, r) => n + [...r.deleted.values()].flat().length, 0)
   return { instant: time, savepoint: plan.savepoint, instants: plan.instants, files }
 }

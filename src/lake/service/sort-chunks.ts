@@ -63,7 +63,8 @@ function* sorted(chunks: readonly RowChunk[], by: readonly LakeColumn[], pieceBy
   for (let at = 0; at < row.length; at += rows) yield pick(chunks, chunk.subarray(at, at + rows), row.subarray(at, at + rows))
 }
 
-function pick(chunks: readonly RowChunk[], source: Int32Array, row: Int32Array): RowChunk {
+/** Row i of the result is row `row[i]` of chunk `source[i]`; all chunks have the same columns. */
+export function pick(chunks: readonly RowChunk[], source: Int32Array, row: Int32Array): RowChunk {
   const { columns } = chunks[0]
   const selection = { source, row, count: row.length }
   const vectors = columns.map((c, i) =>

@@ -3,6 +3,7 @@ import type { FileSlice, RowChunk } from '../../contract/slice.ts'
 import type { ScanPlan } from '../../contract/table-reader.ts'
 import { isFailure } from '../../failure/failure.ts'
 import { ParquetFile } from '../../format/parquet/file.ts'
+import { DIGEST_LENGTH } from '../index/bag-key.ts'
 import { BLOOM_KEY, BloomFilter, MAX_KEY, MIN_KEY } from '../index/bloom.ts'
 import { bucketHash, bucketOf } from '../index/bucket.ts'
 import { bucketOfFileId } from '../layout/file-name.ts'
@@ -35,7 +36,7 @@ export async function checkRows(ts: TimelineStore, history: History, plan: ScanP
       for await (const chunk of rowsOf(request)) {
         walked.rows += chunk.count
         checkTimes(chunk, history, { file: slice.base?.key ?? slice.logs[0]?.key, instant: slice.baseInstant }, found)
-        checkKeys(slice, chunk, hash, seen, found)
+        checkKeys(slice, chunk, hash, spec.key.length === 0, seen, found)
       }
     } catch (e) {
       if (!isFailure(e)) throw e
@@ -104,6 +105,7 @@ function checkKeys(
   slice: FileSlice,
   { vectors, count }: RowChunk,
   hash: ReturnType<typeof bucketHash> | null,
+  bag: boolean,
   seen: KeyHashes,
   found: Violations,
 ): void {
@@ -115,7 +117,8 @@ function checkKeys(
     const [from, to] = [keys.offsets[r], keys.offsets[r + 1]]
     seen.add(keys.data, from, to)
     if (hash === null || own === null) continue
-    const bucket = bucketOf(hash, keys.data, from, to)
+    // Rows of one content lie together, whatever their ordinals.
+    const bucket = bucketOf(hash, keys.data, from, bag ? from + DIGEST_LENGTH : to)
     if (bucket !== own) {
       const what = `the key "${keys.data.toString('utf8', from, to)}" belongs into bucket ${bucket}, not ${own}: the next update would double it`
       found.add('I14', what, { file: slice.base?.key ?? slice.logs[0]?.key, instant: slice.baseInstant }, REWRITE)

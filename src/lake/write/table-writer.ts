@@ -4,6 +4,7 @@ import type { LakeColumn, RowChanges } from '../../contract/columns.ts'
 import type { ObjectStore } from '../../contract/object-store.ts'
 import type { Checkpoint, CheckpointMerge, Staged, TableSpec, TableWriter, WriteCounts } from '../../contract/table.ts'
 import { assert } from '../../failure/failure.ts'
+import { recordedBuckets } from '../bucket-change.ts'
 import { CommitProtocol } from '../commit-protocol.ts'
 import { CHANGE_COLUMNS } from '../index/bag-key.ts'
 import { parseBaseFileName } from '../layout/file-name.ts'
@@ -125,6 +126,8 @@ abstract class HudiTableWriter implements LakeTableWriter {
     const instant = await this.#protocol.begin(this.#action, this.#operation)
     try {
       await this.#followOthers()
+      const buckets = recordedBuckets(this.#protocol.configuration)
+      if (buckets !== null && buckets !== this.#spec.buckets) this.#spec = { ...this.#spec, buckets }
       const seed = Math.floor(this.#deps.clock.random() * 0x100000000)
       const announce = async (path: string, partition: string, kind: MarkerKind): Promise<void> => {
         await this.#protocol.mark(instant, path, kind)
