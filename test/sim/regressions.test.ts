@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, test } from 'vitest'
 import { runSchedules } from './schedule.ts'
-import type { Op, Shape } from './world.ts'
+import type { Op, RowChange, Shape } from './world.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'lake-sim-'))
 afterAll(() => rmSync(scratch, { recursive: true, force: true }))
 
 const COW: Shape = { tableType: 'COPY_ON_WRITE', tableVersion: 6, buckets: 1, partitioned: false }
-const write = (...rows: (readonly [number, string | null])[]): Op => ({ do: 'write', rows, wide: false })
+const write = (...rows: RowChange[]): Op => ({ do: 'write', rows, wide: false })
 
 /** Sequences that once went wrong, as the search left them. */
 const CASES: readonly (readonly [string, Shape, readonly Op[]])[] = [
@@ -35,6 +35,27 @@ const CASES: readonly (readonly [string, Shape, readonly Op[]])[] = [
       { do: 'clean', policy: 'versions', retain: 1 },
       write([0, 'd']),
       { do: 'clean', policy: 'commits', retain: 1 },
+    ],
+  ],
+  [
+    'two writers that put one new key into two partitions: one of them writes again, and the key is there once',
+    { ...COW, partitioned: true },
+    [{ do: 'both', rows: [[3, 'a', false]], others: [[3, 'b', true]] }],
+  ],
+  [
+    'the same of a merge-on-read table',
+    { ...COW, tableType: 'MERGE_ON_READ', tableVersion: 9, partitioned: true },
+    [{ do: 'both', rows: [[3, 'a', false]], others: [[3, 'b', true]] }, { do: 'compact' }],
+  ],
+  [
+    'a version that only a savepoint keeps is no predecessor of the newest one',
+    COW,
+    [
+      write([0, 'a', true]),
+      write([0, 'a', true]),
+      { do: 'savepoint', back: 1 },
+      write([1, 'a', true]),
+      { do: 'clean', policy: 'versions', retain: 1 },
     ],
   ],
   ['a clustering whose rollback has begun is not carried out again', COW, [write([0, 'a']), { do: 'cluster' }, { do: 'rollback' }]],

@@ -1,28 +1,16 @@
 import fc from 'fast-check'
 import { expect } from 'vitest'
 import { isFailure } from '../../src/failure/failure.ts'
-import { verifyTable } from '../../src/lake/verify/verify-table.ts'
 import { type Fault, SimulatedCrash } from '../../src/storage/memory/memory-store.ts'
-import { type Expected, NOTHING, type Op, type Shape, World } from './world.ts'
+import { check } from './checks.ts'
+import { type Expected, NOTHING, rowsNow, textOf } from './expected.ts'
+import { type Op, type Shape, World } from './world.ts'
 
 /**
  * A schedule: operations on one table, then one more with a fault at one of its calls to the store, a new process that recovers (half of the times with
  * a second fault), and the operation again where it had no effect. At its end the table must hold what the model says.
  */
 export const FAULTS: readonly Fault[] = ['crash-before', 'crash-after', 'fail-before', 'fail-after', 'lost']
-
-/**
- * The content now, every state that must still be readable (I6), and what `lake verify` proves of the whole table. `quick`: of the earlier states
- * only the oldest, and data files are opened by the reading alone.
- */
-export async function check(world: World, exp: Expected, where: string, quick = false): Promise<void> {
-  expect((await verifyTable(world.timeline(), !quick)).violations, where).toEqual([])
-  expect(await world.rows(null), where).toEqual([...exp.states.values()].at(-1) ?? [])
-  const readable = [...exp.states].filter(([time]) => time >= exp.from)
-  for (const [time, rows] of quick ? readable.slice(0, 1) : readable) {
-    expect(await world.rows(time), `${where}, as of ${time}`).toEqual(rows)
-  }
-}
 
 /**
  * Performs the operations without faults, checking after each, and runs schedules for `most` calls of each, spread over all of them. `salt` chooses the
@@ -38,12 +26,12 @@ export async function runSchedules(
   await world.create()
   let exp = NOTHING
   for (const [i, op] of ops.entries()) {
-    const before = await world.copy()
+    const before = world.copy()
     const from = world.store.calls
     const after = await world.perform(op, exp)
     const calls = world.store.calls - from
     await check(world, after, JSON.stringify(op))
-    if (shape.tableType === 'COPY_ON_WRITE') expect(await world.rowsOfFiles()).toEqual([...after.states.values()].at(-1) ?? [])
+    if (shape.tableType === 'COPY_ON_WRITE') expect(await world.rowsOfFiles()).toEqual(textOf(rowsNow(after)))
     const tried = Math.min(most, calls)
     for (let k = 0; k < tried; k++) {
       await faultAt(before, op, exp, (salt * 31 + i * 7 + Math.floor((k * calls) / tried)) % calls, salt + k)
@@ -56,7 +44,7 @@ export async function runSchedules(
 async function faultAt(before: World, op: Op, was: Expected, n: number, salt: number): Promise<void> {
   const fault = FAULTS[(n + salt) % FAULTS.length]!
   const where = `${JSON.stringify(op)}, ${fault} at call ${n}`
-  const world = await before.copy()
+  const world = before.copy()
   await faulty(world, n, fault, () => world.perform(op, was))
   let next = world.reopened()
   if ((n + salt) % 2 === 0) {
@@ -89,12 +77,17 @@ async function faulty(world: World, n: number, fault: Fault, work: () => Promise
 export const WANTED = Number(process.env['SIM_SCHEDULES'] ?? 150)
 export const SEED = Number(process.env['SIM_SEED'] ?? Date.now() % 0x7fffffff)
 
-const anyRow = fc.tuple(fc.nat(3), fc.option(fc.constantFrom('a', 'b', 'c')))
+const moved = fc.nat(4).map((n) => n === 0)
+const anyRow = fc.tuple(fc.nat(3), fc.option(fc.constantFrom('a', 'b', 'c')), moved)
 export const anyRows = fc.array(anyRow, { minLength: 1, maxLength: 3 })
 const few = fc.integer({ min: 1, max: 2 })
+const seldom = fc.nat(7).map((n) => n === 0)
 
 export function anyShape(tableType: Shape['tableType']): fc.Arbitrary<Shape> {
-  return fc.record({ tableType: fc.constant(tableType), tableVersion: fc.constantFrom(6, 9), buckets: few, partitioned: fc.boolean() })
+  return fc.record({
+    ...{ tableType: fc.constant(tableType), tableVersion: fc.constantFrom(6, 9), buckets: few, partitioned: fc.boolean() },
+    cdc: fc.constantFrom(null, null, null, 'OP_KEY_ONLY', 'DATA_BEFORE', 'DATA_BEFORE_AFTER'),
+  })
 }
 
 const op = (weight: number, arbitrary: fc.Arbitrary<unknown>): fc.WeightedArbitrary<Op> => ({
@@ -102,7 +95,10 @@ const op = (weight: number, arbitrary: fc.Arbitrary<unknown>): fc.WeightedArbitr
   arbitrary: arbitrary as fc.Arbitrary<Op>,
 })
 const anyOp = fc.oneof(
-  op(10, fc.record({ do: fc.constant('write'), rows: anyRows, wide: fc.boolean() })),
+  op(10, fc.record({ do: fc.constant('write'), rows: anyRows, wide: fc.boolean(), big: seldom })),
+  op(2, fc.record({ do: fc.constant('both'), rows: anyRows, others: anyRows })),
+  op(2, fc.record({ do: fc.constant('overwrite'), rows: anyRows, table: fc.boolean() })),
+  op(1, fc.record({ do: fc.constant('drop'), region: fc.constantFrom('even', 'odd') })),
   op(4, fc.record({ do: fc.constant('clean'), policy: fc.constantFrom('commits', 'hours', 'versions'), retain: few })),
   op(3, fc.record({ do: fc.constant('archive'), min: few, spare: fc.nat(1) })),
   op(3, fc.record({ do: fc.constant('savepoint'), back: fc.nat(1) })),
@@ -110,7 +106,8 @@ const anyOp = fc.oneof(
   op(1, fc.constant({ do: 'unsavepoint' })),
   op(2, fc.constant({ do: 'rollback' })),
   op(2, fc.constant({ do: 'compact' })),
-  op(2, fc.constant({ do: 'cluster' })),
+  op(2, fc.constant({ do: 'compactLogs' })),
+  op(2, fc.record({ do: fc.constant('cluster'), buckets: fc.constantFrom(null, null, 1, 2, 3) })),
   op(1, fc.record({ do: fc.constant('wait'), hours: fc.constantFrom(1, 3) })),
 )
 /** Three writes come first: little can go wrong before. */

@@ -2,7 +2,7 @@ import type { Clock } from '../../contract/clock.ts'
 import type { ObjectStore } from '../../contract/object-store.ts'
 import { Failure, isFailure } from '../../failure/failure.ts'
 import { hoodieKey } from '../layout/paths.ts'
-import type { HeldLock, LockTimes, TableLock } from './table-lock.ts'
+import type { HeldLock, LockPlace, TableLock } from './table-lock.ts'
 
 /** Its place in `.hoodie/`. */
 export const FILE_LOCK = 'lock'
@@ -15,21 +15,15 @@ const SETTLE_MS = 100
  * (as with Hudi's default, hoodie.write.lock.filesystem.expire = 0).
  */
 export class FileLock implements TableLock {
-  readonly #store: ObjectStore
-  readonly #table: string
-  readonly #clock: Clock
-  readonly #times: LockTimes
+  readonly #place: LockPlace
 
-  constructor(store: ObjectStore, table: string, clock: Clock, times: LockTimes) {
-    this.#store = store
-    this.#table = table
-    this.#clock = clock
-    this.#times = times
+  constructor(place: LockPlace) {
+    this.#place = place
   }
 
   async acquire(): Promise<HeldLock> {
-    const [store, clock, times] = [this.#store, this.#clock, this.#times]
-    const key = hoodieKey(this.#table, FILE_LOCK)
+    const { store, table, clock, times } = this.#place
+    const key = hoodieKey(table, FILE_LOCK)
     const started = clock.now()
     for (;;) {
       const body = printLock(clock)
@@ -46,19 +40,19 @@ export class FileLock implements TableLock {
   #held(key: string, body: Buffer): HeldLock {
     return {
       check: async () => {
-        if (!(await isThere(this.#store, key, body))) throw new Failure('TRB-LAKE-081', { file: key, left: 0 })
+        if (!(await isThere(this.#place.store, key, body))) throw new Failure('TRB-LAKE-081', { file: key, left: 0 })
       },
       release: async () => {
-        if (await isThere(this.#store, key, body)) await this.#store.delete([key])
+        if (await isThere(this.#place.store, key, body)) await this.#place.store.delete([key])
       },
     }
   }
 
   async #heldByOther(key: string, waited: number): Promise<Failure> {
-    const at = await this.#store.head(key)
+    const at = await this.#place.store.head(key)
     const owner = at === null ? 'another writer' : `a writer since ${new Date(at.modifiedMs).toISOString()}`
     const seconds = Math.round(waited / 1000)
-    return new Failure('TRB-LAKE-080', { table: this.#table, owner, until: 'it deletes the file', seconds, file: key })
+    return new Failure('TRB-LAKE-080', { table: this.#place.table, owner, until: 'it deletes the file', seconds, file: key })
   }
 }
 

@@ -1,9 +1,8 @@
-import type { Clock } from '../../contract/clock.ts'
 import type { ObjectStore } from '../../contract/object-store.ts'
 import { Failure, isFailure } from '../../failure/failure.ts'
 import { hoodieKey } from '../layout/paths.ts'
 import { isFree, type Lease, parseLease, printLease } from './lease.ts'
-import type { HeldLock, LockTimes, TableLock } from './table-lock.ts'
+import type { HeldLock, LockPlace, TableLock } from './table-lock.ts'
 
 /** Its place in `.hoodie/`. */
 export const STORAGE_LOCK = '.locks/table_lock.json'
@@ -14,45 +13,49 @@ export const STORAGE_LOCK = '.locks/table_lock.json'
  * one that is not renewed any more is free when it has run out and the two clocks cannot be that far apart.
  */
 export class StorageLock implements TableLock {
-  readonly #store: ObjectStore
-  readonly #table: string
-  readonly #clock: Clock
-  readonly #times: LockTimes
+  readonly #place: LockPlace
+  /** Owners by which this lock was taken, and could not be given free: the store was out of order. Nobody holds it, so it is taken again at once. */
+  readonly #abandoned = new Set<string>()
 
-  constructor(store: ObjectStore, table: string, clock: Clock, times: LockTimes) {
-    this.#store = store
-    this.#table = table
-    this.#clock = clock
-    this.#times = times
+  constructor(place: LockPlace) {
+    this.#place = place
   }
 
   async acquire(): Promise<HeldLock> {
-    const [store, clock, times] = [this.#store, this.#clock, this.#times]
-    const key = hoodieKey(this.#table, STORAGE_LOCK)
+    const { store, table, clock, times } = this.#place
+    const key = hoodieKey(table, STORAGE_LOCK)
     const owner = clock.uuid()
     const started = clock.now()
     for (;;) {
       const found = await readLease(store, key)
       const now = clock.now()
-      if (found === null || isFree(found.lease, now, times.driftMs)) {
+      if (found === null || isFree(found.lease, now, times.driftMs) || this.#abandoned.has(found.lease.owner)) {
         const lease = { expired: false, validUntil: now + times.validityMs, owner }
-        const tag = await writeLease(store, key, lease, found?.tag ?? null)
-        if (tag !== null) return new HeldLease(store, key, clock, times, lease, tag)
+        const tag = await this.#orAbandoned(owner, () => writeLease(store, key, lease, found?.tag ?? null))
+        if (tag !== null) return new HeldLease(this.#place, key, lease, tag, (release) => this.#orAbandoned(owner, release))
       } else if (now - started >= times.waitMs) {
         const { owner: by, validUntil } = found.lease
         const until = new Date(validUntil).toISOString()
-        throw new Failure('TRB-LAKE-080', { table: this.#table, owner: by, until, seconds: Math.round((now - started) / 1000), file: key })
+        throw new Failure('TRB-LAKE-080', { table, owner: by, until, seconds: Math.round((now - started) / 1000), file: key })
       }
       await clock.sleep(Math.ceil(times.retryMs * (0.5 + clock.random())))
+    }
+  }
+
+  async #orAbandoned<R>(owner: string, work: () => Promise<R>): Promise<R> {
+    try {
+      return await work()
+    } catch (e) {
+      this.#abandoned.add(owner)
+      throw e
     }
   }
 }
 
 class HeldLease implements HeldLock {
-  readonly #store: ObjectStore
+  readonly #place: LockPlace
   readonly #key: string
-  readonly #clock: Clock
-  readonly #times: LockTimes
+  readonly #giveFree: (release: () => Promise<unknown>) => Promise<unknown>
   readonly #stop = new AbortController()
   #lease: Lease
   #tag: string
@@ -63,14 +66,13 @@ class HeldLease implements HeldLock {
   /** A defect met in the background, to be thrown to whoever uses the lock. */
   #defect: { readonly error: unknown } | null = null
 
-  constructor(store: ObjectStore, key: string, clock: Clock, times: LockTimes, lease: Lease, tag: string) {
-    this.#store = store
+  constructor(place: LockPlace, key: string, lease: Lease, tag: string, giveFree: (release: () => Promise<unknown>) => Promise<unknown>) {
+    this.#place = place
     this.#key = key
-    this.#clock = clock
-    this.#times = times
+    this.#giveFree = giveFree
     this.#lease = lease
     this.#tag = tag
-    this.#latest = lease.validUntil - times.validityMs
+    this.#latest = lease.validUntil - place.times.validityMs
     this.#renewing = this.#keepRenewing().catch((error: unknown) => {
       this.#defect = { error }
     })
@@ -78,8 +80,8 @@ class HeldLease implements HeldLock {
 
   async check(): Promise<void> {
     if (this.#defect !== null) throw this.#defect.error
-    const now = this.#clock.now()
-    const { driftMs, validityMs } = this.#times
+    const now = this.#place.clock.now()
+    const { driftMs, validityMs } = this.#place.times
     if (now < this.#latest - driftMs) {
       throw new Failure('TRB-LAKE-083', { now: new Date(now).toISOString(), before: new Date(this.#latest).toISOString(), file: this.#key })
     }
@@ -95,14 +97,15 @@ class HeldLease implements HeldLock {
     await this.#renewing
     if (this.#defect !== null) throw this.#defect.error
     if (this.#lost) return
-    await this.#store.replaceIfTag(this.#key, printLease({ ...this.#lease, expired: true }), this.#tag)
+    const free = printLease({ ...this.#lease, expired: true })
+    await this.#giveFree(() => this.#place.store.replaceIfTag(this.#key, free, this.#tag))
   }
 
   async #keepRenewing(): Promise<void> {
     const { signal } = this.#stop
     for (;;) {
       try {
-        await this.#clock.sleep(this.#times.renewMs, signal)
+        await this.#place.clock.sleep(this.#place.times.renewMs, signal)
       } catch (e) {
         if (e === RELEASED || signal.aborted) return
         throw e
@@ -114,14 +117,14 @@ class HeldLease implements HeldLock {
 
   /** A store that is out of order for a while is asked again next time; `check` sees that the lease runs out. */
   async #renew(): Promise<void> {
-    const lease = { ...this.#lease, validUntil: this.#clock.now() + this.#times.validityMs }
+    const lease = { ...this.#lease, validUntil: this.#place.clock.now() + this.#place.times.validityMs }
     try {
-      const tag = await writeLease(this.#store, this.#key, lease, this.#tag)
+      const tag = await writeLease(this.#place.store, this.#key, lease, this.#tag)
       if (tag === null) this.#lost = true
       else [this.#lease, this.#tag] = [lease, tag]
     } catch (e) {
       if (!isFailure(e)) throw e
-      const found = await readLease(this.#store, this.#key).catch((second: unknown) => {
+      const found = await readLease(this.#place.store, this.#key).catch((second: unknown) => {
         if (!isFailure(second)) throw second
         return undefined
       })

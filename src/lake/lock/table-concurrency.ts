@@ -95,5 +95,5 @@ export async function tableConcurrency(
   if (!shared) return null
   const times: LockTimes = { ...DEFAULT_LOCK_TIMES, ...settings.times }
   const Lock = settings.mode !== 'auto' && settings.lock === 'filesystem' ? FileLock : StorageLock
-  return new TableConcurrency(store, table, clock, new Lock(store, table, clock, times))
+  return new TableConcurrency(store, table, clock, new Lock({ store, table, clock, times }))
 }

@@ -1,3 +1,14 @@
+import type { Clock } from '../../contract/clock.ts'
+import type { ObjectStore } from '../../contract/object-store.ts'
+
+/** A table to be locked, and by which times. */
+export interface LockPlace {
+  readonly store: ObjectStore
+  readonly table: string
+  readonly clock: Clock
+  readonly times: LockTimes
+}
+
 /** How long a lock is held and waited for. Defaults are Hudi's (hoodie.write.lock.*). */
 export interface LockTimes {
   /** A lock that is not renewed is free after this (hoodie.write.lock.storage.validity.timeout.secs). */

@@ -43,7 +43,7 @@ export async function checkChanges(ts: TimelineStore, history: History, files: D
         if (slice.base === null || !plain.has(slice.base.instant)) continue
         const { instant } = slice.base
         const old = n === 0 ? null : group[n - 1]!
-        if (old === null && hasPredecessor(history, slice, instant)) continue
+        if (predecessorOf(history, slice, instant) !== (old?.baseInstant ?? null)) continue
         const earlier = (i: string): boolean => i < instant && counts(i)
         const before = await RowDigests.of(rowsOf(ts, old === null ? [] : [old], schema, rules ?? COMMIT_TIME, earlier), text)
         const base = { ...slice, logs: [] }
@@ -64,11 +64,12 @@ export async function checkChanges(ts: TimelineStore, history: History, files: D
 
 const COMMIT_TIME = { mode: 'commit-time', ordering: [], deleteMarker: null, unavailable: null } as const
 
-/** The version before the oldest one that is left has been cleaned: there is nothing to compare with. */
-function hasPredecessor(history: History, slice: FileSlice, instant: string): boolean {
+/** The version that a base file took the place of, by its commit; null: it was the first of its group; '': not known. Older ones may have been cleaned. */
+function predecessorOf(history: History, slice: FileSlice, instant: string): string | null {
   const stats = history.commits.get(instant)?.stats.get(slice.partition) ?? []
   const own = stats.find((s) => s.fileId === slice.fileId)
-  return own === undefined || (own.prevCommit !== 'null' && own.prevCommit !== '' && own.prevCommit < instant)
+  if (own === undefined) return ''
+  return own.prevCommit === 'null' || own.prevCommit === '' || own.prevCommit >= instant ? null : own.prevCommit
 }
 
 /** Text of the first row that is neither of this commit nor as it was. */

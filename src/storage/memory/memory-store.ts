@@ -59,6 +59,14 @@ export class MemoryStore implements ObjectStore {
     return new MemoryStore(this.#clock, this.root, this)
   }
 
+  /** A store of its own with what this one holds now. */
+  copy(clock: Pick<Clock, 'now'>): MemoryStore {
+    const out = new MemoryStore(clock, this.root)
+    for (const [key, o] of this.#objects) out.#objects.set(key, o)
+    out.#tags.next = this.#tags.next
+    return out
+  }
+
   /** Calls made so far, faulty ones included: the range of a fault plan. */
   get calls(): number {
     return this.#calls

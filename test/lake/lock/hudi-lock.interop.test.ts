@@ -25,7 +25,7 @@ test("Hudi's own StorageBasedLockProvider and ours keep each other out, and read
   await store.putIfAbsent(KEY, printLease({ expired: false, validUntil: Date.now() + 1_500, owner: 'dead' }))
   let waited = 0
   const us = async (): Promise<void> => {
-    const lock = new StorageLock(new DiskStore(dir, systemClock), 't', systemClock, TIMES)
+    const lock = new StorageLock({ store: new DiskStore(dir, systemClock), table: 't', clock: systemClock, times: TIMES })
     for (let i = 0; i < ROUNDS; i++) {
       const asked = Date.now()
       const held = await lock.acquire()

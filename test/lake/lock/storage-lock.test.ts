@@ -13,7 +13,12 @@ const TIMES = DEFAULT_LOCK_TIMES
 function world(): { clock: ReturnType<typeof manualClock>; store: MemoryStore; lock: StorageLock; text: () => Promise<string> } {
   const clock = manualClock()
   const store = new MemoryStore(clock)
-  return { clock, store, lock: new StorageLock(store, 't', clock, TIMES), text: async () => (await store.get(KEY)).toString() }
+  return {
+    clock,
+    store,
+    lock: new StorageLock({ store, table: 't', clock, times: TIMES }),
+    text: async () => (await store.get(KEY)).toString(),
+  }
 }
 
 test('the file is the one that Hudi writes', async () => {
@@ -106,7 +111,7 @@ test('an owner that was suspended, and another that took it: the first may do no
   const { clock, store, lock } = world()
   const first = await lock.acquire()
   clock.set(clock.now() + 400_000)
-  const second = await new StorageLock(store.reopen(), 't', clock, TIMES).acquire()
+  const second = await new StorageLock({ store: store.reopen(), table: 't', clock, times: TIMES }).acquire()
   await clock.advance(30_000)
   await expect(first.check()).rejects.toMatchObject({ code: 'TRB-LAKE-081', details: { left: 0 } })
   await first.release()
@@ -142,7 +147,7 @@ test('of many that want it one at a time has it', async () => {
   let most = 0
   let done = 0
   const all = Array.from({ length: 20 }, async () => {
-    const held = await new StorageLock(store.reopen(), 't', clock, { ...TIMES, waitMs: 3_600_000 }).acquire()
+    const held = await new StorageLock({ store: store.reopen(), table: 't', clock, times: { ...TIMES, waitMs: 3_600_000 } }).acquire()
     most = Math.max(most, ++inside)
     await clock.sleep(50)
     inside--
@@ -157,7 +162,7 @@ test('of many that want it one at a time has it', async () => {
 test('the file lock of Hudi 0.x is held while its file is there, and never taken over', async () => {
   const clock = manualClock()
   const store = new MemoryStore(clock)
-  const lock = new FileLock(store, 't', clock, TIMES)
+  const lock = new FileLock({ store, table: 't', clock, times: TIMES })
   const acquiring = lock.acquire()
   await clock.advance(200)
   const held = await acquiring
@@ -174,7 +179,7 @@ test('the file lock of Hudi 0.x is held while its file is there, and never taken
 test('a file lock that Java overwrote in its race is not ours', async () => {
   const clock = manualClock()
   const store = new MemoryStore(clock)
-  const lock = new FileLock(store, 't', clock, TIMES)
+  const lock = new FileLock({ store, table: 't', clock, times: TIMES })
   const acquiring = lock.acquire()
   await clock.advance(20)
   await store.delete(['t/.hoodie/lock'])
@@ -204,4 +209,28 @@ test('a heartbeat beats while its instant is open, through a store that fails no
   store.faults = () => null
   await beat.stop()
   expect(store.snapshot().size).toBe(0)
+})
+
+test('a lock that could not be given free, or was taken without hearing of it, is taken again by the same writer at once', async () => {
+  const { clock, store, lock } = world()
+  const held = await lock.acquire()
+  store.faults = (_n, call) => (call === 'replaceIfTag' ? 'fail-before' : null)
+  await expect(held.release()).rejects.toThrow(/TRB-STORE-004/)
+  store.faults = () => null
+  const began = clock.now()
+  const again = await lock.acquire()
+  await again.release()
+  // The lease is read back after it has been written: that look fails.
+  let gets = 0
+  store.faults = (_n, call) => (call === 'get' && ++gets === 2 ? 'fail-before' : null)
+  await expect(lock.acquire()).rejects.toThrow(/TRB-STORE-004/)
+  store.faults = () => null
+  await (await lock.acquire()).release()
+  expect(clock.now()).toBe(began)
+  // Another writer waits for a lease that is still valid.
+  const theirs = await lock.acquire()
+  await expect(
+    Promise.race([new StorageLock({ store, table: 't', clock, times: TIMES }).acquire(), clock.advance(3_000)]),
+  ).resolves.toBeUndefined()
+  await theirs.release()
 })

@@ -14,7 +14,8 @@ import { checkPolicy, DEFAULT_SERVICES, TableServices } from '../../../src/lake/
 import { createSavepoint, deleteSavepoint, listSavepoints } from '../../../src/lake/service/savepoint.ts'
 import { SimulatedCrash } from '../../../src/storage/memory/memory-store.ts'
 import { completedWrites } from '../../../timeline/view.ts'
-import { NOTHING, type Op, type Shape, World } from '../../sim/world.ts'
+import { NOTHING } from '../../sim/expected.ts'
+import { type Op, type Shape, World } from '../../sim/world.ts'
 import { changesOf } from '../write/model.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'services-'))
@@ -163,14 +164,16 @@ describe('archive', () => {
     for (const shape of SHAPES.filter((s) => s.tableType === 'COPY_ON_WRITE')) {
       const { world } = await table(shape, [row(1, 'a')])
       const writer = await world.writer()
-      const staged = await writer.stage([changesOf(await columnsOf(world), [{ op: 'u', row: [1, 'never', 'odd', 9n], gone: [] }], false)])
+      const staged = await writer.stage([
+        changesOf(await columnsOf(world), [{ op: 'u', row: [1, 'never', 'odd', 1, 9n], gone: [] }], false),
+      ])
       const [stray, body] = [...world.store.snapshot()].find(([k]) => k.endsWith(`_${staged.instant}.parquet`))!
       await writer.abandon(staged)
       await world.store.put(stray, body)
       let exp = await world.perform(row(2, 'b'), { ...NOTHING, writes: 1 })
       exp = await world.perform(row(3, 'c'), exp)
       expect((await archive(world.timeline(), { min: 1, max: 1 })).strays).toEqual([stray])
-      expect(await world.rows(null)).toEqual(['1 a odd -', '2 b even -', '3 c odd -'])
+      expect(await world.rows(null)).toEqual(['1 a odd - 1', '2 b even - 2', '3 c odd - 3'])
     }
   })
   test('a replacecommit stays on the timeline until a clean has taken what it replaced', async () => {
@@ -185,7 +188,7 @@ describe('archive', () => {
       await clean(world.timeline(), { kind: 'commits', retain: 1 })
       await archive(world.timeline(), { min: 1, max: 1 })
       expect((await fresh(world)).timeline.instants.some((i) => i.time === clustered.instant)).toBe(false)
-      expect(await world.rows(null)).toEqual(['1 a odd -', '2 b even -', '3 c odd -', '4 d even -'])
+      expect(await world.rows(null)).toEqual(['1 a odd - 1', '2 b even - 2', '3 c odd - 3', '4 d even - 4'])
     }
   })
   test('ten files of a level of the history become one of the next, and three manifests are kept', async () => {
@@ -229,7 +232,7 @@ describe('savepoint, rollback, restore', () => {
       expect(await failure(rollBackInstant(world.timeline(), times[2]!))).toBe('TRB-LAKE-072')
       await deleteSavepoint(world.timeline(), times[2]!)
       expect(await rollBackInstant(world.timeline(), times[2]!)).toMatchObject({ time: times[2] })
-      expect(await world.rows(null)).toEqual(['1 b odd -'])
+      expect(await world.rows(null)).toEqual(['1 b odd - 1'])
     }
     const { world, times } = await table(COW, [row(1, 'a'), row(1, 'b')])
     await clean(world.timeline(), { kind: 'versions', retain: 1 })
@@ -249,7 +252,7 @@ describe('savepoint, rollback, restore', () => {
       const next = world.reopened()
       expect(await failure(clean(next.timeline(), { kind: 'commits', retain: 1 }))).toBe('TRB-LAKE-010')
       expect(await finishRestore(next.timeline())).toMatchObject({ savepoint: times[0] })
-      expect(await next.rows(null)).toEqual(['1 a odd -'])
+      expect(await next.rows(null)).toEqual(['1 a odd - 1'])
       expect(await finishRestore(next.timeline())).toBeNull()
     }
   })

@@ -10,7 +10,8 @@ import { verifyTable } from '../../../src/lake/verify/verify-table.ts'
 import { NOTHING_WALKED, Violations } from '../../../src/lake/verify/violation.ts'
 import { LakeWatermarkStore } from '../../../src/lake/watermark-store.ts'
 import { MemoryStore } from '../../../src/storage/memory/memory-store.ts'
-import { NOTHING, type Op, type Shape, World } from '../../sim/world.ts'
+import { NOTHING } from '../../sim/expected.ts'
+import { type Op, type Shape, World } from '../../sim/world.ts'
 import { fixedClock } from '../../support/fixed-clock.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'verify-'))
