@@ -25,6 +25,8 @@ export interface Column {
   readonly sourceType: string
   /** Schema of this field in the Debezium Value record, optionality and default included. */
   readonly connect: ConnectSchema
+  /** The same in the record key, where it is another one there. */
+  readonly connectKey?: ConnectSchema
   readonly encode: ValueEncoder
   /** Instead of `encode` for snapshot rows (marks 1–5), where Debezium reads some types differently (spec debezium B.6, B.7, A.2). */
   readonly encodeSnapshot?: ValueEncoder

@@ -58,7 +58,10 @@ export interface SchemaNames {
 /** Record key of a table (`<prefix>.Key`), null when the table has none. */
 export function keySchema(names: SchemaNames, table: TableSchema): ConnectSchema | null {
   if (table.key.length === 0) return null
-  const fields = table.key.map((i) => ({ name: names.field(table.columns[i].name), schema: table.columns[i].connect }))
+  const fields = table.key.map((i) => ({
+    name: names.field(table.columns[i].name),
+    schema: table.columns[i].connectKey ?? table.columns[i].connect,
+  }))
   return { type: 'struct', optional: false, name: `${names.prefix}.Key`, fields }
 }
 

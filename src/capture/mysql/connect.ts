@@ -48,6 +48,8 @@ export async function connectMysql(options: ConnectOptions): Promise<SqlConnecti
     password: options.password ?? '',
     connectTimeout: 20_000,
     charset: 'utf8mb4_general_ci',
+    // With attributes a query has another form (wire/text-rows.ts), and nothing here has any.
+    flags: ['-CLIENT_QUERY_ATTRIBUTES'],
     ...(unix ? { socketPath: options.host } : { host: options.host, port: options.port }),
     ...(options.ssl === false ? {} : { ssl: tlsOptions(options.ssl) }),
     ...(bytes === null ? {} : { stream: () => dial(bytes, options, unix) }),

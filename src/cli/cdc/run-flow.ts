@@ -85,6 +85,10 @@ function embeddedSink(state: State): Sink {
 /** The log is Kafka: the state directory keeps only what is known of tables and schemas. */
 async function kafkaSink(context: RunContext, kind: Source, state: State, show: Show): Promise<Sink> {
   const { flags } = context
+  if (kind.offsetOf === undefined) {
+    const detail = `positions of ${kind.connector} cannot yet be kept as offsets of Kafka Connect`
+    throw new Failure('TRB-KAFKA-016', { flag: '--kafka', detail, fix: 'Leave --kafka out, or take --source pg.' })
+  }
   const registry = await openRunRegistry(context, state, (t) => show.log(t))
   try {
     const tell = { warn: (t: string) => show.warnOnce(t, t), retry: (t: string) => show.log(`retry     Kafka: ${t}`) }

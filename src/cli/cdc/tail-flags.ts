@@ -1,4 +1,4 @@
-import { sourceFlag, urlFlag } from '../defaults.ts'
+import { lockingFlag, serverIdFlag, sourceFlag, urlFlag } from '../defaults.ts'
 import { choice, list, text } from '../flag.ts'
 
 /** Flags of `cdc tail`. */
@@ -12,7 +12,11 @@ export const tailFlags = {
     choices: ['debezium-json', 'json', 'avro-hex'],
     default: 'json',
   }),
-  until: text({ help: 'when to stop: now, idle:3s, lsn:16/B374D848 or count:100', placeholder: 'WHEN', defaultText: 'never' }),
+  until: text({
+    help: 'when to stop: now, idle:3s, lsn:16/B374D848, binlog:mysql-bin.000003:1234 or count:100',
+    placeholder: 'WHEN',
+    defaultText: 'never',
+  }),
   'snapshot-mode': choice({
     help: 'initial: print a snapshot first; initial_only: then stop; never: changes only',
     choices: ['initial', 'initial_only', 'never'],
@@ -24,6 +28,8 @@ export const tailFlags = {
   }),
   'slot-name': text({ help: 'replication slot; created when absent', placeholder: 'SLOT', defaultText: 'after --name' }),
   publication: text({ help: 'publication; created when absent', placeholder: 'NAME', defaultText: 'after --name' }),
+  'server-id': serverIdFlag,
+  'snapshot-locking': lockingFlag,
 }
 
 export type TailFlags = typeof tailFlags

@@ -1,19 +1,14 @@
 import { readFileSync } from 'node:fs'
-import { openPostgresSource } from '../../capture/postgres/adapter.ts'
-import type { PostgresOptions } from '../../capture/postgres/options.ts'
-import { postgresSourceBlock } from '../../capture/postgres/origin.ts'
-import { DEFAULT_TYPE_OPTIONS } from '../../capture/postgres/types/options.ts'
 import type { SourceEvent } from '../../capture/source-event.ts'
 import type { ChangeBatch, ChangeSource, ChangeStream, TransactionRun } from '../../contract/change.ts'
 import { createEnvelopeEncoder } from '../../envelope/encoder.ts'
 import { DEFAULT_ENVELOPE_SETTINGS } from '../../envelope/options.ts'
 import { Failure } from '../../failure/failure.ts'
 import { MemoryRegistry } from '../../registry/memory/memory-registry.ts'
-import { resolvePostgres } from '../postgres-options.ts'
 import { parseProperties } from '../properties.ts'
 import type { Context, Outcome, Output } from '../verb.ts'
-import { type DebeziumConnector, debeziumConnector } from './debezium-config.ts'
-import { removeCreated } from './tail-cleanup.ts'
+import type { DebeziumSource } from './source-kind.ts'
+import { adapterOfConnector, sourceAdapter } from './sources.ts'
 import type { TailFlags } from './tail-flags.ts'
 import { TailPrinter } from './tail-print.ts'
 import { readTailState, type TailState, writeTailState } from './tail-state.ts'
@@ -26,12 +21,13 @@ type TailContext = Context<TailFlags>
 export async function runTail(context: TailContext): Promise<Outcome> {
   const { flags } = context
   const until = parseUntil(context.command, flags.until)
-  const connector = connectorOf(context)
-  if (connector.source.password !== null) context.secret(connector.source.password)
-  const state = flags.state === null ? null : readTailState(flags.state, connector.source.slot)
+  const connector = await connectorOf(context)
+  const { source: kind } = connector
+  if (kind.password !== null) context.secret(kind.password)
+  const state = flags.state === null ? null : readTailState(flags.state, kind.stateKey)
   const watch = new Watch(context)
   const collector = context.json ? new Collector(context.command) : null
-  const source = openPostgresSource(connector.source, { clock: context.clock, observe: (e) => watch.see(e) })
+  const source = kind.open({ clock: context.clock, observe: (e) => watch.see(e) })
   const writer = writerOf(context, connector, state, collector ?? context.stdout)
   try {
     const stream = await source.open(state?.position ?? null, context.signal)
@@ -42,7 +38,7 @@ export async function runTail(context: TailContext): Promise<Outcome> {
     }
   } finally {
     await source.close()
-    if (flags.state === null && context.properties === null) await removeCreated(connector.source, watch.created, context.clock)
+    if (flags.state === null && context.properties === null) await kind.removeCreated(watch.created, context.clock)
   }
   const result = { records: writer.printed, position: writer.state().position, ...(collector === null ? {} : { events: collector.events }) }
   return { summary: `${writer.printed} records`, result }
@@ -119,7 +115,7 @@ async function follow(
   until: Until,
   watch: Watch,
 ): Promise<void> {
-  let limit = until.kind === 'lsn' ? until.lsn : null
+  let limit = until.kind === 'position' ? until.at : null
   if (until.kind === 'count') writer.limit = until.count
   const batches = stream.batches[Symbol.asyncIterator]()
   let pending = batches.next()
@@ -180,14 +176,14 @@ function save(context: TailContext, stream: ChangeStream, writer: TailWriter): v
   if (state.position !== null) stream.ack(state.position)
 }
 
-function writerOf(context: TailContext, connector: DebeziumConnector, state: TailState | null, out: Output): TailWriter {
+function writerOf(context: TailContext, connector: DebeziumSource, state: TailState | null, out: Output): TailWriter {
   const registry = new MemoryRegistry()
-  const { prefix } = connector
+  const { prefix, source } = connector
   const encoder = createEnvelopeEncoder({
     ...connector.envelope,
     prefix,
-    connector: 'postgresql',
-    source: postgresSourceBlock({ name: prefix, database: connector.source.database, resumeAfter: state?.lastPlace ?? null }),
+    connector: source.connector,
+    source: source.block(prefix, state?.lastPlace ?? null),
     registry,
     clock: context.clock,
     runId: context.clock.uuid(),
@@ -203,35 +199,24 @@ function writerOf(context: TailContext, connector: DebeziumConnector, state: Tai
     encoder,
     printer,
     out,
-    slot: connector.source.slot,
+    stateKey: source.stateKey,
+    offsets: (lastPlace, commitEnd) => source.offsets(lastPlace, commitEnd, connector.envelope.transactions),
     transactionTopic: connector.envelope.transactions ? `${prefix}.${connector.envelope.transactionTopic}` : null,
     state,
   })
 }
 
 /** From --config (a Debezium configuration) or from the flags. */
-function connectorOf(context: TailContext): DebeziumConnector {
+async function connectorOf(context: TailContext): Promise<DebeziumSource> {
   const { flags, properties } = context
-  const mode = flags['snapshot-mode']
+  const snapshot = flags['snapshot-mode']
   if (properties !== null) {
-    const connector = debeziumConnector(parseProperties(readText(properties)), properties)
-    return mode === null ? connector : { ...connector, source: { ...connector.source, snapshot: mode } }
+    const config = parseProperties(readText(properties))
+    return (await adapterOfConnector(config)).fromDebezium(config, properties, snapshot)
   }
-  const { ssl, password, ...where } = resolvePostgres(flags.url, context.env)
-  const slot = flags['slot-name'] ?? flags.name.toLowerCase().replace(/[^a-z0-9_]/g, '_')
-  const source: PostgresOptions = {
-    ...where,
-    password: password ?? null,
-    ssl: ssl === false ? false : { ...ssl, verifyName: ssl.checkServerIdentity === undefined },
-    slot,
-    publication: flags.publication ?? slot,
-    publicationMode: 'filtered',
-    createSlot: true,
-    tables: { kind: 'patterns', patterns: flags.tables.join(',') },
-    snapshot: mode ?? 'initial',
-    types: DEFAULT_TYPE_OPTIONS,
-    unsupported: 'omit',
-  }
+  const adapter = await sourceAdapter(flags.source)
+  const asked = { ...flags, 'ignore-unsupported-types': true }
+  const source = adapter.fromFlags(flags.source, asked, context.env, { kind: 'tail', snapshot })
   return { prefix: flags.name, source, envelope: DEFAULT_ENVELOPE_SETTINGS }
 }
 

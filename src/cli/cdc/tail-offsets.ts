@@ -1,9 +1,10 @@
 import type { ChangeBatch, TransactionRun } from '../../contract/change.ts'
+import type { OffsetPrinter } from './source-kind.ts'
 
 const MESSAGE_TYPES: Readonly<Record<number, string>> = { 99: 'INSERT', 117: 'UPDATE', 100: 'DELETE', 116: 'TRUNCATE' }
 
 /** Follows the stream and says what Debezium's `sourceOffset` of a record would be (spec debezium §3.3, correction A.6). */
-export class TailOffsets {
+export class TailOffsets implements OffsetPrinter {
   /** Decimal LSN of the last change, null before the first. */
   #processed: string | null
   #commitEnd: string | null
@@ -35,7 +36,8 @@ export class TailOffsets {
   }
 
   /** Offset of a BEGIN record, before its first change. */
-  begin(run: TransactionRun, lsn: string): string {
+  begin(batch: ChangeBatch, i: number, run: TransactionRun): string {
+    const lsn = i < 0 ? decimal(run.commitEnd ?? run.commit) : String((BigInt(batch.placeHi[i]) << 32n) | BigInt(batch.placeLo[i]))
     return this.#streamed('BEGIN', lsn, run, null)
   }
 
@@ -77,7 +79,7 @@ function print(fields: readonly (readonly [string, string])[]): string {
 }
 
 /** `16/B374D848` → decimal text. */
-export function decimal(lsn: string): string {
+function decimal(lsn: string): string {
   const [hi, lo] = lsn.split('/')
   return String((BigInt(`0x${hi}`) << 32n) | BigInt(`0x${lo}`))
 }

@@ -2,7 +2,7 @@ import type { ChangeBatch, TransactionRun } from '../../contract/change.ts'
 import type { TopicBatch } from '../../contract/log.ts'
 import type { EnvelopeEncoder } from '../../envelope/encoder.ts'
 import type { Output } from '../verb.ts'
-import { decimal, TailOffsets } from './tail-offsets.ts'
+import type { OffsetPrinter } from './source-kind.ts'
 import { type Piece, pieces } from './tail-pieces.ts'
 import type { TailPrinter } from './tail-print.ts'
 import type { TailState } from './tail-state.ts'
@@ -11,7 +11,9 @@ export interface TailWriterOptions {
   readonly encoder: EnvelopeEncoder
   readonly printer: TailPrinter
   readonly out: Output
-  readonly slot: string
+  /** What the saved position belongs to. */
+  readonly stateKey: string
+  readonly offsets: (lastPlace: string | null, commitEnd: string | null) => OffsetPrinter
   /** Null: no transaction metadata. */
   readonly transactionTopic: string | null
   /** Where an earlier run stopped. */
@@ -24,7 +26,7 @@ export class TailWriter {
   /** Stop after this many records. */
   limit = Number.MAX_SAFE_INTEGER
   readonly #o: TailWriterOptions
-  readonly #offsets: TailOffsets
+  readonly #offsets: OffsetPrinter
   /** Records that an earlier run has printed. */
   #skip: number
   #state: TailState
@@ -35,7 +37,7 @@ export class TailWriter {
 
   constructor(options: TailWriterOptions) {
     this.#o = options
-    const none = { slot: options.slot, position: null, skip: 0, encoder: null, lastPlace: null, commitEnd: null }
+    const none = { slot: options.stateKey, position: null, skip: 0, encoder: null, lastPlace: null, commitEnd: null }
     this.#state = options.state ?? none
     // Inside a snapshot there is nothing to go on from: it starts anew.
     this.#skip = this.#state.position === null ? 0 : this.#state.skip
@@ -43,11 +45,7 @@ export class TailWriter {
     this.#lastPlace = this.#state.lastPlace
     this.#commitEnd = this.#state.commitEnd
     // After a restart Debezium shows the last processed LSN where a commit LSN stood (spec debezium B.15).
-    this.#offsets = new TailOffsets(
-      this.#lastPlace,
-      this.#commitEnd ?? (this.#state.position === null ? null : this.#lastPlace),
-      options.transactionTopic !== null,
-    )
+    this.#offsets = options.offsets(this.#lastPlace, this.#commitEnd ?? (this.#state.position === null ? null : this.#lastPlace))
     options.encoder.restore(this.#state.encoder)
   }
 
@@ -67,7 +65,7 @@ export class TailWriter {
       }
     }
     this.#state = {
-      slot: this.#o.slot,
+      slot: this.#o.stateKey,
       position: batch.upTo,
       skip: this.#skip,
       encoder: this.#o.encoder.state(),
@@ -86,8 +84,7 @@ export class TailWriter {
     const data = out.filter((b) => b !== meta)
     const begin = meta !== undefined && (index >= 0 || meta.count === 2)
     if (begin) {
-      const at = index >= 0 ? placeOf(batch, index) : (run.commitEnd ?? run.commit)
-      if (!(await this.#records(meta, this.#offsets.begin(run, decimal(at)), false))) return false
+      if (!(await this.#records(meta, this.#offsets.begin(batch, index, run), false))) return false
     }
     if (index >= 0) {
       const offset = this.#offsets.change(batch, index, run, encoder.state())

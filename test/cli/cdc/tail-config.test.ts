@@ -106,7 +106,8 @@ describe('--until', () => {
     ['now', { kind: 'now' }],
     ['idle:1.5s', { kind: 'idle', ms: 1500 }],
     ['idle:200ms', { kind: 'idle', ms: 200 }],
-    ['lsn:16/B374D848', { kind: 'lsn', lsn: '16/B374D848' }],
+    ['lsn:16/B374D848', { kind: 'position', at: '16/B374D848' }],
+    ['binlog:bin.000003:1234', { kind: 'position', at: 'bin.000003:1234' }],
     ['count:100', { kind: 'count', count: 100 }],
   ])('%s', (text, until) => {
     expect(parseUntil('cdc tail', text)).toEqual(until)

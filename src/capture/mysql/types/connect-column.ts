@@ -24,6 +24,7 @@ export function connectColumn(column: MysqlColumn, field: BinlogField | null, co
     name: column.name,
     sourceType: column.columnType,
     connect,
+    ...(extra.length === 0 ? {} : { connectKey: { ...connect, parameters: mapping.schema.parameters } }),
     encode: mapping.encode,
     ...(mapping.encodeSnapshot === undefined ? {} : { encodeSnapshot: mapping.encodeSnapshot }),
     unavailable: mapping.unavailable,

@@ -90,7 +90,9 @@ function integerMapping(column: MysqlColumn, context: MappingContext): TypeMappi
 
 /** TINYINT(1), which BOOLEAN stands for, where the configuration shows it as BOOLEAN. */
 function isBoolean(column: MysqlColumn, context: MappingContext): boolean {
-  return /^tinyint\(1\)$/.test(column.columnType) && context.options.tinyintBoolean?.(context.path) === true
+  // The MariaDB connector (3.5) takes unsigned ones too.
+  const type = context.mariadb && context.options.quirks ? /^tinyint\(1\)( unsigned)?$/ : /^tinyint\(1\)$/
+  return type.test(column.columnType) && context.options.tinyintBoolean?.(context.path) === true
 }
 
 function numberMapping(column: MysqlColumn, options: MysqlTypeOptions): TypeMapping | null {

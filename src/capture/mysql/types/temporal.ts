@@ -53,7 +53,7 @@ export function temporalMapping(
     case 'date':
       return dated(column, dateShape(options), stream(readDate), snapshot(scanDate))
     case 'datetime':
-      return dated(column, datetimeShape(column, options), stream(datetimeReader(field)), snapshot(scanDatetime))
+      return dated(column, datetimeShape(column, options, mariadb), stream(datetimeReader(field)), snapshot(scanDatetime))
     case 'time':
       return timed(timeShape(options), field)
     case 'timestamp':
@@ -141,10 +141,11 @@ function timeShape(options: MysqlTypeOptions): Shape {
   }
 }
 
-function datetimeShape(column: MysqlColumn, options: MysqlTypeOptions): Shape {
+function datetimeShape(column: MysqlColumn, options: MysqlTypeOptions, mariadb: boolean): Shape {
   if (options.time === 'isostring') return text('IsoTimestamp', isoTimestamp, '1970-01-01T00:00:00Z')
   if (options.time === 'connect') return plain('int64', `${CONNECT}.Timestamp`, emitMillis)
-  if (options.time === 'nanoseconds') return plain('int64', `${DEBEZIUM}.NanoTimestamp`, emitNanos)
+  if (options.time === 'nanoseconds')
+    return plain('int64', `${DEBEZIUM}.NanoTimestamp`, mariadb && options.quirks ? emitWrappedNanos : emitNanos)
   if (options.time === 'adaptive_time_microseconds' && column.fraction <= 3) return plain('int64', `${DEBEZIUM}.Timestamp`, emitMillis)
   return plain('int64', `${DEBEZIUM}.MicroTimestamp`, emitMicros)
 }
@@ -227,6 +228,13 @@ function emitNanos(out: ByteSink): boolean {
   const ns = (BigInt(days() * DAY + moment.seconds) * 1000000n + BigInt(moment.micros)) * 1000n
   if (ns > LONG_MAX || ns < -LONG_MAX - 1n) return false
   writeZigzagBigInt(out, ns)
+  return true
+}
+
+/** The MariaDB connector (3.5) lets nanoseconds overflow. */
+function emitWrappedNanos(out: ByteSink): boolean {
+  const ns = (BigInt(days() * DAY + moment.seconds) * 1000000n + BigInt(moment.micros)) * 1000n
+  writeZigzagBigInt(out, BigInt.asIntN(64, ns))
   return true
 }
 

@@ -1,0 +1,69 @@
+import { openMysqlSource } from '../../capture/mysql/adapter.ts'
+import type { Flavor, MysqlOptions } from '../../capture/mysql/options.ts'
+import { mysqlSourceBlock } from '../../capture/mysql/origin.ts'
+import { DEFAULT_MYSQL_TYPES, LAKE_MYSQL_TYPES } from '../../capture/mysql/types/options.ts'
+import { describeMysql, resolveMysql } from '../mysql-options.ts'
+import { mysqlConnector } from './mysql-config.ts'
+import { MysqlOffsets } from './mysql-offsets.ts'
+import type { Source, SourceAdapter } from './source-kind.ts'
+
+export const mysqlAdapter: SourceAdapter = {
+  fromFlags(kind, flags, env, purpose) {
+    const flavor: Flavor = kind === 'mariadb' ? 'mariadb' : 'mysql'
+    const { database, ...connection } = resolveMysql(flags.url, env)
+    const run = purpose.kind === 'run'
+    const options: MysqlOptions = {
+      ...connection,
+      flavor,
+      serverId: flags['server-id'] ?? serverIdOf(flags.name),
+      tables: { kind: 'patterns', patterns: flags.tables.map((t) => qualified(t, database)).join(',') },
+      snapshot: purpose.snapshot ?? 'initial',
+      locking: flags['snapshot-locking'] as MysqlOptions['locking'],
+      types: run ? LAKE_MYSQL_TYPES : DEFAULT_MYSQL_TYPES,
+      unsupported: run && !flags['ignore-unsupported-types'] ? 'refuse' : 'omit',
+      messageKey: null,
+      includeQuery: false,
+      ...(run ? { budgetBytes: 4 << 20 } : {}),
+    }
+    return mysqlSource(options, flags.name)
+  },
+  fromDebezium(config, file, snapshot) {
+    const { prefix, source, envelope } = mysqlConnector(config, file)
+    const options = snapshot === null ? source : { ...source, snapshot }
+    return { prefix, source: mysqlSource(options, prefix), envelope }
+  },
+}
+
+function mysqlSource(options: MysqlOptions, name: string): Source {
+  const { flavor } = options
+  const address = describeMysql(options)
+  return {
+    connector: flavor,
+    label: `${flavor} ${address}`,
+    address,
+    // Databases of the server are what schemas are elsewhere; above them is only the flow.
+    database: name,
+    password: options.password,
+    stateKey: `${flavor}:${name}`,
+    open: (deps) => openMysqlSource(options, deps),
+    block: (prefix) => mysqlSourceBlock({ name: prefix, flavor }),
+    offsets: (_lastPlace, _commitEnd, transactions) => new MysqlOffsets(transactions),
+    offsetOf: undefined,
+    removeCreated: async () => undefined,
+  }
+}
+
+/** `orders` → `shop.orders`, with the database of the URL; a leading ! stays in front. */
+function qualified(pattern: string, database: string | null): string {
+  const not = pattern.startsWith('!') ? '!' : ''
+  const name = pattern.slice(not.length)
+  if (name === '*') return `${not}${database ?? '*'}.*`
+  return name.includes('.') ? pattern : `${not}${database ?? '*'}.${name}`
+}
+
+/** The same number for the same name at every start, so that a reader that lost its connection takes the place of itself. */
+function serverIdOf(name: string): number {
+  let hash = 2166136261
+  for (const byte of Buffer.from(name, 'utf8')) hash = Math.imul(hash ^ byte, 16777619)
+  return 0x40000000 + ((hash >>> 0) % 0x3fffffff)
+}
