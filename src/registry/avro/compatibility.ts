@@ -1,5 +1,5 @@
 import { SchemaError } from './json.ts'
-import type { AvroField, AvroRecord, AvroSchema, NamedSchema } from './schema.ts'
+import { type AvroField, type AvroRecord, type AvroSchema, isNamed, type NamedSchema } from './schema.ts'
 
 export type IncompatibilityKind =
   | 'NAME_MISMATCH'
@@ -17,8 +17,8 @@ export interface Incompatibility {
   readonly field: string
   /** What exactly: the field, the missing symbols, the types. */
   readonly detail: string
-  readonly reader: AvroSchema
-  readonly writer: AvroSchema
+  /** Of a union without a fitting branch: what is against the branch of the same type and name. Empty: it has none. */
+  readonly causes: readonly Incompatibility[]
 }
 
 /** What a place of the reader is called. */
@@ -56,14 +56,15 @@ class Checker {
 
   #compare(reader: AvroSchema, writer: AvroSchema, at: Place): readonly Incompatibility[] {
     if (writer.kind === 'union') {
-      if (reader.kind !== 'union') return writer.branches.flatMap((b) => this.pair(reader, b, at))
-      return writer.branches.flatMap((b, i) =>
-        this.pair(reader, b, at).length === 0 ? [] : [missingBranch(reader, b, { ...at, path: `${at.path}/${i}` })],
-      )
+      return writer.branches.flatMap((b, i) => {
+        const place = { ...at, path: `${at.path}/${i}` }
+        const found = this.pair(reader, b, place)
+        return found.length === 0 || reader.kind !== 'union' ? found : [this.#missingBranch(reader, b, place)]
+      })
     }
     if (reader.kind === 'union') {
       const fits = reader.branches.some((b) => this.pair(b, writer, at).length === 0)
-      return fits ? [] : [missingBranch(reader, writer, at)]
+      return fits ? [] : [this.#missingBranch(reader, writer, at)]
     }
     if (reader.kind !== writer.kind) return promotes(reader.kind, writer.kind) ? [] : [mismatch(reader, writer, at)]
     switch (reader.kind) {
@@ -80,16 +81,23 @@ class Checker {
     }
   }
 
+  #missingBranch(reader: AvroSchema & { readonly kind: 'union' }, writer: AvroSchema, at: Place): Incompatibility {
+    const alike = reader.branches.find((b) => b.kind === writer.kind && (!isNamed(b) || b.name.name === (writer as NamedSchema).name.name))
+    const causes = alike === undefined ? [] : this.pair(alike, writer, at)
+    const detail = `reader union lacking writer type: ${writer.kind.toUpperCase()}`
+    return { kind: 'MISSING_UNION_BRANCH', path: at.path === '' ? '/' : at.path, field: at.field, detail, causes }
+  }
+
   #contents(reader: NamedSchema, writer: NamedSchema, at: Place): readonly Incompatibility[] {
     if (reader.kind === 'record') return this.#fields(reader, writer as AvroRecord, at)
     if (reader.kind === 'fixed') {
       const [want, have] = [reader.size, (writer as typeof reader).size]
       if (want === have) return []
-      return [{ ...issue('FIXED_SIZE_MISMATCH', reader, writer, at, 'size'), detail: `expected: ${have}, found: ${want}` }]
+      return [{ ...issue('FIXED_SIZE_MISMATCH', at, 'size'), detail: `expected: ${have}, found: ${want}` }]
     }
     const missing = (writer as typeof reader).symbols.filter((s) => !reader.symbols.includes(s)).sort()
     if (missing.length === 0 || reader.default !== null) return []
-    return [{ ...issue('MISSING_ENUM_SYMBOLS', reader, writer, at, 'symbols'), detail: `[${missing.join(', ')}]` }]
+    return [{ ...issue('MISSING_ENUM_SYMBOLS', at, 'symbols'), detail: `[${missing.join(', ')}]` }]
   }
 
   #fields(reader: AvroRecord, writer: AvroRecord, at: Place): readonly Incompatibility[] {
@@ -99,7 +107,7 @@ class Checker {
       if (written !== undefined) return this.pair(f.type, written.type, { ...place, path: `${place.path}/type` })
       if (f.default !== undefined) return []
       if (f.type.kind === 'enum' && f.type.default !== null) return this.pair(f.type, writer, { ...place, path: `${place.path}/type` })
-      return [{ kind: 'READER_FIELD_MISSING_DEFAULT_VALUE', ...place, detail: f.name, reader, writer }]
+      return [{ kind: 'READER_FIELD_MISSING_DEFAULT_VALUE', ...place, detail: f.name, causes: [] }]
     })
   }
 }
@@ -113,7 +121,7 @@ function writtenField(field: AvroField, writer: AvroRecord): AvroField | undefin
 
 function names(reader: NamedSchema, writer: NamedSchema, at: Place): readonly Incompatibility[] {
   if (reader.name.name === writer.name.name || reader.aliases?.some((a) => a.full === writer.name.full)) return []
-  return [{ ...issue('NAME_MISMATCH', reader, writer, at, 'name'), detail: `expected: ${writer.name.full}` }]
+  return [{ ...issue('NAME_MISMATCH', at, 'name'), detail: `expected: ${writer.name.full}` }]
 }
 
 /** Whether a value of the writer's type may be read as another one. */
@@ -128,22 +136,11 @@ function promotes(reader: AvroSchema['kind'], writer: AvroSchema['kind']): boole
   return from[reader]?.includes(writer) ?? false
 }
 
-function issue(
-  kind: IncompatibilityKind,
-  reader: AvroSchema,
-  writer: AvroSchema,
-  at: Place,
-  member: string,
-): Omit<Incompatibility, 'detail'> {
-  return { kind, path: `${at.path}/${member}`, field: at.field, reader, writer }
+function issue(kind: IncompatibilityKind, at: Place, member: string): Omit<Incompatibility, 'detail'> {
+  return { kind, path: `${at.path}/${member}`, field: at.field, causes: [] }
 }
 
 function mismatch(reader: AvroSchema, writer: AvroSchema, at: Place): Incompatibility {
   const detail = `reader type: ${reader.kind.toUpperCase()} not compatible with writer type: ${writer.kind.toUpperCase()}`
-  return { kind: 'TYPE_MISMATCH', path: at.path === '' ? '/' : at.path, field: at.field, detail, reader, writer }
-}
-
-function missingBranch(reader: AvroSchema, writer: AvroSchema, at: Place): Incompatibility {
-  const detail = `reader union lacking writer type: ${writer.kind.toUpperCase()}`
-  return { kind: 'MISSING_UNION_BRANCH', path: at.path === '' ? '/' : at.path, field: at.field, detail, reader, writer }
+  return { kind: 'TYPE_MISMATCH', path: at.path === '' ? '/' : at.path, field: at.field, detail, causes: [] }
 }

@@ -39,10 +39,24 @@ export function conflictOf(level: CompatibilityLevel, schema: AvroSchema, earlie
   return null
 }
 
+/** What is at the bottom of the differences: not that a union has no branch for a row, but what of the row does not fit. */
+export function rootCauses(issues: readonly Incompatibility[]): readonly Incompatibility[] {
+  const found = issues.flatMap((i) => (i.causes.length === 0 ? [i] : rootCauses(i.causes)))
+  const seen = new Set<string>()
+  return found.filter((i) => {
+    const key = `${i.kind} ${columnOf(i)} ${i.detail}`
+    return seen.has(key) ? false : seen.add(key)
+  })
+}
+
+/** In the rows of an envelope the column is what its owner knows. */
+function columnOf(issue: Incompatibility): string {
+  return issue.field.replace(/^(before|after)\./, '')
+}
+
 /** One difference as a sentence for whoever changed the table: which field, and what about it. */
 export function describeIssue(issue: Incompatibility, direction: Direction): string {
-  // In the rows of an envelope the column is what its owner knows.
-  const column = issue.field.replace(/^(before|after)\./, '')
+  const column = columnOf(issue)
   const field = column === '' ? 'the schema itself' : `field ${column}`
   switch (issue.kind) {
     case 'READER_FIELD_MISSING_DEFAULT_VALUE':
@@ -65,7 +79,7 @@ export function describeIssue(issue: Incompatibility, direction: Direction): str
 
 /** What can be done about it, other than lowering the level. */
 export function adviseOn(issue: Incompatibility, direction: Direction): string {
-  const column = issue.field.replace(/^(before|after)\./, '')
+  const column = columnOf(issue)
   if (issue.kind !== 'READER_FIELD_MISSING_DEFAULT_VALUE')
     return `Take the change of ${column === '' ? 'the name' : `column ${column}`} back`
   if (direction === 'backward') return `Let column ${column} be null or have a default (ALTER TABLE … ALTER COLUMN ${column} DROP NOT NULL)`

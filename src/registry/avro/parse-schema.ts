@@ -1,4 +1,5 @@
 import { type Json, JsonNumber, type JsonObject, jsonText, parseJson, SchemaError } from './json.ts'
+import { sameSchema } from './same-schema.ts'
 import { type AvroField, type AvroName, type AvroSchema, isNamed, type NamedSchema, PRIMITIVES, type Props } from './schema.ts'
 
 const SCHEMA_MEMBERS = ['doc', 'fields', 'items', 'name', 'namespace', 'size', 'symbols', 'values', 'type', 'aliases']
@@ -88,11 +89,12 @@ class SchemaParser {
     const fields: AvroField[] = []
     const aliases = aliasesOf(json, name.space)
     const record = { kind: 'record' as const, name, doc: textOf(json, 'doc'), aliases, error, fields, props: propsOf(json, SCHEMA_MEMBERS) }
+    const known = this.#names.get(name.full)
     this.#names.set(name.full, record)
     this.#open.add(record)
     for (const f of list as readonly Json[]) fields.push(this.#field(f, name, fields))
     this.#open.delete(record)
-    return record
+    return this.#put(record, known)
   }
 
   #field(json: Json, record: AvroName, before: readonly AvroField[]): AvroField {
@@ -150,20 +152,21 @@ class SchemaParser {
     return this.#put({ kind: 'fixed', name, doc: textOf(json, 'doc'), aliases, size: Number(size.text), props })
   }
 
-  #put(schema: NamedSchema): NamedSchema {
-    this.#names.set(schema.name.full, schema)
-    return schema
+  /** A type may be declared again when it is the same, as in Java since 1.12. */
+  #put(schema: NamedSchema, known = this.#names.get(schema.name.full)): NamedSchema {
+    const kept = known ?? schema
+    if (this.#open.has(kept) || !sameSchema(kept, schema)) throw new SchemaError(`can't redefine: ${schema.name.full}`)
+    this.#names.set(schema.name.full, kept)
+    return kept
   }
 
   #declare(json: JsonObject, space: string): AvroName {
     const text = textOf(json, 'name')
     if (text === null) throw new SchemaError(`no name in schema: ${jsonText(json)}`)
     const name = nameOf(text, textOf(json, 'namespace') ?? space)
-    for (const part of [...(name.space === '' ? [] : name.space.split('.')), name.name]) {
-      if (!NAME.test(part)) throw new SchemaError(`illegal name: ${name.full}`)
-    }
+    // Namespaces may hold anything, as in Java before 1.12: Debezium's are made of names of schemas and tables.
+    if (!NAME.test(name.name)) throw new SchemaError(`illegal name: ${name.full}`)
     if (PRIMITIVES.some((p) => p === name.full)) throw new SchemaError(`schemas may not be named after primitives: ${name.full}`)
-    if (this.#names.has(name.full)) throw new SchemaError(`can't redefine: ${name.full}`)
     return name
   }
 }
@@ -179,7 +182,7 @@ export function nameOf(text: string, space: string): AvroName {
 }
 
 /**
- * Whether a JSON value is a default of this type; for a union its first branch counts. A record that is still being declared (`open`) has
+ * Whether a JSON value is a default of this type; for a union any branch counts, as in Java since 1.12. A record that is still being declared (`open`) has
  * no default: so no default contains itself.
  */
 function fits(type: AvroSchema, value: Json | undefined, open: ReadonlySet<AvroSchema>): boolean {
@@ -206,7 +209,7 @@ function fits(type: AvroSchema, value: Json | undefined, open: ReadonlySet<AvroS
     case 'map':
       return value instanceof Map && [...value.values()].every((v: Json) => fits(type.values, v, open))
     case 'union':
-      return type.branches.length > 0 && fits(type.branches[0]!, value, open)
+      return type.branches.some((b) => fits(b, value, open))
     case 'record':
       return value instanceof Map && !open.has(type) && type.fields.every((f) => fits(f.type, value.get(f.name) ?? f.default, open))
   }

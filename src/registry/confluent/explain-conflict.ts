@@ -1,6 +1,6 @@
 import { Failure, isFailure } from '../../failure/failure.ts'
 import { SchemaError } from '../avro/json.ts'
-import { adviseOn, type Conflict, conflictOf, describeIssue, type EarlierVersion, LEVELS } from '../avro/levels.ts'
+import { adviseOn, type Conflict, conflictOf, describeIssue, type EarlierVersion, LEVELS, rootCauses } from '../avro/levels.ts'
 import { parseSchema } from '../avro/parse-schema.ts'
 import type { RegistryAnswer, RegistryHttp } from './registry-http.ts'
 
@@ -19,7 +19,8 @@ export async function explainConflict(http: RegistryHttp, subject: string, schem
   if (conflict === null) {
     return new Failure('TRB-REG-002', { subject, level, url, problem: detail, advice: `Allow the change: ${lower}` })
   }
-  const { version, direction, issues } = conflict
+  const { version, direction } = conflict
+  const issues = rootCauses(conflict.issues)
   const said = issues.slice(0, 3).map((i) => describeIssue(i, direction))
   const problem = `${said.join('; ')}${issues.length > 3 ? `; and ${issues.length - 3} more` : ''} (compared with version ${version})`
   const advice = `${adviseOn(issues[0]!, direction)}; or allow the change: ${lower}`

@@ -1,10 +1,10 @@
 import type { Incompatibility } from '../avro/compatibility.ts'
-import type { CompatibilityLevel, Conflict, Direction } from '../avro/levels.ts'
+import { type CompatibilityLevel, type Conflict, type Direction, rootCauses } from '../avro/levels.ts'
 
 /** A conflict in the form of Confluent's details: one text per difference, then the version, its schema and the level. */
 export function conflictMessages(conflict: Conflict, level: CompatibilityLevel, oldSchema: string): readonly string[] {
   return [
-    ...conflict.issues.map((i) => issueText(i, conflict.direction)),
+    ...[...new Set([...conflict.issues, ...rootCauses(conflict.issues)])].map((i) => issueText(i, conflict.direction)),
     `{oldSchemaVersion: ${conflict.version}}`,
     `{oldSchema: '${oldSchema}'}`,
     `{compatibility: '${level}'}`,

@@ -30,7 +30,6 @@ const { schema, field } = fc.letrec<{ schema: Any; named: Any; field: Any }>((ti
   schema: fc.oneof(
     { depthSize: 'small', withCrossShrink: true },
     { weight: 4, arbitrary: primitive },
-    { weight: 1, arbitrary: fc.constantFrom('A', 'Row', 'Row', 'int', 'string', 'long', 'bytes') },
     { weight: 1, arbitrary: fc.tuple(primitive, props).map(([type, p]) => record([['type', type], ...p])) },
     { weight: 3, arbitrary: tie('named') },
     { weight: 1, arbitrary: fc.tuple(tie('schema'), props).map(([items, p]) => record([['type', 'array'], ['items', items], ...p])) },
@@ -99,8 +98,17 @@ function aliases(): fc.Arbitrary<readonly string[] | undefined> {
 }
 
 /** Like a table's: a record of some fields. */
+const recursive = fc.constantFrom(
+  { name: 'f', type: ['null', 'Row'] },
+  { name: 'g', type: { type: 'array', items: 'Row' }, default: [] },
+  { name: 'h', type: 'Row' },
+)
 const outer = fc
-  .uniqueArray(field, { minLength: 1, maxLength: 3, selector: (f) => (f as { name: string }).name })
+  .uniqueArray(fc.oneof({ weight: 8, arbitrary: field }, { weight: 1, arbitrary: recursive }), {
+    minLength: 1,
+    maxLength: 3,
+    selector: (f) => (f as { name: string }).name,
+  })
   .map((fields) => ({ type: 'record', name: 'Row', fields }))
 
 /** A reader and a writer that have much in common, or nothing. */
