@@ -9,6 +9,7 @@ import { cluster, DEFAULT_CLUSTERING } from '../../../src/lake/service/clusterin
 import { compactAll, compactable, scheduleCompaction } from '../../../src/lake/service/compaction.ts'
 import { compactLogs } from '../../../src/lake/service/log-compaction.ts'
 import { TimelineStore } from '../../../src/lake/timeline-store.ts'
+import { verifyTable } from '../../../src/lake/verify/verify-table.ts'
 import { openTableWriter } from '../../../src/lake/write/open-table.ts'
 import { DiskStore } from '../../../src/storage/disk/disk-store.ts'
 import { readWith } from '../../interop/readers.ts'
@@ -75,8 +76,9 @@ describe.each([
 ] as const)('table version %i beside Hudi %s', (version, engine) => {
   let spark: Spark
   beforeAll(async () => {
-    for (const name of ['ours', 'planned', 'theirs', 'clustered', 'logs']) await make(`${name}_${version}`, 'MERGE_ON_READ', version)
-    await make(`sorted_${version}`, 'COPY_ON_WRITE', version)
+    for (const name of ['ours', 'planned', 'theirs', 'clustered', 'logs', 'split'])
+      await make(`${name}_${version}`, 'MERGE_ON_READ', version)
+    for (const name of ['sorted', 'joined']) await make(`${name}_${version}`, 'COPY_ON_WRITE', version)
     spark = await startSpark(engine)
     await spark.sql('set hoodie.metadata.enable=false')
     // the procedures check the configuration of the bucket index before they look into the table's own
@@ -154,6 +156,31 @@ describe.each([
       const after = await ours(path)
       expect([after.length, after.filter((l) => l.includes('by Spark')).length]).toEqual([60, 1])
       expect(lines(await spark.read(at(path), { meta: true }))).toEqual(after)
+    },
+    180_000,
+  )
+
+  test.each([
+    ['split', 6],
+    ['joined', 1],
+  ] as const)(
+    'a table of ours whose rows were spread over other buckets (%s) is read by Spark and hudi-rs; Spark finds every key',
+    async (name, buckets) => {
+      const path = `${name}_${version}`
+      const before = await ours(path)
+      expect(await cluster(await opened(path), { ...DEFAULT_CLUSTERING, buckets }, deps)).toMatchObject({ rows: 60, buckets })
+      expect(await ours(path)).toEqual(before)
+      expect(lines(await spark.read(at(path), { meta: true }))).toEqual(before)
+      expect(lines(await readWith('hudi-rs', [at(path)], ['--meta']))).toEqual(before)
+      const ids = before.map((l) => Number((JSON.parse(l) as unknown[])[4]))
+      const change = (id: number): Row => ({
+        ...{ id, region: id % 2 === 0 ? 'eu' : 'us', note: 'by Spark', amount: '7.00', _event_lsn: 10_000 + id },
+      })
+      await spark.upsert(at(path), [...ids, 200, 201, 202].map(change), {})
+      const after = await ours(path)
+      expect([after.length, after.filter((l) => l.includes('by Spark')).length]).toEqual([63, 63])
+      expect(lines(await spark.read(at(path), { meta: true }))).toEqual(after)
+      expect((await verifyTable(await opened(path), true)).violations.filter((v) => v.invariant === 'I14')).toEqual([])
     },
     180_000,
   )
