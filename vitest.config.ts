@@ -1,8 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
 // The suffix of a test file says which service it needs: .test.ts none, .prop.test.ts none (fast-check), .pg.test.ts Postgres,
-// .s3.test.ts an S3 server, .interop.test.ts Spark, hudi-rs and others. Only the services of the files that are run get started.
-const services = ['pg', 's3', 'interop', 'kill', 'slow']
+// .s3.test.ts an S3 server, .kafka.test.ts a Kafka broker, .interop.test.ts Spark, hudi-rs and others. Only the services of the files that are run get started.
+const services = ['pg', 's3', 'kafka', 'interop', 'kill', 'slow']
 const withService = services.map((s) => `**/*.${s}.test.ts`)
 
 export default defineConfig({
@@ -35,9 +35,18 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          name: 'kafka',
+          include: ['test/**/*.kafka.test.ts'],
+          globalSetup: ['test/support/kafka-server.ts', 'test/support/postgres-server.ts'],
+          testTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: 'interop',
           include: ['test/**/*.interop.test.ts'],
-          globalSetup: ['test/support/postgres-server.ts'],
+          globalSetup: ['test/support/postgres-server.ts', 'test/support/spark-servers.ts'],
           testTimeout: 300_000,
           hookTimeout: 600_000,
         },

@@ -1,5 +1,5 @@
 // npm test [-- names or vitest flags]        everything that needs nothing but npm
-//   --projects=pure,pg,s3,interop   which suites (default pure,pg)      --strict or TRIBUTARY_TEST_STRICT=1   skipped is failed
+//   --projects=pure,pg,s3,kafka,interop   which suites (default pure,pg)      --strict or TRIBUTARY_TEST_STRICT=1   skipped is failed
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -74,6 +74,11 @@ function s3Missing(): string | null {
   return found.status === 0 ? null : 'no S3 server is installed (bash test/services/s3.sh install)'
 }
 
+function kafkaMissing(): string | null {
+  const found = spawnSync('bash', [join(root, 'test/services/kafka.sh'), 'bin'], { timeout: 30_000 })
+  return found.status === 0 ? null : 'Kafka is not installed (bash test/services/kafka.sh install)'
+}
+
 async function main(): Promise<number> {
   const own = (a: string): boolean => a.startsWith('--projects=') || a === '--strict'
   const args = process.argv.slice(2)
@@ -89,6 +94,11 @@ async function main(): Promise<number> {
   if (noS3 !== null) {
     projects = projects.filter((p) => p !== 's3')
     absent.push(`the S3 suites (*.s3.test.ts): ${noS3}`)
+  }
+  const noKafka = projects.includes('kafka') ? kafkaMissing() : null
+  if (noKafka !== null) {
+    projects = projects.filter((p) => p !== 'kafka')
+    absent.push(`the Kafka suites (*.kafka.test.ts): ${noKafka}`)
   }
   const scratch = mkdtempSync(join(tmpdir(), 'tributary-test-'))
   try {

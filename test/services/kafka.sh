@@ -92,6 +92,7 @@ num.io.threads=4
 log.segment.bytes=268435456
 log.cleaner.backoff.ms=1000
 log.cleaner.dedupe.buffer.size=4194304
+transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 P
   local l m
   for l in sasl_plaintext sasl_ssl; do

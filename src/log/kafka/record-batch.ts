@@ -99,14 +99,14 @@ export class PartitionWriter {
   private put(r: RecordReader, shared: SharedHeaders, tail: Uint8Array): void {
     const partition =
       r.keyStart < 0 || this.limits.partitions === 1 ? 0 : partitionOf(r.bytes, r.keyStart, r.keyEnd, this.limits.partitions)
-    const size = r.end - r.keyStart + RECORD_OVERHEAD + shared.bytes.length + tail.length + r.headerCount * 4
+    const size = r.end - r.start + RECORD_OVERHEAD + shared.bytes.length + tail.length + r.headerCount * 4
     let to = this.open[partition]
     if (to === undefined) {
       to = new OpenBatch()
       this.open[partition] = to
     }
     if (to.count > 0 && to.pos + size > this.limits.maxBytes) this.close(partition)
-    to.reserve(r.end - r.start + size)
+    to.reserve(size)
     if (to.count === 0) {
       to.baseMs = r.timestampMs
       to.maxMs = r.timestampMs
