@@ -1,33 +1,23 @@
-import { openPostgresSource } from '../../capture/postgres/adapter.ts'
 import type { Finding } from '../../contract/change.ts'
 import { Failure } from '../../failure/failure.ts'
-import { describePostgres, resolvePostgres } from '../postgres-options.ts'
 import type { ContextWith, Outcome } from '../verb.ts'
-import { sourceOptions } from './run-source.ts'
+import type { SourceFlags } from './source-kind.ts'
+import { sourceAdapter } from './sources.ts'
 
-export type DoctorFlags = {
-  readonly url: string | null
-  readonly tables: readonly string[]
-  readonly name: string
-  readonly 'slot-name': string | null
-  readonly publication: string | null
-  readonly 'ignore-unsupported-types': boolean
-}
+export type DoctorFlags = SourceFlags & { readonly source: string }
 
 const MARK = { ok: '✓', warning: '⚠', failed: '✗' } as const
 
 /** `cdc doctor`: the source's own checks, grouped, with a summary; TRB-CLI-015 (exit 3) when one failed. */
 export async function examine(context: ContextWith<DoctorFlags>): Promise<Outcome> {
   const { flags, clock, signal } = context
-  const connection = resolvePostgres(flags.url, context.env)
-  if (connection.password !== undefined) context.secret(connection.password)
-  const { name, publication, tables } = flags
-  const ignoreUnsupported = flags['ignore-unsupported-types']
-  const options = sourceOptions(connection, { name, slot: flags['slot-name'], publication, tables, ignoreUnsupported })
-  const source = openPostgresSource(options, { clock, observe: () => undefined })
+  const adapter = await sourceAdapter(flags.source)
+  const kind = adapter.fromFlags(flags.source, flags, context.env, { kind: 'run', snapshot: null })
+  if (kind.password !== null) context.secret(kind.password)
+  const source = kind.open({ clock, observe: () => undefined })
   try {
     const findings = await source.check(signal)
-    return outcome(`Source postgres ${describePostgres(connection)}`, findings)
+    return outcome(`Source ${kind.label}`, findings)
   } finally {
     await source.close()
   }
