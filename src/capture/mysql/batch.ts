@@ -1,4 +1,4 @@
-import type { ChangeBatch } from '../../contract/change.ts'
+import type { ChangeBatch, TransactionRun } from '../../contract/change.ts'
 
 /** What all changes of a transaction share. */
 export interface MysqlTransaction {
@@ -13,6 +13,13 @@ export interface MysqlTransaction {
   readonly serverId: number
   /** Connection that ran it (MySQL only). */
   readonly thread: number | null
+  /** One statement that is not part of a transaction: DDL. */
+  readonly ddl: boolean
+}
+
+/** A run of a streamed transaction. */
+export interface MysqlRun extends TransactionRun {
+  readonly info: MysqlTransaction
 }
 
 /** One entry per rows event (or TRUNCATE) that has changes in the batch, in columns. */
@@ -39,6 +46,6 @@ export interface MysqlBatch extends ChangeBatch {
   /** Row in its event, from 0. */
   readonly rowOf: Int32Array
   readonly events: RowsEvents
-  /** Parallel to `transactions`. */
-  readonly txInfo: readonly MysqlTransaction[]
+  /** Those of streamed transactions are MysqlRuns. */
+  readonly transactions: readonly TransactionRun[]
 }

@@ -1,0 +1,62 @@
+import { Failure } from '../../failure/failure.ts'
+import { connectMysql } from './connect.ts'
+import { announce, dumpCommands } from './dump.ts'
+import type { MysqlOptions } from './options.ts'
+import { type Point, printPoint } from './position.ts'
+import type { ServerState } from './server-state.ts'
+import type { EventFeed } from './stream.ts'
+import { DumpSocket } from './wire/dump-socket.ts'
+import { PacketEvents } from './wire/event-source.ts'
+
+/** Ids of replicas have 32 bits; this reader's second connection takes one that nobody is likely to have. */
+const SECOND = 0x40000000
+
+/** Reads a part of the binlog again, by file and byte, on a connection of its own. Reading waits while nobody asks for more. */
+export async function rereadFrom(
+  options: MysqlOptions,
+  from: Point,
+  name: string,
+  state: ServerState,
+  failure: (error: unknown) => Failure,
+): Promise<EventFeed> {
+  const connection = await connectMysql(options)
+  const serverId = (options.serverId ^ SECOND) >>> 0
+  const request = { serverId, name, from, byGtid: false, checksum: state.checksum, includeQuery: options.includeQuery }
+  await announce(connection, request)
+  const events = new PacketEvents(state.checksum, 1, () => printPoint(from))
+  const socket = new DumpSocket(connection)
+  let waiter: PromiseWithResolvers<void> | null = null
+  let ended: Failure | null = null
+  socket.onChunk = (chunk) => {
+    events.inbox.append(chunk)
+    socket.pause()
+    waiter?.resolve()
+    waiter = null
+  }
+  socket.onEnd = (error) => {
+    ended = failure(error ?? new Error('the server closed the connection'))
+    waiter?.reject(ended)
+    waiter = null
+  }
+  for (const command of dumpCommands(connection.flavor, request)) socket.write(command)
+  return {
+    events,
+    next: async () => {
+      if (events.ended !== null) {
+        throw new Failure('TRB-MY-009', {
+          position: printPoint(from),
+          reason: events.ended.error?.message ?? 'The server ended the stream',
+        })
+      }
+      if (ended !== null) throw ended
+      waiter = Promise.withResolvers()
+      const { promise } = waiter
+      socket.resume()
+      await promise
+    },
+    close: () => {
+      socket.destroy()
+      connection.destroy()
+    },
+  }
+}

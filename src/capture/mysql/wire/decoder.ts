@@ -1,0 +1,661 @@
+import { Failure } from '../../../failure/failure.ts'
+import type { BatchBuilder, BatchEnd } from '../../batch-builder.ts'
+import type { MysqlBatch, MysqlTransaction } from '../batch.ts'
+import { GtidList } from '../gtid-list.ts'
+import { GtidSet } from '../gtid-set.ts'
+import { flavorOf, type Gtids, parseGtids } from '../gtids.ts'
+import { fileNumber, type Point, type StreamPosition } from '../position.ts'
+import * as ev from './event.ts'
+import { EventColumns } from './event-columns.ts'
+import { parseGtid, parseMariadbGtid, parseTaggedGtid } from './gtid-event.ts'
+import { PackedReader, u32, u64 } from './little-endian.ts'
+import { classify, emptiedTable, parseQuery, type QueryEvent, querySqlAt } from './query-event.ts'
+import { inflateEvent } from './row-layout.ts'
+import { type RowsEvent, TableRows, type Target } from './table-rows.ts'
+import { Transaction } from './transaction.ts'
+
+const { E, HEADER_BYTES } = ev
+
+/**
+ * done: the event is finished. For all others the same event has to be given again, after: full: the batch was cut. table: `tables.pending` was
+ * resolved. statement: `statementDone`. payload: the events in `payload` were given, between `enter` and `leave`. replay: the events from
+ * `replayFrom` on were given, likewise.
+ */
+export type Outcome = 'done' | 'full' | 'table' | 'statement' | 'payload' | 'replay'
+
+/** A statement of the binlog that is no transaction control: DDL. */
+export interface StatementEvent extends QueryEvent {
+  readonly file: string
+  /** Start of the event. */
+  readonly pos: number
+  readonly gtid: string | null
+  readonly serverId: number
+  readonly commitUs: bigint
+  readonly seconds: number
+  /** Table that it empties. */
+  readonly emptied: { readonly schema: string; readonly table: string } | null
+}
+
+/** Compressed events inside the current event: bytes [start, end) of the buffer it was given in. */
+export interface Payload {
+  readonly start: number
+  readonly end: number
+  /** 0 zstd, 255 none. */
+  readonly method: number
+  readonly bytes: number
+}
+
+export interface DecoderSettings {
+  /** Bytes of a batch at which `full` is answered. */
+  readonly limit: number
+  readonly includeQuery: boolean
+}
+
+/** What ends a group: how its GTID is added to those that are done. */
+type Group =
+  | { readonly kind: 'mysql'; readonly source: string; readonly number: number }
+  | { readonly kind: 'mariadb'; readonly domain: number; readonly server: number; readonly sequence: bigint }
+
+/**
+ * Decodes binlog events, one per call, into a BatchBuilder.
+ *
+ *   file   => format description (group | other)*
+ *   group  => gtid? BEGIN (rows_query? table_map+ rows+)* (xid | COMMIT | ROLLBACK)         one transaction
+ *           | gtid? statement                                                               DDL
+ *           | gtid transaction_payload                                                      the first form, compressed
+ *           | gtid? XA START … XA END xa_prepare                                            changes that only `XA COMMIT` makes true
+ * MariaDB has no BEGIN: its gtid event stands for it, or says that one statement follows.
+ *
+ * Changes out of a compressed transaction, and those of an XA transaction, have the place of the event that commits them.
+ */
+export class BinlogDecoder {
+  readonly tables: TableRows
+  pendingStatement: StatementEvent | null = null
+  payload: Payload | null = null
+  replayFrom: Point | null = null
+  readonly #builder: BatchBuilder
+  readonly #settings: DecoderSettings
+  readonly #columns = new EventColumns()
+  readonly #tx: Transaction
+  readonly #prepared: Map<string, Point>
+  readonly #epoch: number
+  readonly #server: string | null
+  #gtids: Gtids | null
+  #file: string
+  /** Behind the last event outside of a transaction. */
+  #pos: number
+  /** Of the current event. */
+  #start = 0
+  #end = 0
+  #seconds = 0
+  #serverId = 0
+  /** It was given before. */
+  #entered = false
+  /** Depth of payloads and replays: positions are those of the event around. */
+  #inner = 0
+  #replayDone = false
+  /** A replay's transaction ends with its XA_PREPARE. */
+  #replaying = false
+  #inflated: Buffer | null = null
+  /** A rows event was left in its middle, because the batch was full. */
+  #resumed = false
+  #group: Group | null = null
+  #gtid: string | null = null
+  #groupStart = -1
+  #groupUs = 0n
+  /** The group is a transaction, not a lone statement. */
+  #begun = false
+  /** Xid of the XA transaction whose changes are only being prepared. */
+  #xa: string | null = null
+  readonly #savepoints = new Map<string, number>()
+
+  constructor(builder: BatchBuilder, start: StreamPosition, settings: DecoderSettings) {
+    this.#builder = builder
+    this.#settings = settings
+    this.#tx = new Transaction(builder, start)
+    this.tables = new TableRows(builder, this.#tx, this.#columns, settings.limit)
+    this.#epoch = start.epoch
+    this.#server = start.server
+    this.#gtids = start.gtids === null ? null : parseGtids(start.gtids, flavorOf(start.gtids))
+    this.#file = start.file
+    this.#pos = start.pos
+    this.#prepared = new Map(start.prepared)
+  }
+
+  get inTransaction(): boolean {
+    return this.#tx.open
+  }
+
+  /** Up to where everything was handed on or is done already. */
+  at(): Omit<StreamPosition, 'catchUp'> {
+    const inside = this.#tx.inside()
+    const pending = this.#tx.resumePending
+    const gtids = this.#gtids?.print() ?? null
+    const rest = { kind: 'stream' as const, server: this.#server, epoch: this.#epoch, prepared: new Map(this.#prepared) }
+    if (inside !== null || this.#tx.open) return { ...rest, file: this.#file, pos: this.#groupStart, gtids, inside }
+    // The transaction that was half done comes later: on another server the order can be another one.
+    if (pending !== null) return { ...rest, file: this.#file, pos: this.#pos, gtids, inside: pending.inside }
+    return { ...rest, file: this.#file, pos: this.#groupStart >= 0 ? this.#groupStart : this.#pos, gtids, inside: null }
+  }
+
+  /** Cuts the batch. */
+  cut(end: BatchEnd): MysqlBatch {
+    this.#tx.split()
+    const columns = this.#columns.cut(this.#builder.count)
+    this.tables.split()
+    return { ...this.#builder.cut(end), ...columns } as MysqlBatch
+  }
+
+  /**
+   * The event between start and end. Fails with TRB-MY-012 to 019, 024.
+   */
+  event(buf: Buffer, start: number, end: number): Outcome {
+    if (!this.#entered) this.#header(buf, start)
+    this.#entered = true
+    const outcome = this.#body(buf, ev.eventType(buf, start), start + HEADER_BYTES, end, ev.eventFlags(buf, start))
+    if (outcome === 'done') this.#finish()
+    return outcome
+  }
+
+  /** What follows are the events inside the current one. */
+  enter(replay: boolean): void {
+    this.#inner++
+    this.#entered = false
+    if (replay) this.#replaying = true
+  }
+
+  /** Whether the replay came to its end. */
+  get replayed(): boolean {
+    return this.#replayDone
+  }
+
+  leave(replay: boolean): void {
+    this.#inner--
+    this.#entered = true
+    if (replay) this.#replaying = false
+  }
+
+  /** Answers 'statement'. */
+  statementDone(emptied: Target | null): void {
+    const statement = this.pendingStatement!
+    this.tables.forget()
+    if (emptied?.schema != null) this.tables.truncate(emptied.schema, this.#rowsEvent(116, false, statement.seconds))
+  }
+
+  #header(buf: Buffer, start: number): void {
+    this.#seconds = ev.eventSeconds(buf, start)
+    this.#serverId = ev.eventServerId(buf, start)
+    if (this.#inner > 0) return
+    const type = ev.eventType(buf, start)
+    const low = ev.eventEnd(buf, start)
+    const artificial = low === 0 || (ev.eventFlags(buf, start) & ev.FLAG_ARTIFICIAL) !== 0
+    if (!artificial && type !== E.HEARTBEAT && type !== E.HEARTBEAT_V2) {
+      // The header has 32 bits; a large transaction makes a file larger.
+      let endPos = Math.floor(this.#end / 4294967296) * 4294967296 + low
+      if (endPos < this.#end && this.#end - endPos > 2147483648) endPos += 4294967296
+      this.#end = endPos
+      this.#start = endPos - ev.eventSize(buf, start)
+    } else this.#start = this.#end
+  }
+
+  #finish(): void {
+    this.#entered = false
+    this.#inflated = null
+    if (this.#inner > 0) return
+    if (!this.#tx.open && this.#groupStart < 0) this.#pos = this.#end
+  }
+
+  #body(buf: Buffer, type: number, p: number, end: number, flags: number): Outcome {
+    switch (type) {
+      case E.TABLE_MAP:
+        return this.#tableMap(buf, p, end)
+      case E.WRITE_ROWS_V2:
+      case E.WRITE_ROWS_V1:
+        return this.#rows(buf, p, end, 99, type === E.WRITE_ROWS_V2)
+      case E.UPDATE_ROWS_V2:
+      case E.UPDATE_ROWS_V1:
+        return this.#rows(buf, p, end, 117, type === E.UPDATE_ROWS_V2)
+      case E.DELETE_ROWS_V2:
+      case E.DELETE_ROWS_V1:
+        return this.#rows(buf, p, end, 100, type === E.DELETE_ROWS_V2)
+      case E.WRITE_ROWS_COMPRESSED_V1:
+      case E.WRITE_ROWS_COMPRESSED:
+        return this.#compressedRows(buf, p, end, 99, type === E.WRITE_ROWS_COMPRESSED)
+      case E.UPDATE_ROWS_COMPRESSED_V1:
+      case E.UPDATE_ROWS_COMPRESSED:
+        return this.#compressedRows(buf, p, end, 117, type === E.UPDATE_ROWS_COMPRESSED)
+      case E.DELETE_ROWS_COMPRESSED_V1:
+      case E.DELETE_ROWS_COMPRESSED:
+        return this.#compressedRows(buf, p, end, 100, type === E.DELETE_ROWS_COMPRESSED)
+      case E.PARTIAL_UPDATE_ROWS:
+        return this.#partialRows(buf, p)
+      case E.QUERY:
+        return this.#query(buf, p, end)
+      case E.QUERY_COMPRESSED:
+        return this.#compressedQuery(buf, p, end)
+      default:
+        return this.#control(buf, type, p, end, flags)
+    }
+  }
+
+  /** Events that hold no changes. */
+  #control(buf: Buffer, type: number, p: number, end: number, flags: number): Outcome {
+    switch (type) {
+      case E.GTID:
+      case E.ANONYMOUS_GTID:
+      case E.GTID_TAGGED:
+        return this.#mysqlGtid(buf, type, p, end)
+      case E.MARIADB_GTID:
+        return this.#mariadbGtid(buf, p, end)
+      case E.XID:
+        this.#tx.eventIndex++
+        this.#tx.xid = u64(buf, p)
+        return this.#commit()
+      case E.XA_PREPARE:
+        return this.#xaPrepare(buf, p, end)
+      case E.TRANSACTION_PAYLOAD:
+        return this.#transactionPayload(buf, p, end)
+      case E.ROWS_QUERY:
+      case E.ANNOTATE_ROWS:
+        this.#tx.eventIndex++
+        // One byte of length, which is too short for most, stands in front in MySQL.
+        if (this.#settings.includeQuery) this.#tx.query = buf.toString('utf8', type === E.ROWS_QUERY ? p + 1 : p, end)
+        return 'done'
+      case E.ROTATE:
+        return this.#rotate(buf, p, end, flags)
+      case E.HEARTBEAT:
+      case E.HEARTBEAT_V2:
+        return this.#heartbeat(buf, type, p, end)
+      case E.FORMAT_DESCRIPTION:
+        if (this.#tx.open && this.#inner === 0) throw this.#malformed('a new file begins inside a transaction')
+        this.tables.forget()
+        return 'done'
+      case E.INCIDENT:
+        throw new Failure('TRB-MY-014', {
+          position: this.where(),
+          reason: buf.toString('utf8', Math.min(p + 3, end), end) || 'lost events',
+        })
+      default:
+        return this.#other(type, flags)
+    }
+  }
+
+  #other(type: number, flags: number): Outcome {
+    switch (type) {
+      case E.STOP:
+      case E.IGNORABLE:
+      case E.PREVIOUS_GTIDS:
+      case E.TRANSACTION_CONTEXT:
+      case E.VIEW_CHANGE:
+      case E.BINLOG_CHECKPOINT:
+      case E.GTID_LIST:
+      case E.START_ENCRYPTION:
+        return 'done'
+      case E.INTVAR:
+      case E.RAND:
+      case E.USER_VAR:
+        // They only go with a statement that is logged as text.
+        this.#tx.eventIndex++
+        return 'done'
+      case E.BEGIN_LOAD_QUERY:
+      case E.EXECUTE_LOAD_QUERY:
+        throw new Failure('TRB-MY-017', { position: this.where(), statement: 'LOAD DATA' })
+      default:
+        if ((flags & ev.FLAG_IGNORABLE) !== 0) return 'done'
+        throw new Failure('TRB-MY-013', { position: this.where(), type })
+    }
+  }
+
+  // --- groups
+
+  #mysqlGtid(buf: Buffer, type: number, p: number, end: number): Outcome {
+    if (this.#replaying) return 'done'
+    const head = type === E.GTID_TAGGED ? parseTaggedGtid(buf, p, end) : parseGtid(buf, p, end, type === E.ANONYMOUS_GTID)
+    if (head === null) throw this.#malformed('a GTID event cannot be parsed')
+    this.#openGroup()
+    const { source, number } = head
+    this.#group = source === null ? null : { kind: 'mysql', source, number }
+    this.#gtid = source === null ? null : `${source}:${number}`
+    this.#groupUs = head.commitUs ?? BigInt(this.#seconds) * 1_000_000n
+    return 'done'
+  }
+
+  #mariadbGtid(buf: Buffer, p: number, end: number): Outcome {
+    if (this.#replaying) return 'done'
+    const head = parseMariadbGtid(buf, p, end)
+    if (head === null) throw this.#malformed('a GTID event cannot be parsed')
+    this.#openGroup()
+    const { domain, sequence } = head
+    this.#group = { kind: 'mariadb', domain, server: this.#serverId, sequence }
+    this.#gtid = `${domain}-${this.#serverId}-${sequence}`
+    this.#groupUs = BigInt(this.#seconds) * 1_000_000n
+    if (!head.standalone) this.#begin(this.#start, null)
+    return 'done'
+  }
+
+  #openGroup(): void {
+    if (this.#tx.open || this.#groupStart >= 0) throw this.#malformed('a transaction begins inside another one')
+    this.#groupStart = this.#start
+    this.#begun = false
+  }
+
+  #begin(beginPos: number, thread: number | null): void {
+    this.#begun = true
+    this.#start0()
+    this.#tx.begin({ info: this.#info(beginPos, thread, false), start: this.#groupStart, commitUs: this.#groupUs })
+    this.#savepoints.clear()
+    this.#xa = null
+  }
+
+  /** A group without a GTID event in front: the stream was begun at BEGIN. */
+  #start0(): void {
+    if (this.#groupStart >= 0) return
+    this.#groupStart = this.#start
+    this.#group = null
+    this.#gtid = null
+    this.#groupUs = BigInt(this.#seconds) * 1_000_000n
+  }
+
+  #info(beginPos: number, thread: number | null, ddl: boolean): MysqlTransaction {
+    const gtidsBefore = this.#gtids?.print() ?? null
+    return { file: this.#file, beginPos, gtid: this.#gtid, gtidsBefore, serverId: this.#serverId, thread, ddl }
+  }
+
+  #commit(): Outcome {
+    if (this.#replaying) throw this.#malformed('a prepared transaction ends with a commit of its own')
+    if (!this.#tx.open) throw this.#malformed('a commit without a transaction')
+    this.#endGroup(true)
+    return 'done'
+  }
+
+  /** The group is over; everything up to its end is done. */
+  #endGroup(emptyRun: boolean): void {
+    const end = `${this.#file}:${this.#end}`
+    this.#tx.end(this.#gtid === null ? end : `${end}/${this.#gtid}`, emptyRun)
+    const g = this.#group
+    if (g?.kind === 'mysql') {
+      this.#gtids ??= new GtidSet()
+      if (this.#gtids instanceof GtidSet) this.#gtids.add(g.source, g.number)
+    } else if (g?.kind === 'mariadb') {
+      this.#gtids ??= new GtidList()
+      if (this.#gtids instanceof GtidList) this.#gtids.set(g.domain, g.server, g.sequence)
+    }
+    this.#group = null
+    this.#groupStart = -1
+    this.#xa = null
+    this.#pos = this.#end
+  }
+
+  // --- statements
+
+  #compressedQuery(buf: Buffer, p: number, end: number): Outcome {
+    const at = querySqlAt(buf, p, end)
+    const sql = at < 0 ? null : this.#inflate('statement', buf, at, end)
+    if (sql === null) throw this.#malformed('a statement cannot be parsed')
+    const whole = Buffer.concat([buf.subarray(p, at), sql])
+    return this.#query(whole, 0, whole.length)
+  }
+
+  #query(buf: Buffer, p: number, end: number): Outcome {
+    const query = parseQuery(buf, p, end)
+    if (query === null) throw this.#malformed('a statement cannot be parsed')
+    if (this.pendingStatement !== null) return this.#statementOver()
+    if (this.replayFrom !== null && !this.#replaying) return this.#replayOver()
+    const statement = classify(query.sql)
+    switch (statement.kind) {
+      case 'begin':
+        if (this.#replaying) return 'done'
+        this.#begin(this.#start, query.thread)
+        this.#tx.eventIndex++
+        return 'done'
+      case 'commit':
+        this.#tx.eventIndex++
+        return this.#commit()
+      case 'rollback':
+        if (!this.#tx.open) return this.#xaDone()
+        this.#takeBack(0, query.sql)
+        return this.#commit()
+      case 'savepoint':
+        this.#tx.eventIndex++
+        this.#savepoints.set(query.sql.replace(/^\s*savepoint\s+/i, '').trim(), this.#tx.captured)
+        return 'done'
+      case 'rollback to':
+        this.#tx.eventIndex++
+        this.#takeBack(this.#savepoints.get(statement.name) ?? 0, query.sql)
+        return 'done'
+      case 'xa start':
+        return this.#xaStart(statement.xid, query.thread)
+      case 'xa end':
+      case 'xa prepare':
+        return 'done'
+      case 'xa commit':
+        return this.#xaCommit(statement.xid, query.thread)
+      case 'xa rollback':
+        this.#prepared.delete(statement.xid)
+        return this.#xaDone()
+      default:
+        return this.#statement(query, statement.kind === 'rows')
+    }
+  }
+
+  /** Changes that are in the binlog though they were rolled back: tables without transactions were involved. */
+  #takeBack(mark: number, statement: string): void {
+    if (!this.#tx.takeBack(mark)) throw new Failure('TRB-MY-018', { position: this.where(), statement: statement.slice(0, 100) })
+  }
+
+  #statement(query: QueryEvent, rows: boolean): Outcome {
+    const emptied = emptiedTable(query.sql, query.database)
+    if (rows && emptied === null) {
+      throw new Failure('TRB-MY-017', { position: this.where(), statement: query.sql.replaceAll(/\s+/g, ' ').slice(0, 200) })
+    }
+    this.#start0()
+    if (!this.#begun) {
+      this.#tx.begin({ info: this.#info(this.#groupStart, null, true), start: this.#groupStart, commitUs: this.#groupUs })
+    }
+    this.#tx.eventIndex++
+    this.pendingStatement = {
+      ...query,
+      file: this.#file,
+      pos: this.#start,
+      gtid: this.#gtid,
+      serverId: this.#serverId,
+      commitUs: this.#groupUs,
+      seconds: this.#seconds,
+      emptied,
+    }
+    return 'statement'
+  }
+
+  #statementOver(): Outcome {
+    this.pendingStatement = null
+    if (!this.#begun) this.#endGroup(false)
+    return 'done'
+  }
+
+  // --- XA
+
+  #xaStart(xid: string, thread: number): Outcome {
+    if (this.#replaying) return 'done'
+    if (!this.#begun) this.#begin(this.#start, thread)
+    this.#xa = xid
+    return 'done'
+  }
+
+  /** body => onePhase:u8 format:u32 lengths:u32[2] … : what was done is only prepared, unless in one phase. */
+  #xaPrepare(buf: Buffer, p: number, end: number): Outcome {
+    if (this.#replaying) {
+      this.#replayDone = true
+      return 'done'
+    }
+    if (!this.#tx.open) throw this.#malformed('XA PREPARE without a transaction')
+    const xid = this.#xa ?? xidText(buf, p, end)
+    if (xid === null) throw this.#malformed('XA PREPARE cannot be parsed')
+    this.#prepared.set(xid, { file: this.#file, pos: this.#groupStart, gtids: this.#gtids?.print() ?? null })
+    this.#tx.takeBack(0)
+    this.#endGroup(false)
+    return 'done'
+  }
+
+  #xaCommit(xid: string, thread: number): Outcome {
+    const from = this.#prepared.get(xid)
+    if (from === undefined) throw new Failure('TRB-MY-019', { xid, position: this.where() })
+    if (!this.#tx.open) this.#begin(this.#start, thread)
+    this.#prepared.delete(xid)
+    this.replayFrom = from
+    this.#replayDone = false
+    return 'replay'
+  }
+
+  #replayOver(): Outcome {
+    this.replayFrom = null
+    return this.#commit()
+  }
+
+  #xaDone(): Outcome {
+    if (this.#groupStart < 0) return 'done'
+    this.#endGroup(false)
+    return 'done'
+  }
+
+  // --- rows
+
+  #tableMap(buf: Buffer, p: number, end: number): Outcome {
+    const known = this.tables.describe(buf, p, end)
+    if (known === null) throw this.#malformed('a table map cannot be parsed, or holds a type of column that is not known')
+    if (!known) return 'table'
+    this.#tx.eventIndex++
+    return 'done'
+  }
+
+  #rows(buf: Buffer, p: number, end: number, op: 99 | 117 | 100, extra: boolean): Outcome {
+    if (!this.#tx.open) throw this.#malformed('rows without a transaction')
+    if (this.#xa !== null && !this.#replaying) return 'done'
+    const event = this.#rowsEvent(op, extra, this.#seconds)
+    if (!this.#resumed) this.#tx.eventIndex++
+    const taken = this.tables.take(buf, p, end, event)
+    this.#resumed = taken === false
+    if (taken === true) return 'done'
+    if (taken === false) return 'full'
+    const table = this.tables.nameOf(buf, p)
+    if (taken === 'partial image') throw new Failure('TRB-MY-015', { table, position: this.where() })
+    throw this.#malformed(taken === 'malformed' ? `rows of ${table} do not fit its table map` : 'rows of a table that was not described')
+  }
+
+  #compressedRows(buf: Buffer, p: number, end: number, op: 99 | 117 | 100, extra: boolean): Outcome {
+    if (this.#inflated === null) {
+      const at = this.#behindImages(buf, p, end, op, extra)
+      const rows = at < 0 ? null : this.#inflate('rows event', buf, at, end)
+      if (rows === null) throw this.#malformed('a compressed rows event cannot be parsed')
+      this.#inflated = Buffer.concat([buf.subarray(p, at), rows])
+    }
+    return this.#rows(this.#inflated, 0, this.#inflated.length, op, extra)
+  }
+
+  #behindImages(buf: Buffer, p: number, end: number, op: number, extra: boolean): number {
+    let at = p + 8
+    if (extra) at += end - at >= 2 ? Math.max(2, buf.readUInt16LE(at)) : 2
+    const r = new PackedReader(buf, Math.min(at, end), end)
+    const columns = r.number()
+    r.take(((columns + 7) >> 3) * (op === 117 ? 2 : 1))
+    return r.ok ? r.pos : -1
+  }
+
+  #inflate(what: string, buf: Buffer, start: number, end: number): Buffer | null {
+    try {
+      return inflateEvent(buf, start, end)
+    } catch (e) {
+      const reason = e instanceof Error ? e.message : String(e)
+      throw new Failure('TRB-MY-024', { what, position: this.where(), reason }, e)
+    }
+  }
+
+  #partialRows(buf: Buffer, p: number): Outcome {
+    if (this.tables.captures(buf, p)) throw new Failure('TRB-MY-016', { table: this.tables.nameOf(buf, p), position: this.where() })
+    this.#tx.eventIndex++
+    this.#tx.next(false)
+    return 'done'
+  }
+
+  #rowsEvent(op: RowsEvent['op'], extra: boolean, seconds: number): RowsEvent {
+    const pos = this.#start
+    const placeHi = ((this.#epoch & 0x7f) << 24) | ((fileNumber(this.#file) & 0xfffff) << 4) | (Math.floor(pos / 4294967296) & 0xf)
+    return { op, extra, pos, seconds, placeHi: placeHi >>> 0, placeLo: pos >>> 0 }
+  }
+
+  /** body => (field:lenenc length:lenenc value)* 0 bytes     field => 1 size, 2 method, 3 size when unpacked */
+  #transactionPayload(buf: Buffer, p: number, end: number): Outcome {
+    if (this.payload !== null) {
+      this.payload = null
+      if (this.#tx.open) throw this.#malformed('a compressed transaction has no end')
+      return 'done'
+    }
+    const r = new PackedReader(buf, p, end)
+    let [size, method, bytes] = [-1, 0, 0]
+    for (let field = r.number(); field !== 0 && r.ok; field = r.number()) {
+      const length = r.number()
+      const at = r.take(length)
+      const value = new PackedReader(buf, at, r.ok ? at + length : at).number()
+      if (field === 1) size = value
+      else if (field === 2) method = value
+      else if (field === 3) bytes = value
+    }
+    if (!r.ok || size < 0 || size > end - r.pos) throw this.#malformed('a compressed transaction cannot be parsed')
+    this.payload = { start: r.pos, end: r.pos + size, method, bytes }
+    return 'payload'
+  }
+
+  // --- files
+
+  #rotate(buf: Buffer, p: number, end: number, flags: number): Outcome {
+    if (this.#inner > 0) return 'done'
+    if (this.#tx.open || this.#groupStart >= 0) throw this.#malformed('the file ends inside a transaction')
+    const pos = Number(u64(buf, p))
+    const file = buf.toString('utf8', p + 8, end)
+    const moved = file !== this.#file
+    this.#file = file
+    // A first rotate that only repeats where the stream was begun moves nothing.
+    if (moved || (flags & ev.FLAG_ARTIFICIAL) === 0 || this.#end === 0) this.#end = pos
+    return 'done'
+  }
+
+  /** An idle server says where it is. */
+  #heartbeat(buf: Buffer, type: number, p: number, end: number): Outcome {
+    if (this.#tx.open || this.#groupStart >= 0 || this.#inner > 0) return 'done'
+    let file = ''
+    let pos = 0
+    if (type === E.HEARTBEAT) {
+      pos = u32(buf, p - HEADER_BYTES + 13)
+      file = buf.toString('utf8', p, end)
+    } else {
+      const r = new PackedReader(buf, p, end)
+      for (let field = r.number(); field !== 0 && r.more; field = r.number()) {
+        const length = r.number()
+        const at = r.take(length)
+        if (field === 1) file = buf.toString('utf8', at, at + length)
+        else if (field === 2) pos = new PackedReader(buf, at, at + length).number()
+      }
+    }
+    if (file === this.#file && pos > this.#end) this.#end = pos
+    return 'done'
+  }
+
+  /** The current event, for messages. */
+  where(): string {
+    return `${this.#file}:${this.#start}`
+  }
+
+  #malformed(reason: string): Failure {
+    return new Failure('TRB-MY-012', { position: this.where(), reason })
+  }
+}
+
+/** X'…' forms as statements print an xid; null: malformed. */
+function xidText(buf: Buffer, p: number, end: number): string | null {
+  if (end - p < 13) return null
+  const format = u32(buf, p + 1)
+  const first = u32(buf, p + 5)
+  const second = u32(buf, p + 9)
+  if (end - p - 13 < first + second) return null
+  const at = p + 13
+  return `x'${buf.toString('hex', at, at + first)}',x'${buf.toString('hex', at + first, at + first + second)}',${format}`
+}
