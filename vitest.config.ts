@@ -1,8 +1,9 @@
 import { defineConfig } from 'vitest/config'
 
 // The suffix of a test file says which service it needs: .test.ts none, .prop.test.ts none (fast-check), .pg.test.ts Postgres,
-// .s3.test.ts an S3 server, .kafka.test.ts a Kafka broker, .interop.test.ts Spark, hudi-rs and others. Only the services of the files that are run get started.
-const services = ['pg', 's3', 'kafka', 'interop', 'kill', 'slow']
+// .s3.test.ts an S3 server, .kafka.test.ts a Kafka broker, .mysql.test.ts MySQL and MariaDB, .interop.test.ts Spark, hudi-rs and others.
+// Only the services of the files that are run get started.
+const services = ['pg', 's3', 'kafka', 'mysql', 'interop', 'kill', 'slow']
 const withService = services.map((s) => `**/*.${s}.test.ts`)
 
 export default defineConfig({
@@ -39,6 +40,16 @@ export default defineConfig({
           include: ['test/**/*.kafka.test.ts'],
           globalSetup: ['test/support/kafka-server.ts', 'test/support/postgres-server.ts'],
           testTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'mysql',
+          include: ['test/**/*.mysql.test.ts'],
+          globalSetup: ['test/support/mysql-server.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
         },
       },
       {
