@@ -1,4 +1,4 @@
-import type { StoredBatch } from './log.ts'
+import type { LogCursor, StoredBatch } from './log.ts'
 
 export interface TopicInfo {
   readonly name: string
@@ -25,6 +25,17 @@ export interface Assignment {
   readonly partitions: readonly TopicPartition[]
 }
 
+/** What our own producer says with each of its appends, in a topic of its own: where the source is, and how far each topic it touched. */
+export interface AppendRecord {
+  /** Of this record in its topic. */
+  readonly offset: number
+  /** Number of the append, dense per producer; smaller ones may have been compacted away. */
+  readonly append: number
+  readonly cursor: LogCursor
+  /** Next offset by topic and partition, of those that the append touched. */
+  readonly ends: ReadonlyMap<string, ReadonlyMap<number, number>>
+}
+
 /** A log of topics with partitions that several processes read as members of a group: Kafka. */
 export interface PartitionedLog {
   /** Topics that `wanted` chooses, by name. */
@@ -39,5 +50,7 @@ export interface PartitionedLog {
   commit(offsets: readonly (TopicPartition & { readonly offset: number })[]): Promise<void>
   /** Committed records with from ≤ offset < to, in order. The bytes of a batch are good until the next one is asked for. */
   read(topic: string, partition: number, from: number, to: number, signal: AbortSignal): AsyncIterable<StoredBatch>
+  /** Records of a topic of appends, of its first partition; what else is in it is left out. */
+  appends(topic: string, from: number, to: number, signal: AbortSignal): AsyncIterable<AppendRecord>
   close(): Promise<void>
 }

@@ -8,12 +8,18 @@ export type TopicEnds = ReadonlyMap<string, ReadonlyMap<number, number>>
 export interface Cut {
   readonly info: AppendInfo
   readonly ends: TopicEnds
+  /** It is a state of the source: all tables together are what the source was at its commit position. */
+  readonly exact: boolean
 }
 
 /** Finds the places at which flushes may be cut. */
 export interface Cuts {
-  /** The lake has this partition up to `offset`. */
+  /** Topic whose range `poll` wants beside those of the tables; null: none. */
+  readonly topic: string | null
+  /** The table has this partition up to `offset`. */
   start(topic: string, partition: number, offset: number): void
+  /** Every cut below these ends (by `topic partition`) was given out, though the last of them may lie before them. */
+  isPast(ends: ReadonlyMap<string, number>): boolean
   /** The next cuts, in order. `ranges`: of all partitions, just asked for. */
   poll(ranges: readonly PartitionRange[]): Promise<readonly Cut[]>
 }
@@ -23,6 +29,7 @@ export interface Cuts {
  * most `limit` records per cut, so that a long way is made in several commits.
  */
 export class PlainCuts implements Cuts {
+  readonly topic = null
   readonly #source: string
   readonly #limit: number
   readonly #seen = new Map<string, number>()
@@ -36,6 +43,10 @@ export class PlainCuts implements Cuts {
 
   start(topic: string, partition: number, offset: number): void {
     this.#seen.set(`${topic} ${partition}`, offset)
+  }
+
+  isPast(): boolean {
+    return false
   }
 
   poll(ranges: readonly PartitionRange[]): Promise<readonly Cut[]> {
@@ -52,6 +63,6 @@ export class PlainCuts implements Cuts {
     }
     if (records === 0) return Promise.resolve([])
     const place = { source: this.#source, at: '', boundary: true, commit: null, commitUs: null, snapshotDone: [], consistent: true }
-    return Promise.resolve([{ info: { id: ++this.#id, cursor: place, records, bytes: 0 }, ends }])
+    return Promise.resolve([{ info: { id: ++this.#id, cursor: place, records, bytes: 0 }, ends, exact: false }])
   }
 }

@@ -38,6 +38,12 @@ export interface IngestCommit {
 /** Where a flush ends: next offset by partition, for the partitions that this process owns. */
 export type Ends = ReadonlyMap<number, number>
 
+/** Where a flush goes, and the source's position there; null: only what the rows themselves say. */
+export interface FlushTo {
+  readonly ends: Ends
+  readonly at: SourcePosition | null
+}
+
 const COMMIT_ATTEMPTS = 10
 
 /**
@@ -103,7 +109,7 @@ export class IngestTable {
   }
 
   /** Brings the owned partitions to `ends`, in one commit or (where the schema changes on the way) a few. */
-  async flush(ends: Ends, ranges: readonly PartitionRange[], signal: AbortSignal): Promise<readonly IngestCommit[]> {
+  async flush({ ends, at }: FlushTo, ranges: readonly PartitionRange[], signal: AbortSignal): Promise<readonly IngestCommit[]> {
     const commits: IngestCommit[] = []
     const behind = (): boolean => this.owned.some((p) => this.offset(p) < (ends.get(p) ?? 0))
     let refused = 0
@@ -112,7 +118,7 @@ export class IngestTable {
       const turn = this.owned.length < this.#partitions ? await this.#context.turn(this.path) : null
       try {
         if (turn !== null || refused > 0) await this.#reread(ranges)
-        const done = behind() ? await this.#step(ends, signal) : 'nothing'
+        const done = behind() ? await this.#step(ends, at, signal) : 'nothing'
         if (done === 'nothing') continue
         if (done !== 'refused') commits.push(done)
         else if (++refused >= COMMIT_ATTEMPTS) throw new Failure('TRB-LOG-010', { table: this.path, attempts: COMMIT_ATTEMPTS })
@@ -132,7 +138,7 @@ export class IngestTable {
   }
 
   /** One commit, of as many records as have shapes that the table has by then. */
-  async #step(ends: Ends, signal: AbortSignal): Promise<IngestCommit | 'refused' | 'nothing'> {
+  async #step(ends: Ends, at: SourcePosition | null, signal: AbortSignal): Promise<IngestCommit | 'refused' | 'nothing'> {
     const from = [...this.#offsets]
     const base = [...this.#committed]
     const open = (): RecordStream => new RecordStream(this.#context.log, this.topic, this.#rows, this.owned, from, ends, signal)
@@ -150,7 +156,7 @@ export class IngestTable {
     }
     const staged = await stageWhole(writer, changes)
     const reached = attempt.reached
-    const merge = (newest: Checkpoint | null): Checkpoint | null => this.#merged(newest, base, reached)
+    const merge = (newest: Checkpoint | null): Checkpoint | null => this.#merged(newest, base, reached, at)
     if ((await writer.commit(staged, merge)) === 'conflict') {
       await writer.abandon(staged)
       return 'refused'
@@ -183,14 +189,14 @@ export class IngestTable {
   }
 
   /** K2: what this commit has consumed, on top of what the newest one has; null: that has moved since `base`. */
-  #merged(newest: Checkpoint | null, base: readonly number[], reached: readonly number[]): Checkpoint | null {
+  #merged(newest: Checkpoint | null, base: readonly number[], reached: readonly number[], at: SourcePosition | null): Checkpoint | null {
     const partitions = base.map((offset, p) => newest?.partitions?.[p] ?? offset)
     for (const p of this.owned) {
       if (partitions[p] !== base[p]) return null
       partitions[p] = reached[p]!
     }
     const nextOffset = partitions.reduce((sum, offset) => sum + offset, 0)
-    const { commit, commitUs } = this.#last.at
+    const { commit, commitUs } = at ?? this.#last.at
     return { source: this.#context.source, commit, commitUs, topic: this.topic, nextOffset, partitions, topicId: this.topicId }
   }
 

@@ -7,6 +7,7 @@ import { isFailure } from '../failure/failure.ts'
 import { FlushCutter, type FlushPolicy } from './flush-policy.ts'
 import type { Cut, Cuts } from './ingest-cuts.ts'
 import { type IngestCommit, type IngestContext, IngestTable } from './ingest-table.ts'
+import type { SourcePosition } from './last-position.ts'
 
 export interface IngestOptions extends IngestContext {
   readonly clock: Clock
@@ -15,8 +16,10 @@ export interface IngestOptions extends IngestContext {
   readonly wanted: (topic: string) => boolean
   readonly tableOf: (topic: string) => TopicTable
   readonly rowsOf: (topic: string) => TopicRows
-  /** `after`: id of the newest watermark. */
-  readonly cuts: (after: Watermark | null) => Cuts
+  /** Topics that tell where transactions of the source end. */
+  readonly tells: (topic: string) => boolean
+  /** `telling`: topics that `tells` chose; `after`: the newest watermark. */
+  readonly cuts: (telling: readonly TopicInfo[], after: Watermark | null) => Cuts
   /** Time between two looks at the ends of the partitions while nothing is due. */
   readonly pollMs: number
   /** Time between two looks for new topics and partitions. */
@@ -47,6 +50,10 @@ class Ingest {
   readonly #cutter: FlushCutter
   readonly #tables = new Map<string, IngestTable>()
   #cuts: Cuts | null = null
+  /** Names of the topics that the cuts come from. */
+  #telling = ''
+  #watermark: Watermark | null = null
+  /** The cut that the next flush goes to. */
   #ends: Cut | null = null
   #topics: readonly TopicInfo[] = []
   #topicsAt = Number.NEGATIVE_INFINITY
@@ -62,19 +69,18 @@ class Ingest {
   }
 
   async run(once: boolean, drain: AbortSignal): Promise<IngestEnd> {
-    const { log, lake, cuts, pollMs, source } = this.#options
-    let newest: Watermark | null = null
+    const { log, lake, pollMs, source } = this.#options
     for await (const w of lake.watermarks.list()) {
       if (w.source !== source) continue
-      newest = w
+      this.#watermark = w
       break
     }
-    this.#cuts = cuts(newest)
     for (;;) {
       this.#abort.throwIfAborted()
       const draining = drain.aborted
       await this.#followTopics()
-      this.#ranges = await log.ranges(this.#topics.map((t) => t.name))
+      const telling = this.#cuts?.topic ?? null
+      this.#ranges = await log.ranges([...this.#topics.map((t) => t.name), ...(telling === null ? [] : [telling])])
       const ready = await this.#followGroup()
       if (once && this.#target === null) this.#target = new Map(this.#ranges.map((r) => [keyOf(r), r.end]))
       const flushed = ready && (await this.#flushIfDue(draining || once))
@@ -86,11 +92,18 @@ class Ingest {
   }
 
   async #followTopics(): Promise<void> {
-    const { clock, log, wanted, topicsMs } = this.#options
+    const { clock, log, wanted, tells, topicsMs } = this.#options
     if (clock.now() - this.#topicsAt < topicsMs) return
-    const topics = await log.topics(wanted)
+    const all = await log.topics((t) => wanted(t) || tells(t))
+    const topics = all.filter((t) => wanted(t.name))
+    const telling = all.filter((t) => !wanted(t.name))
     const same = topics.length === this.#topics.length && topics.every((t, i) => isSame(t, this.#topics[i]!))
     this.#topicsAt = clock.now()
+    if (this.#cuts === null || telling.map((t) => t.name).join() !== this.#telling) {
+      this.#telling = telling.map((t) => t.name).join()
+      this.#cuts = this.#options.cuts(telling, this.#watermark)
+      this.#generation = -1
+    }
     if (same) return
     this.#topics = topics
     await log.join(topics)
@@ -150,14 +163,26 @@ class Ingest {
       const ends = cut.ends.get(table.topic)
       if (ends === undefined || !table.owned.some((p) => table.offset(p) < (ends.get(p) ?? 0))) continue
       onStart?.(table.path)
-      const commits = await table.flush(ends, this.#ranges, this.#abort)
+      const commits = await table.flush({ ends, at: positionOf(cut) }, this.#ranges, this.#abort)
       for (const commit of commits) onCommit?.(commit)
       if (commits.length > 0 && table.owned.includes(0)) await lake.maintain?.(table.path)
       await this.#show(table)
     }
     this.#cutter.flushed()
     this.#ends = null
+    if (cut.exact && !moved()) await this.#mark(cut)
     return true
+  }
+
+  /** The watermark: every table is at this cut. Only whoever has all partitions knows that. */
+  async #mark({ info }: Cut): Promise<void> {
+    const { lake, source, onWatermark } = this.#options
+    const whole = this.#topics.every((t) => this.#tables.get(t.name)?.owned.length === t.partitions)
+    const { commit, commitUs } = info.cursor
+    if (!whole || commit === null || commitUs === null || info.id <= (this.#watermark?.appendId ?? 0)) return
+    const tables = [...this.#tables.values()].flatMap((t) => (t.writer === null ? [] : [tableMark(t)]))
+    this.#watermark = await lake.watermarks.append({ source, commit, commitUs, appendId: info.id, tables })
+    onWatermark?.(this.#watermark)
   }
 
   /** Group offsets, for tools that show lag: a group that is being rebalanced does without. */
@@ -173,6 +198,7 @@ class Ingest {
   }
 
   #isReached(): boolean {
+    if (this.#cutter.pending === 0 && this.#cuts?.isPast(this.#target ?? new Map()) === true) return true
     for (const table of this.#tables.values()) {
       for (const partition of table.owned) {
         if (table.offset(partition) < (this.#target?.get(keyOf({ topic: table.topic, partition })) ?? 0)) return false
@@ -192,6 +218,16 @@ class Ingest {
       if (!over.aborted) throw e
     }
   }
+}
+
+function tableMark(t: IngestTable): Watermark['tables'][number] {
+  const { schema, table } = t.info.table
+  return { path: t.path, schema, table, instant: t.instant, topic: t.topic, nextOffset: t.offsets.reduce((sum, o) => sum + o, 0) }
+}
+
+function positionOf({ exact, info }: Cut): SourcePosition | null {
+  const { commit, commitUs } = info.cursor
+  return exact ? { commit, commitUs } : null
 }
 
 const keyOf = (p: { readonly topic: string; readonly partition: number }): string => `${p.topic} ${p.partition}`

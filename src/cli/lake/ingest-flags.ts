@@ -34,6 +34,11 @@ export const INGEST_FLAGS = {
   'bucket-size': RUN_FLAGS['bucket-size'],
   'keep-history': RUN_FLAGS['keep-history'],
   'keep-commits': RUN_FLAGS['keep-commits'],
+  'offsets-topic': text({
+    help: 'topic in which cdc run --kafka tells where transactions of the source end: tables are then committed at one state of it; none: at any',
+    placeholder: 'TOPIC',
+    defaultText: 'the one that --topics matches',
+  }),
   'on-lost': choice({
     help: 'records that were not brought in yet are gone from Kafka (retention): stop, or go on without them',
     choices: ['stop', 'continue'],

@@ -5,11 +5,24 @@ const NOT_TABLES = /^__|\.(transaction|message|offsets)$/
 
 /** Which topics `--topics` chooses: patterns with `*`, a leading `!` excludes; topics that hold no table only by their whole name. */
 export function topicFilter(patterns: readonly string[]): (topic: string) => boolean {
-  const of = (pattern: string): RegExp => new RegExp(`^${pattern.split('*').map(literal).join('.*')}$`)
-  const chosen = patterns.filter((p) => !p.startsWith('!')).map((p) => ({ pattern: of(p), exact: !p.includes('*') }))
-  const not = patterns.filter((p) => p.startsWith('!')).map((p) => of(p.slice(1)))
-  return (topic) => chosen.some((c) => c.pattern.test(topic) && (c.exact || !NOT_TABLES.test(topic))) && !not.some((p) => p.test(topic))
+  const matches = matcher(patterns)
+  return (topic) => matches(topic) && (!NOT_TABLES.test(topic) || patterns.includes(topic))
 }
+
+/** Topics of our own producer's positions: the one named, or what the patterns match. */
+export function appendTopicFilter(named: string | null, patterns: readonly string[]): (topic: string) => boolean {
+  if (named !== null) return (topic) => topic === named
+  const matches = matcher(patterns)
+  return (topic) => topic.endsWith('.offsets') && !topic.startsWith('__') && matches(topic)
+}
+
+function matcher(patterns: readonly string[]): (topic: string) => boolean {
+  const chosen = patterns.filter((p) => !p.startsWith('!')).map(patternOf)
+  const not = patterns.filter((p) => p.startsWith('!')).map((p) => patternOf(p.slice(1)))
+  return (topic) => chosen.some((p) => p.test(topic)) && !not.some((p) => p.test(topic))
+}
+
+const patternOf = (pattern: string): RegExp => new RegExp(`^${pattern.split('*').map(literal).join('.*')}$`)
 
 /** `prefix.schema.table` as Debezium names its topics; shorter names fill the table first. */
 export function tableOfTopic(topic: string): TopicTable {

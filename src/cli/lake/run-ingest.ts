@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { SchemaRegistry } from '../../contract/log.ts'
+import type { Watermark } from '../../contract/table.ts'
 import { TopicRows } from '../../envelope/topic-rows.ts'
 import { Failure } from '../../failure/failure.ts'
 import { LAKE_DIR } from '../../lake/layout/paths.ts'
@@ -9,9 +10,11 @@ import { StorageLock } from '../../lake/lock/storage-lock.ts'
 import { DEFAULT_LOCK_TIMES, type LockTimes } from '../../lake/lock/table-lock.ts'
 import { KafkaConsumer } from '../../log/kafka/consumer.ts'
 import { ConsumerFailures } from '../../log/kafka/consumer-errors.ts'
+import { AppendCuts } from '../../pipeline/append-cuts.ts'
 import { ingest } from '../../pipeline/ingest.ts'
 import { PlainCuts } from '../../pipeline/ingest-cuts.ts'
 import type { IngestContext } from '../../pipeline/ingest-table.ts'
+import { formatMicros } from '../../query/as-of.ts'
 import { ConfluentRegistry } from '../../registry/confluent/confluent-registry.ts'
 import { feedLake, type LakePlace } from '../cdc/run-lake.ts'
 import { partitionsOf } from '../cdc/run-partitions.ts'
@@ -27,7 +30,7 @@ import { openStateForReading } from '../state.ts'
 import { count } from '../terminal/quantity.ts'
 import type { Context, Outcome } from '../verb.ts'
 import type { IngestFlags } from './ingest-flags.ts'
-import { tableOfTopic, topicFilter } from './ingest-topics.ts'
+import { appendTopicFilter, tableOfTopic, topicFilter } from './ingest-topics.ts'
 
 type IngestCliContext = Context<IngestFlags>
 
@@ -59,6 +62,7 @@ export async function runIngest(context: IngestCliContext): Promise<Outcome> {
     { ...kafka, group: flags.group, sessionMs: flags['session-timeout'], fetchBytes: FETCH_BYTES },
     failures,
   )
+  const never = new AbortController().signal
   try {
     const end = await ingest(
       {
@@ -72,11 +76,15 @@ export async function runIngest(context: IngestCliContext): Promise<Outcome> {
             placeholder: Buffer.from(flags.placeholder, 'utf8'),
             counters: show.counters,
           }),
-        cuts: (after) => new PlainCuts(flags.group, flags['flush-rows'] * LARGEST_COMMIT, after?.appendId ?? 0),
+        cuts: (telling, after) => {
+          if (telling.length === 1) return new AppendCuts(consumer, telling[0]!.name, after?.appendId ?? 0, never)
+          if (telling.length > 1) show.log('warning   topics of several sources: the tables have no common position')
+          return new PlainCuts(flags.group, flags['flush-rows'] * LARGEST_COMMIT, after?.appendId ?? 0)
+        },
       },
       flags.once,
       context.signal,
-      new AbortController().signal,
+      never,
     )
     return {
       summary: `${count(show.records)} records of ${end.topics} topics in ${show.commits} commits`,
@@ -128,11 +136,13 @@ function parts(context: IngestCliContext, scratchDir: string, show: Show) {
     clock,
     policy: { intervalMs: flags['flush-interval'], records: flags['flush-rows'], bytes: Number.MAX_SAFE_INTEGER },
     wanted: topicFilter(flags.topics),
+    tells: appendTopicFilter(flags['offsets-topic'], flags.topics),
     tableOf: tableOfTopic,
     pollMs: POLL_MS,
     topicsMs: TOPICS_MS,
     onWarning: (text: string) => show.log(`warning   ${text}`),
     onAssigned: (owned: number, all: number, topics: number) => show.log(`assigned  ${owned} of ${all} partitions, ${topics} topics`),
+    onWatermark: (w: Watermark) => show.log(`state     ${w.commit} (${formatMicros(w.commitUs)}) of all ${w.tables.length} tables`),
     onCommit: (commit: { readonly path: string; readonly instant: string; readonly records: number }) => show.committed(commit),
   }
 }

@@ -47,10 +47,13 @@ export class RecordBatchDecoder {
   #keySeen = false
   #timestamp = 0
   #offset = 0
+  readonly #headers: boolean
 
-  constructor(topic: string, partition: number) {
+  /** `headers`: records keep theirs. */
+  constructor(topic: string, partition: number, headers = false) {
     this.#topic = topic
     this.#partition = partition
+    this.#headers = headers
   }
 
   /**
@@ -193,6 +196,7 @@ export class RecordBatchDecoder {
     const buf = this.#buf
     const out = this.#out
     const headers = this.#varint()
+    const start = this.#pos
     let sideAt = -1
     let sideLength = -1
     for (let i = 0; i < headers; i++) {
@@ -208,9 +212,24 @@ export class RecordBatchDecoder {
     }
     const end = this.#pos
     this.#copy(sideAt, sideLength)
+    if (this.#headers) {
+      this.#pos = start
+      writeVarint(out, headers)
+      for (let i = 0; i < headers; i++) this.#header()
+    } else {
+      out.reserve(1)
+      out.buf[out.pos++] = 0
+    }
     this.#pos = end
-    out.reserve(1)
-    out.buf[out.pos++] = 0
+  }
+
+  #header(): void {
+    const nameLength = this.#varint()
+    writeVarint(this.#out, nameLength)
+    writeSlice(this.#out, this.#buf, this.#pos, nameLength)
+    this.#pos += nameLength
+    const valueLength = this.#varint()
+    this.#copy(this.#pos, valueLength)
   }
 
   #varint(): number {

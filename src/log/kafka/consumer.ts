@@ -1,11 +1,13 @@
 import { Admin, type BaseOptions, type ClusterMetadata, type Connection, ConnectionPool, Consumer } from '@platformatic/kafka'
 import type { StoredBatch } from '../../contract/log.ts'
-import type { Assignment, PartitionedLog, PartitionRange, TopicInfo, TopicPartition } from '../../contract/partitioned-log.ts'
+import type { AppendRecord, Assignment, PartitionedLog, PartitionRange, TopicInfo, TopicPartition } from '../../contract/partitioned-log.ts'
 import { Failure } from '../../failure/failure.ts'
+import { RecordReader } from '../../format/record-batch/reader.ts'
 import { assignTables } from './consumer-assign.ts'
 import { RecordBatchDecoder } from './consumer-batches.ts'
 import { type ConsumerFailures, KAFKA_ERRORS } from './consumer-errors.ts'
 import { type FetchedPartition, fetchPartition } from './consumer-fetch.ts'
+import { CURSOR_HEADER, ENDS_HEADER, parseCursor } from './offset-record.ts'
 import type { KafkaOptions } from './options.ts'
 
 export interface KafkaConsumerOptions extends KafkaOptions {
@@ -103,9 +105,13 @@ export class KafkaConsumer implements PartitionedLog {
    * Committed records with from ≤ offset < to, in order; the next fetch is on its way while one is consumed. The bytes of a batch are good
    * until the next one is asked for. `to` must not be beyond the end that `ranges` gave.
    */
-  async *read(topic: string, partition: number, from: number, to: number, signal: AbortSignal): AsyncGenerator<StoredBatch, void, void> {
+  read(topic: string, partition: number, from: number, to: number, signal: AbortSignal): AsyncGenerator<StoredBatch, void, void> {
+    return this.#batches(topic, partition, from, to, signal, false)
+  }
+
+  async *#batches(topic: string, partition: number, from: number, to: number, signal: AbortSignal, headers: boolean) {
     if (from >= to) return
-    const decoder = new RecordBatchDecoder(topic, partition)
+    const decoder = new RecordBatchDecoder(topic, partition, headers)
     const fetch = (offset: number): Promise<FetchedPartition> => {
       const coming = this.#fetch(topic, partition, offset, signal)
       // It may fail while nobody waits for it yet; whoever then does is told.
@@ -122,6 +128,20 @@ export class KafkaConsumer implements PartitionedLog {
       coming = over ? null : fetch(next)
       if (next > at) yield* decoder.decode(answer.bytes, answer.aborted, at, to)
       at = next
+    }
+  }
+
+  async *appends(topic: string, from: number, to: number, signal: AbortSignal): AsyncGenerator<AppendRecord, void, void> {
+    const records = new RecordReader()
+    for await (const batch of this.#batches(topic, 0, from, to, signal, true)) {
+      records.open(batch.records, batch.count)
+      while (records.next()) {
+        const headers = new Map(records.headers().map((h) => [h.name, h.value?.toString('utf8') ?? '']))
+        const [cursor, ends] = [headers.get(CURSOR_HEADER), headers.get(ENDS_HEADER)]
+        if (cursor === undefined || ends === undefined) continue
+        const numbered = parseCursor(cursor, this.#options.group, topic)
+        yield { offset: batch.baseOffset + records.index, append: numbered.append, cursor: numbered.cursor, ends: parseEnds(ends) }
+      }
     }
   }
 
@@ -184,6 +204,12 @@ export class KafkaConsumer implements PartitionedLog {
       await clock.sleep(RETRY_MS)
     }
   }
+}
+
+/** `{"topic":{"partition":next offset}}`, as our producer wrote it. */
+function parseEnds(text: string): Map<string, Map<number, number>> {
+  const json = JSON.parse(text) as Record<string, Record<string, number>>
+  return new Map(Object.entries(json).map(([t, own]) => [t, new Map(Object.entries(own).map(([p, o]) => [Number(p), o]))]))
 }
 
 /** Offset after the last whole batch of an answer; 0: there is none. */
