@@ -276,7 +276,7 @@ export const LAKE_CODES = {
   },
   'TRB-LAKE-065': {
     what: 'The table {table} is not what the flags say: {difference}',
-    why: 'Key, partitioning and ordering are fixed when a table is created.',
+    why: 'Key, partitioning, ordering, type and version are fixed when a table is created.',
     safe: 'Nothing was written.',
     fix: 'Leave the flag out (the table knows its own), or write into a new table.',
     retry: 'never',
@@ -425,6 +425,14 @@ export const LAKE_CODES = {
     fix: 'Leave out --buckets. Where the writers of a bucket index have the number in their settings, write the rows into a new table: lake read TABLE_URI --format parquet --output FILE, then lake write NEW_URI --op bulk_insert --buckets N --key COLUMNS --input FILE.',
     retry: 'never',
     exit: 2,
+  },
+  'TRB-LAKE-093': {
+    what: '{input}, row {row}: the key column {column} is null',
+    why: 'A record key cannot be null.',
+    safe: 'Nothing was written.',
+    fix: 'Give the row a key, leave it out of the input, or choose other key columns with --key for a new table.',
+    retry: 'never',
+    exit: 1,
   },
   'TRB-LAKE-401': {
     what: 'The data file {file} is damaged: {problem}',

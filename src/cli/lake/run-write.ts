@@ -49,6 +49,7 @@ export async function runWrite(context: WriteContext): Promise<Outcome> {
     memoryBudget: context.flags.memory,
     concurrency: concurrencyOf(context.flags),
     logBlocks: context.flags['log-blocks'],
+    logFileBytes: context.flags['log-file-size'],
     // of each key the newest row is chosen before
     uniqueKeys: true,
   }

@@ -60,6 +60,10 @@ function checkAgainst(context: WriteContext, table: TableSpec, declared: readonl
   const partition = table.partition?.column ?? ''
   if (flags.partition !== null && flags.partition !== partition) differs('its partition column', partition, flags.partition)
   if (flags.ordering !== null && flags.ordering !== table.orderingField) differs('its ordering column', table.orderingField, flags.ordering)
+  const type = table.tableType === 'MERGE_ON_READ' ? 'mor' : 'cow'
+  if (flags['table-type'] !== null && flags['table-type'] !== type) differs('its type', type, flags['table-type'])
+  const version = flags['table-version']
+  if (version !== null && version !== String(table.tableVersion)) differs('its version', String(table.tableVersion), version)
   for (const d of declared) {
     const known = table.columns.find((c) => c.name === d.name)
     if (known !== undefined && JSON.stringify(known.type) !== JSON.stringify(d.type))

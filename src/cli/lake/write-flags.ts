@@ -13,9 +13,10 @@ export type WriteFlags = {
   readonly ordering: string | null
   readonly types: string | null
   readonly partitions: readonly string[]
-  readonly 'table-type': 'cow' | 'mor'
-  readonly 'table-version': '6' | '9'
+  readonly 'table-type': 'cow' | 'mor' | null
+  readonly 'table-version': '6' | '9' | null
   readonly 'log-blocks': 'parquet' | 'avro'
+  readonly 'log-file-size': number
   readonly name: string | null
   readonly buckets: number
   readonly cdc: 'off' | 'op_key_only' | 'data_before' | 'data_before_after'

@@ -30,12 +30,16 @@ export const verb = defineVerb({
       placeholder: 'COLUMN:TYPE,…',
     }),
     partitions: list({ help: 'delete_partition: directories of the partitions, as lake read shows them', placeholder: 'A,B' }),
-    'table-type': choice({ help: 'type of a new table', choices: ['cow', 'mor'], default: 'cow' }),
-    'table-version': choice({ help: 'Hudi table version of a new table: 6 has the most readers', choices: ['6', '9'], default: '6' }),
+    'table-type': choice({ help: 'type of a new table: copy-on-write or merge-on-read', choices: ['cow', 'mor'], defaultText: 'cow' }),
+    'table-version': choice({ help: 'Hudi table version of a new table: 6 has the most readers', choices: ['6', '9'], defaultText: '6' }),
     'log-blocks': choice({
       help: 'form of the rows in the log files of a merge-on-read table',
       choices: ['parquet', 'avro'],
       default: 'parquet',
+    }),
+    'log-file-size': size({
+      help: 'size of a log file from which on the next rows of its file group go into the next one (hoodie.logfile.max.size)',
+      default: 1024 ** 3,
     }),
     name: text({ help: 'name of a new table; default: the last part of its path', placeholder: 'NAME' }),
     buckets: integer({ help: 'file groups per partition of a new table; 0: one per 100 MB of input', default: 0, max: 99_999 }),

@@ -23,6 +23,8 @@ export interface WriteContext {
   readonly cdc?: CdcMode | null
   /** Form of the data blocks of logs; default Parquet. */
   readonly logBlocks?: LogBlocks
+  /** Size of a log file from which on the next block goes into the next version of it; default LOG_FILE_BYTES. */
+  readonly logFileBytes?: number
   /** No key comes twice, in any partition. */
   readonly uniqueKeys?: boolean
   readonly seed: number

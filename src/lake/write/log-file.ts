@@ -53,7 +53,8 @@ export class LogFileWriter {
   readonly #out: ObjectWriter
   readonly #sequence: SequenceNumbers
   readonly #scratch = new Scratch()
-  #bytes = 0
+  /** Bytes of the blocks so far. */
+  bytes = 0
   /** Records in data blocks, keys in delete blocks. */
   records = 0
   deletes = 0
@@ -93,7 +94,7 @@ export class LogFileWriter {
   /** Returns the size of the file. */
   async close(): Promise<number> {
     await this.#out.close()
-    return this.#bytes
+    return this.bytes
   }
 
   async abort(): Promise<void> {
@@ -109,7 +110,7 @@ export class LogFileWriter {
     if (compacted !== undefined) header.set('compacted', compacted)
     for (const part of printBlock(type, header, content)) {
       await this.#out.write(part)
-      this.#bytes += part.length
+      this.bytes += part.length
     }
   }
 

@@ -6,6 +6,9 @@ import type { FileNumbers, WriteContext } from './group-files.ts'
 import { LogFileWriter, type LogTarget, logTarget } from './log-file.ts'
 import type { MorGroup } from './mor-plan.ts'
 
+/** Size from which on a log file gets no further block, but the next version of it does (Hudi's hoodie.logfile.max.size). */
+export const LOG_FILE_BYTES = 1 << 30
+
 /** A log file of a file group, being written. */
 export interface OpenLog {
   readonly writer: LogFileWriter
@@ -17,6 +20,8 @@ export interface OpenLog {
   readonly baseFile: string
   readonly logFiles: readonly string[]
   readonly started: number
+  /** What its name begins with, the version left out. */
+  readonly slice: { readonly fileId: string; readonly baseInstant: string; readonly layout1: boolean }
   /** Rows that are new to the source. */
   inserted: number
 }
@@ -54,25 +59,46 @@ export class LogFiles {
    * instant. The instant's time of day in the token keeps two writers of one slice apart.
    */
   async open(group: MorGroup): Promise<OpenLog> {
-    const { spec, instant, clock, announce } = this.#context
+    const { spec, instant } = this.#context
     const { slice } = group
-    const started = clock.now()
-    const ordinal = this.#numbers.next()
     const layout1 = spec.tableVersion === 6
     const pending = layout1 ? this.#compacting.get(`${slice.partition}/${slice.fileId}`) : undefined
     const before = pending === undefined ? slice.logs : slice.logs.filter((l) => l.instant === pending)
     const version = layout1 ? before.reduce((n, l) => Math.max(n, l.version), 0) + 1 : 1
     const previous = pending ?? slice.baseInstant
-    const token = writeToken(ordinal, Number(instant.slice(8)), 0)
-    const name = printLogFileName({ fileId: slice.fileId, baseInstant: layout1 ? previous : instant, version, token })
-    const path = joinPath(slice.partition, name)
-    await announce(path, slice.partition, layout1 ? 'APPEND' : 'CREATE')
-    const key = joinPath(spec.path, path)
-    const writer = await LogFileWriter.create(this.#target, { key, fileId: slice.fileId, partition: slice.partition, ordinal })
     const base = pending === undefined ? slice.base : null
     const baseFile = base === null ? '' : base.key.slice(base.key.lastIndexOf('/') + 1)
-    const logFiles = [...before.map((l) => l.name), name]
-    const log = { writer, group, path, version, previous, baseFile, logFiles, started, inserted: 0 }
+    const named = { fileId: slice.fileId, baseInstant: layout1 ? previous : instant, layout1 }
+    const facts = { group, version, previous, baseFile, slice: named, inserted: 0 }
+    return this.#start(
+      facts,
+      before.map((l) => l.name),
+    )
+  }
+
+  /** The log that the next block of the group goes into: this one, or when it has reached its size the next version, as Hudi has it. */
+  async next(log: OpenLog): Promise<OpenLog> {
+    if (log.writer.bytes < (this.#context.logFileBytes ?? LOG_FILE_BYTES)) return log
+    const { group, version, previous, baseFile, slice, logFiles } = log
+    // Rows that are new count where rows are.
+    const inserted = Math.max(0, log.inserted - log.writer.records)
+    log.inserted -= inserted
+    await this.close(log)
+    return this.#start({ group, version: version + 1, previous, baseFile, slice, inserted }, logFiles)
+  }
+
+  async #start(facts: Omit<OpenLog, 'writer' | 'path' | 'logFiles' | 'started'>, before: readonly string[]): Promise<OpenLog> {
+    const { spec, instant, clock, announce } = this.#context
+    const { fileId, baseInstant, layout1 } = facts.slice
+    const { partition } = facts.group.slice
+    const started = clock.now()
+    const ordinal = this.#numbers.next()
+    const token = writeToken(ordinal, Number(instant.slice(8)), 0)
+    const name = printLogFileName({ fileId, baseInstant, version: facts.version, token })
+    const path = joinPath(partition, name)
+    await announce(path, partition, layout1 ? 'APPEND' : 'CREATE')
+    const writer = await LogFileWriter.create(this.#target, { key: joinPath(spec.path, path), fileId, partition, ordinal })
+    const log = { ...facts, writer, path, logFiles: [...before, name], started }
     this.#open.add(log)
     return log
   }

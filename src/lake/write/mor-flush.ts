@@ -226,8 +226,15 @@ class MorFlush {
       this.#openLogs.set(group, log)
     }
     log.inserted += insertedOf(outcomes, work)
-    for (const rows of this.#rows(outcomes, work, rescued)) await log.writer.data(rows)
-    await log.writer.delete(deletedKeys(outcomes, work))
+    for (const rows of this.#rows(outcomes, work, rescued)) {
+      log = await this.#logs.next(log)
+      await log.writer.data(rows)
+    }
+    if (work.deletes.length > 0) {
+      log = await this.#logs.next(log)
+      await log.writer.delete(deletedKeys(outcomes, work))
+    }
+    this.#openLogs.set(group, log)
   }
 
   /** Rows of `work` in parts of about a row group. */

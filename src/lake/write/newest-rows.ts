@@ -49,7 +49,7 @@ const KEYS_AT_ONCE = 1 << 21
 /**
  * Finds the newest row of every key of an input, by the ordering column (of equals the later row), and, when `stored` rows are given, whether
  * the table has the key, and a newer row for it. Memory is bounded by passes over the input, each looking at a share of the keys. Fails with
- * TRB-LAKE-403 for a null key, TRB-LAKE-062 for a null ordering value.
+ * TRB-LAKE-093 for a null key, TRB-LAKE-062 for a null ordering value.
  */
 export async function newestRows(input: KeyedInput, options: NewestRowsOptions): Promise<NewestRows> {
   const dropped = new Uint8Array(input.rows)
@@ -102,6 +102,8 @@ class Candidates {
   add(chunk: RowChunk, first: number, dropped: Uint8Array): void {
     const { keys: writer, seed } = this.#options
     const columns = writer.fields.map((f) => vectorOf(chunk, f))
+    const missing = columns.length === 1 ? firstNull(columns[0], chunk.count) : -1
+    if (missing >= 0) throw new Failure('TRB-LAKE-093', { input: this.#name, row: first + missing + 1, column: writer.fields[0] })
     const keys = writer.write(columns, null, chunk.count, seed)
     const ordering = this.#orderingOf(chunk, first)
     const source = this.#sources.push(keys) - 1
@@ -159,7 +161,7 @@ class Candidates {
     const by = this.#options.ordering
     if (by === null) return null
     const v = vectorOf(chunk, by.column)
-    const missing = v.valid === null ? -1 : v.valid.subarray(0, chunk.count).indexOf(0)
+    const missing = firstNull(v, chunk.count)
     if (missing >= 0) throw new Failure('TRB-LAKE-062', { input: this.#name, row: first + missing + 1, column: by.column })
     return by.fields.ofRows([v], chunk.count)
   }
@@ -170,6 +172,11 @@ class Candidates {
     const b = this.#orderings[this.#source.at(k)]
     return a !== null && b !== null && compareOrdering(a, i, b, this.#at.at(k)) < 0
   }
+}
+
+/** Of the first `count` values; −1: none is null. */
+function firstNull(v: Vector, count: number): number {
+  return v.valid === null ? -1 : v.valid.subarray(0, count).indexOf(0)
 }
 
 function vectorOf(chunk: RowChunk, name: string): Vector {

@@ -38,6 +38,8 @@ export interface WriterDeps {
   readonly operation?: Operation
   /** Form of the data blocks of logs; default Parquet. */
   readonly logBlocks?: LogBlocks
+  /** Size of a log file from which on the next block goes into the next version of it; default 1 GiB, as Hudi has it. */
+  readonly logFileBytes?: number
   /** No key comes twice in a flush, whatever its partition: new rows need not be held for that. */
   readonly uniqueKeys?: boolean
   /** How the table is shared with other writers; null or absent: it is not. */

@@ -326,7 +326,7 @@ describe('what is refused leaves everything as it was', () => {
     ['TRB-LAKE-063', '{"x":1}', ['--key', 'id']],
     ['TRB-LAKE-063', '{"id":1}', ['--key', 'id', '--ordering', 'ts']],
     ['TRB-LAKE-063', '{"id":1}', ['--key', 'id', '--partition', 'p']],
-    ['TRB-LAKE-403', '{"id":1}\n{"id":null}', ['--key', 'id']],
+    ['TRB-LAKE-093', '{"id":1}\n{"id":null}', ['--key', 'id']],
     ['TRB-LAKE-062', '{"id":1,"ts":1}\n{"id":2,"ts":null}', ['--key', 'id', '--ordering', 'ts']],
     ['TRB-LAKE-061', '{"id":1', ['--key', 'id']],
     ['TRB-LAKE-060', '{"id":1,"v":1}\n{"id":2,"v":1.5}', ['--key', 'id', '--types', 'v:long']],
@@ -352,6 +352,10 @@ describe('what is refused leaves everything as it was', () => {
     await refused('TRB-LAKE-065', '--ordering', 'id', ...again)
     await refused('TRB-LAKE-065', '--partition', 'id', ...again)
     await refused('TRB-LAKE-065', '--types', 'ts:string', ...again)
+    expect((await refused('TRB-LAKE-065', '--table-type', 'mor', ...again)).stderr).toContain('its type is cow, wanted mor')
+    await refused('TRB-LAKE-065', '--table-version', '9', ...again)
+    await ok('--table-type', 'cow', '--table-version', '6', ...again)
+    expect((await refused('TRB-LAKE-093', '--input', file('2.jsonl', [{ id: 2, ts: 2 }, { ts: 3 }]))).stderr).toContain('2.jsonl, row 2')
     await refused('TRB-CLI-004', '--input', 'none.jsonl')
     await refused('TRB-CLI-004', '--input', file('x.dat', ''))
     await refused('TRB-CLI-005', '--op', 'delete_partition')
