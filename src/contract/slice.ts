@@ -44,6 +44,12 @@ export interface MergeRules {
   readonly deleteMarker: { readonly column: string; readonly value: string } | null
   /** A string or bytes value equal to it means: keep the stored one; null: no such rule. */
   readonly unavailable: string | null
+  /** A null means: keep what is below. `below`: records of the logs in their order, then the stored row; `base`: the stored row alone. */
+  readonly nulls?: 'below' | 'base'
+  /** `ordering` is asked among the records of the logs alone: what survives takes the place of the stored row. */
+  readonly overBase?: 'always'
+  /** A record takes the place of a delete before it in the logs whatever its ordering value. */
+  readonly overDelete?: 'always'
 }
 
 /** Rows in columns; `vectors` is parallel to `columns`. */

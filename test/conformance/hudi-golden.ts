@@ -40,6 +40,34 @@ const RIGHT_IN_LATER_RELEASE: Readonly<Record<string, Readonly<Record<string, st
 }
 
 /**
+ * Tables whose recorded answers lose an update, and the table of another release with the same writes, which does not: Hudi 0.15 takes values that
+ * a change of Debezium does not have from the base file, over what the logs have; Hudi 1.0 compares `_event_seq` as a text (4.5 after 4.10).
+ */
+const RIGHT_IN_ANOTHER: Readonly<Record<string, string>> = {
+  v6_mor_payload_postgres: 'v9_mor_payload_postgres',
+  v8_mor_payload_mysql: 'v6_mor_payload_mysql',
+}
+
+/**
+ * Ranges of tables whose rows are merged field by field: Spark merges what the range wrote alone, and leaves placeholders and nulls that the stored row
+ * has values for. We give the rows of the state. (`event`: 1.2 shows a row that lost against the base file, and only if the range has its slice's base.)
+ */
+const RANGES_LEFT_OUT = /^v\d_mor_payload_(postgres|partial|nondefaults|event)$|^v8_mor_payload_mysql$/
+/** A stored row that a late one filled has in Hudi 0.15 and 1.0 the commit of the late one, in 1.2 and here its own. */
+const META_LEFT_OUT = /^v[68]_mor_(payload|logs)_partial$/
+
+/** The answer at the same place of another table's. */
+function answerElsewhere(table: string, other: string, query: string): readonly Row[] {
+  if (query.startsWith('snapshot')) return goldenAnswers(other).queries['snapshot']
+  const kind = query.split(':')[0]
+  const alike = (t: string): string[] =>
+    Object.keys(goldenAnswers(t).queries)
+      .filter((q) => q.split(':')[0] === kind)
+      .sort()
+  return goldenAnswers(other).queries[alike(other)[alike(table).indexOf(query)]]
+}
+
+/**
  * The queries that a recorded table has answers to. Where Spark's own answer is known to be wrong it is replaced by what is right; the meta
  * columns of a wrong snapshot are not compared.
  */
@@ -47,8 +75,11 @@ export function queriesOf(table: string): ReadonlyMap<string, readonly Row[]> {
   const { queries, correct_snapshot: right } = goldenAnswers(table)
   const later = RIGHT_IN_LATER_RELEASE[table] ?? {}
   const wrongSnapshot = (q: string): boolean => right !== undefined && (q === 'snapshot' || q === 'snapshot_with_meta')
+  const compared = Object.entries(queries).filter(([q]) => !q.startsWith('incremental:') || !RANGES_LEFT_OUT.test(table))
   return new Map(
-    Object.entries(queries).map(([q, rows]) => {
+    compared.map(([q, rows]) => {
+      if (table in RIGHT_IN_ANOTHER) return [q, answerElsewhere(table, RIGHT_IN_ANOTHER[table], q)]
+      if (q === 'snapshot_with_meta' && META_LEFT_OUT.test(table)) return [q, queries['snapshot']]
       if (wrongSnapshot(q)) return [q, right!]
       return [q, q in later ? goldenAnswers(table.replace('v6_', 'v9_')).queries[later[q]] : rows]
     }),
@@ -73,7 +104,9 @@ async function ask(store: ObjectStore, query: string): Promise<Row[]> {
   if (query === 'read_optimized') return rowsOf(await scanTable(store, 't', clock, { kind: 'read-optimized', asOf: null }))
   const range = /^incremental:\((\d+),(\d*)\]$/.exec(query)
   if (range !== null)
-    return rowsOf(await scanTable(store, 't', clock, { kind: 'incremental', from: range[1], to: range[2] === '' ? null : range[2] }))
+    return rowsOf(
+      await scanTable(store, 't', clock, { kind: 'incremental', from: range[1], to: range[2] === '' ? null : range[2], lost: 'shown' }),
+    )
   const changes = /^cdc:\((\d+),(\d*)\]$/.exec(query)
   if (changes !== null) return changesOf(store, changes[1], changes[2] === '' ? null : changes[2])
   throw new Error(`a query of another kind: ${query}`)

@@ -113,6 +113,18 @@ for v in ('v6', 'v8', 'v9'):
     def my(id, op, file, pos, **f):
         return {'id': id, '_change_operation_type': op, '_event_bin_file': f'mysql-bin.{file:06d}', '_event_pos': pos, '_event_seq': f'{file:06d}.{pos}', **f}
 
+    # All of these stay in logs: a write that inserts too would rewrite the base file.
+    for word, payload in (('nondefaults', 'OverwriteNonDefaultsWithLatestAvroPayload'), ('partial', 'PartialUpdateAvroPayload'),
+                          ('latest', 'OverwriteWithLatestAvroPayload'), ('event', 'EventTimeAvroPayload')):
+        t = table(f'{v}_mor_logs_{word}', MOR, schema=VALUES, partition='').with_options({PAYLOAD: M + payload})
+        t.upsert([values(k, 10, **ALL) for k in ('a', 'b', 'd', 'e')] + [values('c', 10, name='c'), values('g', 10, name='g')])
+        t.upsert([values('a', 20, name='n2'), values('b', 5, name='late', qty=7), values('c', 5, note='fill', price=7.5), values('d', 20, qty=2),
+                  values('e', 30, name='e3'), values('g', 30, note='g3')])
+        t.upsert([values('a', 15, name='n15', note='between'), values('b', 30, price=2.5), values('c', 20, qty=4), values('e', 20, name='e2', note='e2n'),
+                  values('g', 20, note='g2', qty=2)])
+        if v != 'v8':  # which fails to read what it writes then
+            t.delete([values('d', 40)])
+        t.upsert([values('d', 1, name='back'), values('a', 10, note='tie', ok=False)])
     for kind, form in ((MOR, 'mor'), (COW, 'cow')):
         (table(f'{v}_{form}_payload_postgres', kind, schema=PG, partition='', ordering='_event_lsn')
          .with_options({PAYLOAD: M + 'debezium.PostgresDebeziumAvroPayload'})
@@ -120,7 +132,7 @@ for v in ('v6', 'v8', 'v9'):
          .upsert([pg('a', 'u', 20, name='n2', doc='__debezium_unavailable_value', qty=5), pg('b', 'd', 21, name='m'), pg('c', 'u', 5, name='late', doc='x')])
          .upsert([pg('a', 'u', 30, name='__debezium_unavailable_value', doc='__debezium_unavailable_value', qty=6), pg('b', 'c', 31, name='again', doc='z')])
          .upsert([pg('b', 'd', 40), pg('c', 'u', 12, name='tie', doc='__debezium_unavailable_value'), pg('e', 'd', 41)]))
-        (table(f'{v}_{form}_payload_mysql', kind, schema=MY, partition='', ordering='_event_seq')
+        (table(f'{v}_{form}_payload_mysql', kind, schema=MY, partition='', ordering='_event_bin_file,_event_pos' if v == 'v9' else '_event_seq')
          .with_options({PAYLOAD: M + 'debezium.MySqlDebeziumAvroPayload'})
          .upsert([my('a', 'c', 3, 900, name='n', doc='l', qty=1), my('b', 'c', 3, 1000, name='m', doc='k', qty=2), my('c', 'r', 4, 4, name='o', doc='d3', qty=3)])
          .upsert([my('a', 'u', 3, 1100, name='later'), my('b', 'u', 3, 999, name='earlier'), my('c', 'd', 4, 5)])

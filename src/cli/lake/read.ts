@@ -1,4 +1,4 @@
-import { choice, text } from '../flag.ts'
+import { bool, choice, text } from '../flag.ts'
 import { s3Flags } from '../s3-flags.ts'
 import { defineVerb } from '../verb.ts'
 
@@ -9,7 +9,7 @@ export const verb = defineVerb({
     '--format csv prints the same values under a header: null is an empty field, the empty text is "", lists and maps are JSON.',
     'incremental shows the rows that commits after --from (exclusive) up to --to (inclusive) wrote, in their state as of --to;',
     'cdc shows what each of those commits changed: {op: i | u | d, ts_ms: the commit, before, after}. On a table of version 8 or 9 commits',
-    'are in the range by the time at which they completed.',
+    'are in the range by the time at which they completed (lake timeline shows both times).',
   ].join('\n'),
   args: [{ name: 'TABLE_URI', help: 'directory of the table (the one that holds .hoodie), or s3://BUCKET/PREFIX', required: true }],
   flags: {
@@ -21,6 +21,7 @@ export const verb = defineVerb({
     'as-of': text({ help: 'state after this instant (snapshot, read-optimized); default: now', placeholder: 'I' }),
     from: text({ help: 'incremental, cdc: after this instant; 0 is before all', placeholder: 'I' }),
     to: text({ help: 'incremental, cdc: up to this instant; default: now', placeholder: 'I' }),
+    'late-rows': bool({ help: 'incremental: also rows that lost against an older commit’s greater ordering value, as Spark shows them' }),
     format: choice({ help: 'form of the answer', choices: ['jsonl', 'csv', 'parquet'], default: 'jsonl' }),
     output: text({ help: 'parquet: file that is written, or replaced', placeholder: 'FILE' }),
     ...s3Flags,

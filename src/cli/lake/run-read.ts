@@ -21,6 +21,7 @@ export type ReadFlags = {
   readonly 'as-of': string | null
   readonly from: string | null
   readonly to: string | null
+  readonly 'late-rows': boolean
   readonly format: 'jsonl' | 'csv' | 'parquet'
   readonly output: string | null
 } & S3FlagValues
@@ -132,12 +133,13 @@ function parseLines(text: string): unknown[] {
 
 /** The flags as one request; one that means nothing for the type is refused (TRB-CLI-004), as it would be ignored. */
 function requestOf(context: ReadContext, type: ScanRequest['kind']): ScanRequest {
-  const { from, to, 'as-of': asOf } = context.flags
+  const { from, to, 'as-of': asOf, 'late-rows': late } = context.flags
   const refuse = (flag: string, value: string, expected: string): never => {
     throw new Failure('TRB-CLI-004', { command: context.command, where: `--${flag}`, value: JSON.stringify(value), expected })
   }
   const at = (flag: string, text: string): string => instantFlag(context.command, flag, text, context.clock.now())
-  if (type === 'incremental') return { kind: type, ...rangeOf(context) }
+  if (type === 'incremental') return { kind: type, ...rangeOf(context), ...(late ? { lost: 'shown' as const } : {}) }
+  if (late) refuse('late-rows', 'true', `no such flag with --type ${type}: it is of --type incremental`)
   if (from !== null) refuse('from', from, `no such flag with --type ${type}: it begins a range of --type incremental or cdc`)
   if (to !== null) refuse('to', to, `no such flag with --type ${type}: --as-of names one state`)
   return { kind: type, asOf: asOf === null ? null : at('as-of', asOf) }

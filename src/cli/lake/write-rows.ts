@@ -131,9 +131,10 @@ async function completedNow({ store, clock }: ChooseFor, spec: TableSpec): Promi
   return new Set(completedWrites(ts.timeline, null).map((i) => `${i.time}.${i.action}`))
 }
 
-/** Whether the greater ordering value wins, and not the later commit. */
+/** Whether the greater ordering value wins over the stored row, and not the later commit. */
 async function mergesByTime({ store, clock }: ChooseFor, spec: TableSpec): Promise<boolean> {
-  return mergeRulesOf(await new TimelineStore(store, spec.path, clock).properties(), spec.name).mode === 'event-time'
+  const rules = mergeRulesOf(await new TimelineStore(store, spec.path, clock).properties(), spec.name)
+  return rules.mode === 'event-time' && rules.overBase !== 'always'
 }
 
 /** Partitions of the rows that are not dropped. */

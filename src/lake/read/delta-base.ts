@@ -19,13 +19,12 @@ export interface Met {
   /** Key → row group and row in it of the base row that it replaces, −1 none. */
   readonly group: Int32Array
   readonly row: Int32Array
-  /** Key → place of that row in `ordering` of its row group. */
-  readonly place: Int32Array
-  /** Key → 1: the base row is newer and stays, the log has nothing to add. */
+  /** Key → STAYS: the base row is newer and stays, the log has nothing to add; FILLED: it is, but where it is null the log may have a value. */
   readonly outlived: Uint8Array
-  /** Ordering values of the matched rows of a row group; kept only where values may have to be taken from the right place. */
-  readonly ordering: ReadonlyMap<number, Ordering>
 }
+
+export const STAYS = 1
+export const FILLED = 2
 
 /** Base rows of one row group whose keys the log has. */
 export interface KeyMatches {
@@ -43,9 +42,7 @@ export function nothingMet(keys: number): Met {
     hidden: new IntList(),
     group: new Int32Array(keys).fill(-1),
     row: new Int32Array(keys).fill(-1),
-    place: new Int32Array(keys),
     outlived: new Uint8Array(keys),
-    ordering: new Map(),
   }
 }
 
@@ -65,30 +62,27 @@ export async function* matchKeys(file: ParquetFile, reduced: Reduced): AsyncGene
 /** Decides, for each match, whether the survivor or the base row stays. `first` is the ordinal of each row group's first row. */
 export async function meet(file: ParquetFile, matches: AsyncIterable<KeyMatches>, reduced: Reduced, of: LogColumns): Promise<Met> {
   const met = nothingMet(reduced.keys.size)
-  const ordering = new Map<number, Ordering>()
   const first = firstOrdinals(file)
-  const byEvent = of.rules.mode === 'event-time'
+  const byEvent = of.rules.mode === 'event-time' && of.rules.overBase !== 'always'
   for await (const { group, row, key, ordering: known } of matches) {
     if (row.length === 0) continue
     const base = !byEvent ? null : known !== null ? known.values : await rowsOrdering(file, group, row, of)
-    if (base !== null && reduced.below !== null) ordering.set(group, base)
     for (let i = 0; i < row.length; i++) {
       const k = key[i]
       const e = reduced.winner[k]
       if (base !== null && !reduced.unconditional(e)) {
         const chunk = reduced.chunks[reduced.chunkOf(e)]
         if (compareOrdering(chunk.ordering, reduced.rowOf(e), base, known === null ? i : known.place[i]) < 0) {
-          met.outlived[k] = 1
-          continue
+          met.outlived[k] = of.rules.nulls === 'below' && !reduced.removes(e) ? FILLED : STAYS
+          if (met.outlived[k] === STAYS) continue
         }
       }
       met.group[k] = group
       met.row[k] = row[i]
-      met.place[k] = known === null ? i : known.place[i]
       met.hidden.push(first[group] + row[i])
     }
   }
-  return { ...met, ordering }
+  return met
 }
 
 /** Ordinal of the first row of each row group. */

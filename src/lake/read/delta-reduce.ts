@@ -13,6 +13,7 @@ export const BASE = -1
 export class Reduced {
   readonly chunks: readonly LogChunk[]
   readonly keys: KeyTable
+  readonly rules: MergeRules
   /** Key → its surviving entry, which may be a delete. */
   readonly winner: Int32Array
   /** Entry → the one that it stands on, for values that it does not have; null: no entry lacks values. */
@@ -25,6 +26,7 @@ export class Reduced {
   constructor(chunks: readonly LogChunk[], rules: MergeRules) {
     this.chunks = chunks
     this.#eventTime = rules.mode === 'event-time'
+    this.rules = rules
     this.#first = new Int32Array(chunks.length + 1)
     for (const [c, chunk] of chunks.entries()) this.#first[c + 1] = this.#first[c] + chunk.count
     this.count = this.#first[chunks.length]
@@ -77,6 +79,7 @@ export class Reduced {
   /** The later entry e takes the place of `old`: later and not older by its ordering value; a delete without one always, and so does what follows one. */
   #replaces(e: number, old: number): boolean {
     if (!this.#eventTime || this.unconditional(e) || this.unconditional(old)) return true
+    if (this.rules.overDelete === 'always' && this.removes(old)) return true
     return this.#compare(e, old) >= 0
   }
 

@@ -4,9 +4,8 @@ import { type Column, toVector } from '../../format/parquet/column.ts'
 import type { ParquetFile } from '../../format/parquet/file.ts'
 import { gather, nullColumn, type Selection } from '../merge/gather.ts'
 import { IntList } from '../merge/int-list.ts'
-import type { Met } from './delta-base.ts'
+import { FILLED, type Met, STAYS } from './delta-base.ts'
 import { BASE, type Reduced } from './delta-reduce.ts'
-import { compareOrdering } from './ordering.ts'
 
 /** Rows of one chunk that is handed out. */
 const CHUNK_ROWS = 32768
@@ -19,8 +18,8 @@ export class DeltaRows {
   readonly #reduced: Reduced
   readonly #met: Met
   readonly #columns: readonly LakeColumn[]
-  /** Values of base rows that survivors lack: by wanted column. */
-  readonly #stored = new Map<number, { readonly column: Column; readonly row: Int32Array }>()
+  /** Values of base rows that survivors lack: by wanted column. `valid` by place in it. */
+  readonly #stored = new Map<number, { readonly column: Column; readonly row: Int32Array; readonly valid: Uint8Array | null }>()
 
   constructor(reduced: Reduced, met: Met, columns: readonly LakeColumn[]) {
     this.#reduced = reduced
@@ -30,7 +29,7 @@ export class DeltaRows {
     let n = 0
     for (let k = 0; k < reduced.winner.length; k++) {
       const e = reduced.winner[k]
-      if (met.outlived[k] === 1 || reduced.removes(e)) continue
+      if (met.outlived[k] === STAYS || reduced.removes(e)) continue
       keyOf[e] = k
       n++
     }
@@ -43,7 +42,9 @@ export class DeltaRows {
     if (file === null || this.#reduced.below === null) return
     for (const [c, column] of this.#columns.entries()) {
       const needed = this.#fromBase(c)
-      if (needed !== null) this.#stored.set(c, await storedValues(file, column, needed, this.#met))
+      if (needed === null) continue
+      const stored = await storedValues(file, column, needed, this.#met)
+      this.#stored.set(c, { ...stored, valid: toVector(stored.column).valid })
     }
   }
 
@@ -67,12 +68,12 @@ export class DeltaRows {
   #vector(c: number, own: Selection, keys: Int32Array): Vector {
     const { type } = this.#columns[c]
     const sources = this.#reduced.chunks.map((chunk) => chunk.columns[c])
-    if (!this.#reduced.chunks.some((chunk) => chunk.missing[c] !== null)) return toVector(gather(type, sources, own))
+    if (!this.#mayLack(c)) return toVector(gather(type, sources, own))
     const source = own.source!.slice()
     const row = own.row.slice()
     const stored = this.#stored.get(c) ?? null
     for (let i = 0; i < keys.length; i++) {
-      const from = this.#origin(c, keys[i])
+      const from = this.#isStored(c, keys[i]) ? BASE : this.#origin(c, keys[i])
       if (from >= 0) {
         source[i] = this.#reduced.chunkOf(from)
         row[i] = this.#reduced.rowOf(from)
@@ -86,27 +87,47 @@ export class DeltaRows {
 
   /** Keys whose survivor takes column c from the base file; null: none. */
   #fromBase(c: number): Int32Array | null {
-    if (!this.#reduced.chunks.some((chunk) => chunk.missing[c] !== null)) return null
+    if (!this.#mayLack(c)) return null
     const out = new IntList()
-    for (const k of this.keys) if (this.#met.group[k] >= 0 && this.#origin(c, k) === BASE) out.push(k)
+    for (const k of this.keys) {
+      if (this.#met.group[k] >= 0 && (this.#met.outlived[k] === FILLED || this.#origin(c, k) === BASE)) out.push(k)
+    }
     return out.length === 0 ? null : out.view()
+  }
+
+  /** Some row takes column c from elsewhere than its survivor. */
+  #mayLack(c: number): boolean {
+    return this.#reduced.chunks.some((chunk) => chunk.missing[c] !== null) || this.#met.outlived.includes(FILLED)
+  }
+
+  /** The base row of key k is the newer one, and has a value in column c. */
+  #isStored(c: number, k: number): boolean {
+    const stored = this.#stored.get(c)
+    if (stored === undefined || this.#met.outlived[k] !== FILLED) return false
+    return stored.valid === null || stored.valid[stored.row[k]] === 1
   }
 
   /**
    * The entry that has the value of column c for the survivor of key k: its own or one below; BASE: the stored row; NOWHERE: a delete came in between.
-   * The stored row counts where its ordering value puts it.
+   * The stored row comes last, whatever its ordering value: what survives of the logs has been weighed against it (spec hudi, correction to 4.5).
    */
   #origin(c: number, k: number): number {
     const r = this.#reduced
     const top = r.winner[k]
-    const base = this.#met.group[k] < 0 ? undefined : this.#met.ordering.get(this.#met.group[k])
+    if (r.rules.nulls !== undefined) return this.#notNull(c, top)
     for (let e = top; e !== BASE; e = r.below![e]) {
-      if (e !== top && base !== undefined && !r.unconditional(e)) {
-        const chunk = r.chunks[r.chunkOf(e)]
-        if (compareOrdering(chunk.ordering, r.rowOf(e), base, this.#met.place[k]) < 0) return BASE
-      }
       if (r.removes(e)) return NOWHERE
       if (!r.lacks(e, c)) return e
+    }
+    return BASE
+  }
+
+  /** The same where nulls are filled: a delete in between hides what the logs had before it, not the stored row. */
+  #notNull(c: number, top: number): number {
+    const r = this.#reduced
+    for (let e = top; e !== BASE && !r.removes(e); e = r.below![e]) {
+      if (!r.lacks(e, c)) return e
+      if (r.rules.nulls === 'base') return BASE
     }
     return BASE
   }

@@ -38,6 +38,8 @@ export interface DeltaRequest {
   readonly visible: (instant: string) => boolean
   /** Record keys that interest, by their bytes; what the logs have of others is passed over. Absent: all. */
   readonly only?: (data: Buffer, from: number, to: number) => boolean
+  /** Only writes of these instants interest: where no block that counts is of one, the delta is empty, whatever the logs hold. */
+  readonly since?: (instant: string) => boolean
   /** Where logs that don't fit into `bytes` of memory are put; absent: they are held in memory whatever their size. `name` is unique in the directory. */
   readonly limit?: DeltaLimit & { readonly name: string }
 }
@@ -53,7 +55,9 @@ const MOST_PARTS = 256
  */
 export async function readDelta(request: DeltaRequest): Promise<SliceDelta> {
   const of = columnsOf(request)
-  const blocks = await countingBlocks(request.store, request.slice.logs, request.visible)
+  const { since } = request
+  const counting = await countingBlocks(request.store, request.slice.logs, request.visible)
+  const blocks = since === undefined || counting.some((b) => since(b.instant)) ? counting : []
   const { chunks, spill, ...counts } = await collect(request, blocks, of)
   try {
     const delta = spill === null ? await merged(request, chunks, of) : await mergedByParts(request, spill, of)
@@ -71,6 +75,27 @@ export async function* mergedRows(request: DeltaRequest): AsyncGenerator<RowChun
   const delta = await readDelta(request)
   try {
     if (slice.base !== null) yield* baseRows(await ParquetFile.open(store, slice.base.key, slice.base.bytes), columns, delta.hidden)
+    yield* delta.rows()
+  } finally {
+    await delta.close()
+  }
+}
+
+/**
+ * Of the rows of a slice those that instants of `since` may have written: all when they wrote its base file (`based`), else what the logs add or
+ * put in the place of base rows.
+ */
+export async function* writtenRows(
+  request: DeltaRequest & { readonly since: (instant: string) => boolean },
+  based: boolean,
+): AsyncGenerator<RowChunk> {
+  if (based) {
+    const { since: _, ...all } = request
+    yield* mergedRows(all)
+    return
+  }
+  const delta = await readDelta(request)
+  try {
     yield* delta.rows()
   } finally {
     await delta.close()

@@ -7,15 +7,33 @@ import { selectRows } from './base-rows.ts'
 export interface CommitRange {
   readonly from: string
   readonly to: string | null
+  /**
+   * `shown`: of merge-on-read tables only what the range wrote is merged, as Spark does: a row that lost against an older commit's greater ordering
+   * value is among the answer, and two ranges put together differ from the range over both. Absent: rows of the state at the end of the range.
+   */
+  readonly lost?: 'shown'
 }
 
 /**
- * What an incremental read looks at in a slice: a base file only when it was written in the range, and its logs (of which only blocks written in
- * the range are read). So a row that lost against an older stored one is shown, as Spark shows it: it was written in the range. Null: nothing.
+ * What an incremental read looks at in a slice: a base file only when it may hold rows that were written in the range, and its logs (of which only
+ * blocks written in the range are read). So a row that lost against an older stored one is shown, as Spark shows it: it was written in the range.
+ * `mayHold`: whether a base file of an instant may. Null: nothing.
  */
-export function sliceInRange(slice: FileSlice, inRange: (instant: string) => boolean): FileSlice | null {
-  const base = slice.base !== null && inRange(slice.base.instant) ? slice.base : null
+export function sliceInRange(slice: FileSlice, mayHold: (instant: string) => boolean): FileSlice | null {
+  const base = slice.base !== null && mayHold(slice.base.instant) ? slice.base : null
   return base === null && slice.logs.length === 0 ? null : { ...slice, base }
+}
+
+/** What is asked of a slice for the rows of its state at the end of a range: nothing when the range wrote neither its base file nor a log. */
+export function writtenInRange(
+  slice: FileSlice,
+  inRange: (instant: string) => boolean,
+  mayHold: (instant: string) => boolean,
+  layout: 1 | 2,
+): boolean {
+  if (slice.base !== null && mayHold(slice.base.instant)) return true
+  // In layout 1 the name of a log tells the slice, not the write.
+  return layout === 1 ? slice.logs.length > 0 : slice.logs.some((l) => inRange(l.instant))
 }
 
 /** Rows whose commit counts; `chunk` has `_hoodie_commit_time` as its first column. Null: none. */

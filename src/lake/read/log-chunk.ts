@@ -40,7 +40,7 @@ export function rowsChunk(of: LogColumns, all: readonly (Column | null)[], count
     count,
   )
   const columns = all.slice(0, of.wanted.length)
-  const missing = columns.map((c) => missingOf(c, count, partial, of.unavailable))
+  const missing = columns.map((c) => (of.rules.nulls === undefined ? missingOf(c, count, partial, of.unavailable) : nullsOf(c, count)))
   const bytes = columns.reduce((n, c) => n + (c === null ? 0 : columnBytes(c)), count * ENTRY_BYTES + key.data.length)
   return { count, keys, ordering, deleted: deletedOf(of, all, count), columns, missing, bytes }
 }
@@ -66,6 +66,13 @@ function missingOf(column: Column | null, count: number, partial: boolean, unava
   if (column === null) return partial ? new Uint8Array(count).fill(1) : null
   if (unavailable === null || column.kind === 'fixed' || column.kind === 'list' || column.kind === 'map') return null
   return equalTo(column, count, unavailable)
+}
+
+/** 1 for rows without a value; null: all have one. */
+function nullsOf(column: Column | null, count: number): Uint8Array | null {
+  if (column === null) return new Uint8Array(count).fill(1)
+  const { valid } = toVector(column)
+  return valid === null || !valid.includes(0) ? null : Uint8Array.from(valid, (v) => 1 - v)
 }
 
 /** 1 for rows with exactly these bytes; null: none has. */

@@ -5,7 +5,7 @@ import { Failure } from '../../failure/failure.ts'
 const DEBEZIUM_UNAVAILABLE = '__debezium_unavailable_value'
 const MERGE_PROPERTY = 'hoodie.record.merge.property.'
 /** Classes that ship with Hudi and whose rules are known; Hudi 1.x knows them under the same names. */
-const PAYLOAD_PACKAGES = /^org\.apache\.hudi\.common\.model\.(debezium\.)?/
+const PAYLOAD_PACKAGES = /^org\.apache\.hudi\.(common\.model\.(debezium\.)?|payload\.)/
 
 /** Ids of Hudi's own merge strategies. */
 const STRATEGY = {
@@ -24,7 +24,7 @@ export function mergeRulesOf(properties: ReadonlyMap<string, string>, table: str
   const version = Number(properties.get('hoodie.table.version') ?? '6')
   const payload = properties.get('hoodie.compaction.payload.class') ?? ''
   if (version >= 9 && mode !== '') return byMode(properties, table, mode, ordering)
-  if (payload !== '') return byPayload(payload, table, ordering, strategyOf(properties, table))
+  if (payload !== '') return byPayload(payload, table, ordering, strategyOf(properties, table), version)
   if (mode !== '') return byMode(properties, table, mode, ordering)
   return byMode(properties, table, ordering.length > 0 ? 'EVENT_TIME_ORDERING' : 'COMMIT_TIME_ORDERING', ordering)
 }
@@ -35,27 +35,48 @@ function byMode(properties: ReadonlyMap<string, string>, table: string, mode: st
     throw custom(table, by ?? `merge mode ${mode}`)
   }
   const partial = properties.get('hoodie.table.partial.update.mode') ?? ''
-  if (partial !== '' && partial !== 'FILL_UNAVAILABLE') throw custom(table, `partial update mode ${partial}`)
+  if (partial !== '' && !PARTIAL.has(partial)) throw custom(table, `partial update mode ${partial}`)
   const of = (key: string): string | undefined => properties.get(MERGE_PROPERTY + key)
   const column = of('hoodie.payload.delete.field')
   const value = of('hoodie.payload.delete.marker')
-  const marker = of('partial.update.unavailable.value') ?? of('hoodie.table.partial.update.custom.marker') ?? DEBEZIUM_UNAVAILABLE
-  return rules(
+  const marker =
+    of('hoodie.write.partial.update.unavailable.value') ??
+    of('partial.update.unavailable.value') ??
+    of('hoodie.table.partial.update.custom.marker') ??
+    DEBEZIUM_UNAVAILABLE
+  const found = rules(
     mode === 'EVENT_TIME_ORDERING' ? ordering : [],
     column === undefined || value === undefined ? null : { column, value },
     partial === 'FILL_UNAVAILABLE' ? marker : null,
   )
+  return partial === 'IGNORE_DEFAULTS' ? { ...found, nulls: 'below' } : found
 }
 
-function byPayload(payload: string, table: string, ordering: readonly string[], strategy: string): MergeRules {
+const PARTIAL: ReadonlySet<string> = new Set(['FILL_UNAVAILABLE', 'IGNORE_DEFAULTS'])
+
+/**
+ * Payloads that overwrite what is stored: the records of the logs are weighed among themselves by the ordering field first (Hudi 0.x, and 1.0 for
+ * those that it knows no merge mode of), where a record always follows a delete in 0.x. Without an ordering field the later one wins.
+ */
+function overwriting(ordering: readonly string[], deleteMarker: MergeRules['deleteMarker'], version: number): MergeRules {
+  const found = rules(ordering, deleteMarker, null)
+  if (found.mode === 'commit-time') return found
+  return version < 8 ? { ...found, overBase: 'always', overDelete: 'always' } : { ...found, overBase: 'always' }
+}
+
+function byPayload(payload: string, table: string, ordering: readonly string[], strategy: string, version: number): MergeRules {
   switch (PAYLOAD_PACKAGES.test(payload) ? payload.replace(PAYLOAD_PACKAGES, '') : '') {
     case 'OverwriteWithLatestAvroPayload':
-      return rules([], null, null)
+      return version < 8 ? overwriting(ordering, null, version) : rules([], null, null)
+    case 'OverwriteNonDefaultsWithLatestAvroPayload':
+      return version < 8 ? { ...overwriting(ordering, null, version), nulls: 'base' } : { ...rules([], null, null), nulls: 'below' }
+    case 'PartialUpdateAvroPayload':
+      return { ...rules(ordering, null, null), nulls: 'below' }
     case 'DefaultHoodieRecordPayload':
     case 'EventTimeAvroPayload':
       return rules(strategy === STRATEGY.commitTime ? [] : ordering, null, null)
     case 'AWSDmsAvroPayload':
-      return rules([], { column: 'Op', value: 'D' }, null)
+      return overwriting(ordering, { column: 'Op', value: 'D' }, version)
     case 'PostgresDebeziumAvroPayload':
       return rules(['_event_lsn'], { column: '_change_operation_type', value: 'd' }, DEBEZIUM_UNAVAILABLE)
     case 'MySqlDebeziumAvroPayload':

@@ -10,8 +10,8 @@ import { archivedCompletions, archivedInstants } from '../archived-timeline.ts'
 import { checkReadable, storedColumns } from '../layout/table-properties.ts'
 import { TimelineStore } from '../timeline-store.ts'
 import { baseRows } from './base-rows.ts'
-import { type DeltaLimit, type DeltaRequest, mergedRows } from './delta.ts'
-import { type CommitRange, rowsOfCommits, sliceInRange } from './incremental.ts'
+import { type DeltaLimit, type DeltaRequest, mergedRows, writtenRows } from './delta.ts'
+import { type CommitRange, rowsOfCommits, sliceInRange, writtenInRange } from './incremental.ts'
 import { META } from './log-columns.ts'
 import { mergeRulesOf } from './merge-rules.ts'
 import { LakeTableReader } from './table-reader.ts'
@@ -65,12 +65,20 @@ export async function scanTable(
   const schema = storedColumns({ ...plan.spec, columns: plan.columns })
   const wanted = request.columns === undefined ? schema : schema.filter((c) => request.columns!.includes(c.name))
   const columns = [...META, ...wanted]
-  const counts = request.kind === 'incremental' ? await commitsOf(ts, request, properties.get('hoodie.table.type')) : null
+  const commits = request.kind === 'incremental' ? await commitsOf(ts, request, properties.get('hoodie.table.type')) : null
+  const counts = commits?.counts ?? null
+  const mayHold = commits?.mayHold ?? ((): boolean => true)
   const rules = plan.slices.some((s) => s.logs.length > 0) ? mergeRulesOf(properties, table) : NO_RULES
   // A placeholder for a value that was not in the source's log is only resolved with the stored row.
-  const part = counts === null || rules.unavailable !== null ? null : counts
+  const part = request.kind === 'incremental' && request.lost === 'shown' && rules.unavailable === null ? counts : null
+  const { layout } = ts.timeline
   const visible = part === null ? plan.counts : (instant: string): boolean => plan.counts(instant) && part(instant)
-  const slices = part === null ? plan.slices : plan.slices.flatMap((s) => sliceInRange(s, part) ?? [])
+  const slices =
+    part !== null
+      ? plan.slices.flatMap((s) => sliceInRange(s, mayHold) ?? [])
+      : counts === null
+        ? plan.slices
+        : plan.slices.filter((s) => writtenInRange(s, counts, mayHold, layout))
   const bounded = limit === undefined ? undefined : { ...limit, name: `scan-${clock.uuid()}` }
   const merge = { store, table, schema, columns: wanted.map((c) => c.name), rules, visible, limit: bounded }
   return {
@@ -82,7 +90,10 @@ export async function scanTable(
       sliceRows({ ...merge, schema: as.slice(META.length), columns: as.slice(META.length).map((c) => c.name), slice }, as),
     async *rows() {
       for (const slice of slices) {
-        for await (const chunk of sliceRows({ ...merge, slice }, columns)) {
+        const since = part === null && slice.logs.length > 0 ? counts : null
+        const based = slice.base !== null && mayHold(slice.base.instant)
+        const found = since === null ? sliceRows({ ...merge, slice }, columns) : writtenRows({ ...merge, slice, since }, based)
+        for await (const chunk of found) {
           const kept = counts === null ? chunk : rowsOfCommits(chunk, counts)
           if (kept !== null) yield kept
         }
@@ -97,20 +108,30 @@ function asOfRange(ts: TimelineStore, { to }: CommitRange): string | null {
   return completedWrites(ts.timeline, null).findLast((i) => effectiveTime(i) <= to)?.time ?? to
 }
 
+interface RangeCommits {
+  readonly counts: (commit: string) => boolean
+  /** Whether a base file of this instant may hold rows of the range: a compaction that was planned after a write has its rows, however late it completed. */
+  readonly mayHold: (instant: string) => boolean
+}
+
 /**
  * Which commits an incremental read is about: by their own time on layout 1, by the time at which they completed on layout 2. A read of a
  * copy-on-write table of layout 1 from before all times begins with the active timeline, as Spark's does; one from an instant is complete.
  */
-async function commitsOf(ts: TimelineStore, range: CommitRange, tableType: string | undefined): Promise<(commit: string) => boolean> {
+async function commitsOf(ts: TimelineStore, range: CommitRange, tableType: string | undefined): Promise<RangeCommits> {
   const effective = new Map(completedWrites(ts.timeline, null).map((i) => [i.time, effectiveTime(i)]))
   const activeOnly = beginsWithTimeline(ts, range, tableType)
-  const first = [...effective.values()].reduce((a, b) => (a < b ? a : b), '9')
-  if (ts.timeline.layout !== 1 && range.from < first) for (const [time, at] of await archivedCompletions(ts, '')) effective.set(time, at)
-  return (commit) => {
+  const oldest = [...effective.values()].reduce((a, b) => (a < b ? a : b), '9')
+  if (ts.timeline.layout !== 1 && range.from < oldest) for (const [time, at] of await archivedCompletions(ts, '')) effective.set(time, at)
+  const counts = (commit: string): boolean => {
     const time = effective.get(commit) ?? commit
     if (activeOnly && !effective.has(commit)) return false
     return time > range.from && (range.to === null || time <= range.to)
   }
+  // Archived instants of layout 1 are not known; there an instant takes effect at its own time.
+  if (ts.timeline.layout === 1) return { counts, mayHold: (instant) => instant > range.from }
+  const first = [...effective.keys()].filter(counts).sort()[0] ?? '9'
+  return { counts, mayHold: (instant) => instant >= first }
 }
 
 /** Not an instant that a reader remembers, but a number below all of them (`0`, `000`). */

@@ -87,6 +87,8 @@ export async function resumeLogCompactions(ts: TimelineStore, deps: CompactionDe
  * (in a delete block, or as a row with a mark) may lose against a log record that is still to come.
  */
 async function isPlain(ts: TimelineStore, slice: FileSlice, schema: readonly LakeColumn[], rules: MergeRules): Promise<boolean> {
+  // What a null stands for is known only with the base row.
+  if (rules.nulls !== undefined) return false
   if (rules.mode === 'commit-time') return true
   if (rules.deleteMarker !== null || schema.some((c) => c.name === '_hoodie_is_deleted')) return false
   for (const { reader, block } of await countingBlocks(ts.store, slice.logs, blockVisibility(ts, null))) {

@@ -4,6 +4,7 @@ import type { TableSpec } from '../../contract/table.ts'
 import { Failure, isFailure } from '../../failure/failure.ts'
 import { checkWritable } from '../layout/table-properties.ts'
 import { openTable } from '../open-table.ts'
+import { mergeRulesOf } from '../read/merge-rules.ts'
 import { fileSlices } from '../read/slices.ts'
 import { TimelineStore } from '../timeline-store.ts'
 
@@ -26,7 +27,7 @@ export async function writableSpec(store: ObjectStore, path: string, clock: Cloc
   checkWritable(properties, path)
   const spec = await openTable(store, path, clock)
   if (spec.buckets > 0) return spec
-  const detail = unfit(properties, spec)
+  const detail = unfit(properties, spec) ?? mergedByField(properties, path || store.root)
   if (detail !== null) throw new Failure('TRB-LAKE-003', { table: path || store.root, detail })
   const recorded = Number(properties.get('hoodie.bucket.index.num.buckets') ?? '0')
   if (properties.get('hoodie.index.type') === 'BUCKET' && recorded > 0) return { ...spec, buckets: recorded }
@@ -44,6 +45,17 @@ export async function writableSpec(store: ObjectStore, path: string, clock: Cloc
 
 /** The file group that we add to a table without buckets: bucket 0 of 1. */
 const OURS = /^00000000-/
+
+/**
+ * Why rows cannot be written as they are; null: they can. Where nulls and placeholders stand for what is stored, a row of a copy-on-write table would have
+ * to be merged field by field when it is written, and two rows of one key in an input, too. Fails with TRB-LAKE-022 for rules that are not known.
+ */
+function mergedByField(p: ReadonlyMap<string, string>, table: string): string | null {
+  const rules = mergeRulesOf(p, table)
+  return rules.nulls === undefined && rules.unavailable === null
+    ? null
+    : 'its rows are merged field by field (hoodie.table.partial.update.mode, or a payload class that does so)'
+}
 
 /** Why keys or paths would not be those that the table's own engine makes; null: they are. */
 function unfit(p: ReadonlyMap<string, string>, spec: TableSpec): string | null {

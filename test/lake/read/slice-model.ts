@@ -258,7 +258,6 @@ function outcome(versions: readonly Version[], old: ModelRow | undefined, mode: 
   if (top.row === null) return null
   const value = (column: 'name' | 'note'): string | null => {
     for (const v of sorted) {
-      if (old !== undefined && v !== top && v.ts !== LOWEST && oldTs > v.ts) return old[column]
       if (v.row === null) return null
       if (!v.lacks.has(column)) return v.row[column]
     }
