@@ -1,13 +1,11 @@
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { root } from '../tidy/tree.ts'
+import { connectSpark, tailOf } from './spark-server.ts'
 
 export type Row = Readonly<Record<string, unknown>>
 
-/** A Spark session with Hudi in a process of its own: one request at a time, see test/services/spark_hudi.py. */
+/** A Spark session with Hudi: one request at a time, see test/services/spark_hudi.py. */
 export interface Spark {
   read(
     path: string,
@@ -26,14 +24,23 @@ export interface Spark {
   close(): Promise<void>
 }
 
+/** A session of its own on the JVM of that Hudi version, which all files of a run share: settings made with `sql` concern it alone. */
 export async function startSpark(version: '0.15' | '1.2'): Promise<Spark> {
-  const work = mkdtempSync(join(tmpdir(), 'tributary-spark-'))
-  const child = spawn('bash', [join(root, 'test/services/spark.sh'), 'serve', version], { env: { ...process.env, HUDI_WORK: work } })
-  const lines = answers(child, work)
+  // Others use what else is in this file outside of tests.
+  const { inject } = await import('vitest')
+  const dir = inject('sparkServers')
+  const socket = await connectSpark(dir, version)
+  const lines = answers(socket, join(dir, version))
   await lines()
-  const ask = async (request: object): Promise<unknown> => {
-    child.stdin.write(`${JSON.stringify(request)}\n`)
-    return lines()
+  // One request at a time: an answer belongs to the request before it.
+  let last: Promise<unknown> = Promise.resolve()
+  const ask = (request: object): Promise<unknown> => {
+    const answer = last.then(() => {
+      socket.write(`${JSON.stringify(request)}\n`)
+      return lines()
+    })
+    last = answer.catch(() => undefined)
+    return answer
   }
   return {
     read: async (path, options = {}) => (await ask({ cmd: 'read', path, ...options })) as Row[],
@@ -41,22 +48,18 @@ export async function startSpark(version: '0.15' | '1.2'): Promise<Spark> {
     delete: async (path, rows, options = {}) => void (await ask({ cmd: 'delete', path, rows, options })),
     sql: async (query) => (await ask({ cmd: 'sql', query })) as Row[],
     async close() {
-      const ended = new Promise((done) => child.once('close', done))
-      child.stdin.end()
-      await ended
-      rmSync(work, { recursive: true, force: true })
+      await last
+      socket.end()
     },
   }
 }
 
-/** The next answer, or what went wrong: the session's own words, or the end of its log when it died. */
-function answers(child: ChildProcessWithoutNullStreams, work: string): () => Promise<unknown> {
-  const input = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-  let stderr = ''
-  child.stderr.setEncoding('utf8').on('data', (t: string) => (stderr += t))
+/** The next answer, or what went wrong: the session's own words, or the end of the server's log when it died. */
+function answers(socket: Socket, work: string): () => Promise<unknown> {
+  const input = createInterface({ input: socket })[Symbol.asyncIterator]()
   return async () => {
     const { value, done } = await input.next()
-    if (done === true) throw new Error(`Spark ended: ${stderr || readFileSync(join(work, 'spark.err'), 'utf8').slice(-3000)}`)
+    if (done === true) throw new Error(`Spark ended: ${tailOf(work)}`)
     const answer = parseExact(value) as { ok?: unknown; error?: string }
     if (answer.error !== undefined) throw new Error(answer.error)
     return answer.ok

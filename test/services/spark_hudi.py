@@ -1,6 +1,7 @@
 """Apache Hudi through PySpark: reads tables and upserts into them, on request.
 
-One JSON request per line on standard input, one JSON answer per line on standard output ({"ok": ...} or {"error": "..."}):
+One JSON request per line on standard input, one JSON answer per line on standard output ({"ok": ...} or {"error": "..."}); with the path of a socket
+as second argument the same on each of its connections, at the same time, until the socket is taken away:
   {"cmd": "read", "path": P, "mode": "snapshot"|"ro"|"asof"|"incremental", "at": T, "begin": T, "end": T, "meta": bool}
   {"cmd": "upsert"|"delete"|"insert", "path": P, "rows": [...], "options": {"hoodie...": "..."}, "schema": "id bigint, ..."}
     without schema: the table's own; a table that is not there is made from schema and options alone
@@ -13,7 +14,9 @@ import decimal
 import json
 import math
 import os
+import socket
 import sys
+import threading
 
 RELEASE = {'0.15': '0.15.0', '1.0': '1.0.2', '1.1': '1.1.1', '1.2': '1.2.0'}
 META = ['_hoodie_commit_time', '_hoodie_commit_seqno', '_hoodie_record_key', '_hoodie_partition_path', '_hoodie_file_name']
@@ -183,13 +186,8 @@ def answer(spark, request):
     raise ValueError(f'unknown command {cmd}')
 
 
-def main():
-    # What the JVM prints on its standard output must not mix with the answers.
-    answers = os.fdopen(os.dup(1), 'w')
-    os.dup2(2, 1)
-    spark = session(sys.argv[1])
-    print(json.dumps({'ok': spark.version}), file=answers, flush=True)
-    for line in sys.stdin:
+def serve(spark, requests, answers):
+    for line in requests:
         try:
             out = {'ok': answer(spark, json.loads(line))}
         except Exception as e:  # an answer like any other: the test decides
@@ -197,8 +195,46 @@ def main():
             causes = [line[:1000] for line in text[2000:].split('\n') if line.startswith('Caused by')]
             out = {'error': '\n'.join([text[:2000], *causes])}
         print(json.dumps(out), file=answers, flush=True)
+
+
+def serve_connection(spark, connection):
+    """A session of its own on the JVM that all share: settings made with SQL concern it alone."""
+    with connection, connection.makefile('r') as requests, connection.makefile('w') as answers:
+        own = spark.newSession()
+        print(json.dumps({'ok': own.version}), file=answers, flush=True)
+        try:
+            serve(own, requests, answers)
+        except BrokenPipeError:
+            return
+
+
+def listen(spark, path):
+    """Serves connections until whoever started this takes the socket away."""
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(path + '.new')
+    server.listen()
+    server.settimeout(1)
+    os.rename(path + '.new', path)
+    while os.path.exists(path):
+        try:
+            connection, _ = server.accept()
+        except TimeoutError:
+            continue
+        connection.settimeout(None)
+        threading.Thread(target=serve_connection, args=(spark, connection), daemon=True).start()
+
+
+def main():
+    # What the JVM prints on its standard output must not mix with the answers.
+    answers = os.fdopen(os.dup(1), 'w')
+    os.dup2(2, 1)
+    spark = session(sys.argv[1])
+    if len(sys.argv) > 2:
+        listen(spark, sys.argv[2])
+    else:
+        print(json.dumps({'ok': spark.version}), file=answers, flush=True)
+        serve(spark, sys.stdin, answers)
     spark.stop()
 
 
-if __name__ == '__main__':
-    main()
+main()
