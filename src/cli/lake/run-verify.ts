@@ -8,7 +8,7 @@ import { verifyTable } from '../../lake/verify/verify-table.ts'
 import { MOST_TOLD, NOTHING_WALKED, type Violation, Violations, type Walked } from '../../lake/verify/violation.ts'
 import { openPlace, type Place, placeOf } from '../open-store.ts'
 import type { S3FlagValues } from '../s3-flags.ts'
-import { countText } from '../terminal/units.ts'
+import { countOf } from '../terminal/units.ts'
 import type { ContextWith, Outcome } from '../verb.ts'
 import { openTableUri } from './open-table-uri.ts'
 
@@ -87,13 +87,13 @@ function placeAt(place: Place, path: string): Place {
 
 function outcomeOf({ name, walked, violations, count }: Seen, rows: boolean, tables?: number): Outcome {
   const parts = [
-    ...(tables === undefined ? [] : [`${countText(tables)} tables`]),
-    `${countText(walked.instants)} instants`,
-    `${countText(walked.archived)} archived ones`,
-    `${countText(walked.files)} files`,
-    ...(rows ? [`${countText(walked.rows)} rows`] : []),
-    ...(walked.rewrites > 0 ? [`${countText(walked.rewrites)} rewrites compared`] : []),
-    ...(walked.watermarks > 0 ? [`${countText(walked.watermarks)} watermarks`] : []),
+    ...(tables === undefined ? [] : [countOf(tables, 'table')]),
+    countOf(walked.instants, 'instant'),
+    countOf(walked.archived, 'archived one'),
+    countOf(walked.files, 'file'),
+    ...(rows ? [countOf(walked.rows, 'row')] : []),
+    ...(walked.rewrites > 0 ? [`${countOf(walked.rewrites, 'rewrite')} compared`] : []),
+    ...(walked.watermarks > 0 ? [countOf(walked.watermarks, 'watermark')] : []),
   ]
   const seen = parts.join(', ')
   const result = { table: name, walked, count, violations }
@@ -101,8 +101,8 @@ function outcomeOf({ name, walked, violations, count }: Seen, rows: boolean, tab
     const summary = `${name} is sound: ${seen}`
     return { summary, text: summary, result }
   }
-  const summary = `${countText(count)} violations in ${name}: ${seen}`
-  const more = count > SHOWN ? [`… and ${countText(count - SHOWN)} more (--json shows them)`] : []
+  const summary = `${countOf(count, 'violation')} in ${name}: ${seen}`
+  const more = count > SHOWN ? [`… and ${count - SHOWN} more (--json shows them)`] : []
   const text = [...violations.slice(0, SHOWN).map(describe), ...more, summary].join('\n')
   const failure = new Failure('TRB-LAKE-074', { table: name, count, first: violations[0]!.what })
   return { summary, text, result, failure }

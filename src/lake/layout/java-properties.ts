@@ -38,7 +38,7 @@ function* logicalLines(text: string): Generator<string> {
     // A comment line never continues, and a continued line may start with '#'.
     if (pending === null && (trimmed === '' || trimmed.startsWith('#') || trimmed.startsWith('!'))) continue
     const line: string = (pending ?? '') + trimmed
-    const slashes = /\\*$/.exec(line)?.[0].length ?? 0
+    const slashes = line.endsWith('\\') ? (/\\*$/.exec(line)?.[0].length ?? 0) : 0
     if (slashes % 2 === 1) pending = line.slice(0, -1)
     else {
       pending = null
@@ -48,9 +48,12 @@ function* logicalLines(text: string): Generator<string> {
   if (pending !== null) yield pending
 }
 
+const SEPARATOR = /[=: \t\f]/
+
 function splitLine(line: string): [string, string] {
-  let i = 0
-  while (i < line.length && !/[=: \t\f]/.test(line[i])) i += line[i] === '\\' ? 2 : 1
+  let i = line.includes('\\') ? 0 : line.search(SEPARATOR)
+  if (i < 0) i = line.length
+  while (i < line.length && !SEPARATOR.test(line[i])) i += line[i] === '\\' ? 2 : 1
   const key = line.slice(0, i)
   const rest = /^[ \t\f]*[=:]?[ \t\f]*/.exec(line.slice(i))?.[0].length ?? 0
   return [key, line.slice(i + rest)]
@@ -59,6 +62,7 @@ function splitLine(line: string): [string, string] {
 const UNESCAPED: Record<string, string> = { t: '\t', n: '\n', r: '\r', f: '\f' }
 
 function unescapeText(s: string): string {
+  if (!s.includes('\\')) return s
   return s.replace(/\\u([0-9a-fA-F]{4})|\\(.)/g, (_m, hex: string | undefined, c: string) =>
     hex === undefined ? (UNESCAPED[c] ?? c) : String.fromCharCode(Number.parseInt(hex, 16)),
   )
@@ -67,6 +71,7 @@ function unescapeText(s: string): string {
 const ESCAPES: Record<string, string> = { '\t': '\\t', '\n': '\\n', '\r': '\\r', '\f': '\\f' }
 
 function escapeText(s: string, isKey: boolean): string {
+  if (/^[\w.\-/+]*$/.test(s)) return s
   let out = ''
   for (let i = 0; i < s.length; i++) {
     const c = s[i]
