@@ -52,7 +52,7 @@ function comparePart(scenario: Scenario, topic: string, golden: AvroPart | null,
  * The schema as avsc can read it: it looks up `long` only by its bare name, so the Connect properties around it are dropped, and it
  * refuses names with a dash that older Avro accepts.
  */
-function readable(key: string, v: unknown): unknown {
+export function readable(key: string, v: unknown): unknown {
   if (typeof v === 'string') return key === 'name' || key === 'namespace' || key === 'type' ? v.replace(/[^A-Za-z0-9_.]/g, '_') : v
   return typeof v === 'object' && v !== null && 'type' in v && v.type === 'long' && !('name' in v) ? 'long' : v
 }

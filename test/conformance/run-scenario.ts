@@ -43,7 +43,7 @@ export async function runScenario(scenario: Scenario, server: string): Promise<S
   }
 }
 
-interface Recorded {
+export interface Recorded {
   readonly events: readonly GoldenEvent[]
   readonly avro: readonly OurAvro[]
 }
@@ -53,27 +53,42 @@ async function record(scenario: Scenario, server: string, database: string, dir:
   url.pathname = `/${database}`
   const client = await connect(url.href)
   try {
-    await runSql(client, scenario.setup)
-    const failAfter = scenario.config.get('harness.fail.after')
-    const phases = [{ sql: scenario.stream, until: failAfter === undefined ? null : `count:${failAfter}` }]
-    const second = scenario.restart !== null || scenario.stream2 !== null
-    if (second) phases.push({ sql: scenario.stream2, until: null })
-    const events: GoldenEvent[] = []
-    const avro: OurAvro[] = []
-    for (const [n, phase] of phases.entries()) {
-      if (n === 1) await runSql(client, scenario.restart)
-      const tails = FORMATS.map((format) => startTail(scenario, url, database, dir, format, phase.until))
-      await Promise.all(tails.map((t) => Promise.race([t.streaming, t.ended])))
-      await runSql(client, phase.sql, DDL_PAUSE_MS)
-      await Promise.all(tails.map((t) => t.stopAfter(scenario.events.filter((e) => e.phase === n + 1).length)))
-      const [json, hex] = await Promise.all(tails.map((t) => t.ended))
-      events.push(...json.map((l) => ({ ...(JSON.parse(l) as GoldenEvent), phase: n + 1 })))
-      avro.push(...hex.map((l) => JSON.parse(l) as OurAvro))
-    }
-    return { events, avro }
+    const place = (format: Format): Map<string, string> => placed(scenario, url, database, format)
+    return await recordPhases(scenario, dir, { config: place, run: (sql, pauseMs) => runSql(client, sql, pauseMs) })
   } finally {
     await client.end()
   }
+}
+
+export type Format = (typeof FORMATS)[number]
+
+/** What differs between servers: where the configuration points, and how SQL is run. */
+export interface Ground {
+  config(format: Format): ReadonlyMap<string, string>
+  /** `pauseMs`: before DDL. */
+  run(sql: string | null, pauseMs: number): Promise<void>
+}
+
+/** The SQL of a scenario with `cdc tail` once per format, started again where the recording was. */
+export async function recordPhases(scenario: Scenario, dir: string, ground: Ground): Promise<Recorded> {
+  await ground.run(scenario.setup, 0)
+  const failAfter = scenario.config.get('harness.fail.after')
+  const phases = [{ sql: scenario.stream, until: failAfter === undefined ? null : `count:${failAfter}` }]
+  const second = scenario.restart !== null || scenario.stream2 !== null
+  if (second) phases.push({ sql: scenario.stream2, until: null })
+  const events: GoldenEvent[] = []
+  const avro: OurAvro[] = []
+  for (const [n, phase] of phases.entries()) {
+    if (n === 1) await ground.run(scenario.restart, 0)
+    const tails = FORMATS.map((format) => startTail(scenario, ground.config(format), dir, format, phase.until))
+    await Promise.all(tails.map((t) => Promise.race([t.streaming, t.ended])))
+    await ground.run(phase.sql, DDL_PAUSE_MS)
+    await Promise.all(tails.map((t) => t.stopAfter(scenario.events.filter((e) => e.phase === n + 1).length)))
+    const [json, hex] = await Promise.all(tails.map((t) => t.ended))
+    events.push(...json.map((l) => ({ ...(JSON.parse(l) as GoldenEvent), phase: n + 1 })))
+    avro.push(...hex.map((l) => JSON.parse(l) as OurAvro))
+  }
+  return { events, avro }
 }
 
 interface Tail {
@@ -85,19 +100,15 @@ interface Tail {
 }
 
 /** The recorded configuration as it is, except for the server, the database, and a slot and publication of its own. */
-function startTail(
-  scenario: Scenario,
-  url: URL,
-  database: string,
-  dir: string,
-  format: (typeof FORMATS)[number],
-  until: string | null,
-): Tail {
+function placed(scenario: Scenario, url: URL, database: string, format: Format): Map<string, string> {
   const own = `${database}_${format === 'avro-hex' ? 'a' : 'j'}`
   const config = new Map(scenario.config)
   config.set('database.hostname', url.hostname).set('database.port', url.port || '5432')
   config.set('database.user', decodeURIComponent(url.username) || 'postgres').set('database.password', decodeURIComponent(url.password))
-  config.set('database.dbname', database).set('slot.name', own).set('publication.name', own)
+  return config.set('database.dbname', database).set('slot.name', own).set('publication.name', own)
+}
+
+function startTail(scenario: Scenario, config: ReadonlyMap<string, string>, dir: string, format: Format, until: string | null): Tail {
   const file = join(dir, `${format}.properties`)
   writeFileSync(file, [...config].map(([k, v]) => `${k}=${v.replaceAll('\\', '\\\\')}\n`).join(''))
   const args = [BIN, 'tail', '--config', file, '--format', format, '--state', join(dir, format)]

@@ -153,9 +153,17 @@ function escaped(c: number, style: JsonStyle): string {
   return SHORT[c] ?? `\\u${style.compact ? hex.toUpperCase() : hex}`
 }
 
-/** Debezium prints the exact value of the bits (java.math.BigDecimal), the server the shortest text. */
+/**
+ * The server prints the shortest text. So does Debezium, as long as Java prints it without an exponent (from 0.001 to 10^7); beyond, it prints
+ * the exact value of the bits (java.math.BigDecimal).
+ */
 function doubleText(v: number, style: JsonStyle): string {
-  if (style.compact) return exactDecimal(v)
+  if (style.compact) {
+    const size = Math.abs(v)
+    if (v !== 0 && (size < 1e-3 || size >= 1e7)) return exactDecimal(v)
+    if (!Number.isInteger(v)) return String(v)
+    return Object.is(v, -0) ? '-0.0' : `${v}.0`
+  }
   if (Number.isInteger(v) && Math.abs(v) < 1e15) return Object.is(v, -0) ? '-0.0' : `${v}.0`
   const text = v.toString()
   const m = /^(-?)(\d)(?:\.(\d+))?e([+-])(\d+)$/.exec(text)
