@@ -1,5 +1,5 @@
 // npm test [-- names or vitest flags]        everything that needs nothing but npm
-//   --projects=pure,pg,s3,kafka,interop   which suites (default pure,pg)      --strict or TRIBUTARY_TEST_STRICT=1   skipped is failed
+//   --projects=pure,pg,s3,kafka,mysql,interop   which suites (default pure,pg)      --strict or TRIBUTARY_TEST_STRICT=1   skipped is failed
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -69,15 +69,23 @@ function postgresMissing(): string | null {
   }
 }
 
-function s3Missing(): string | null {
-  const found = spawnSync('bash', [join(root, 'test/services/s3.sh'), 'bin'], { timeout: 30_000 })
-  return found.status === 0 ? null : 'no S3 server is installed (bash test/services/s3.sh install)'
+/** Why what a script of test/services installs is not there; null: it is. */
+function scriptMissing(script: string, what: string): string | null {
+  const found = spawnSync('bash', [join(root, 'test/services', script), 'bin'], { timeout: 30_000 })
+  return found.status === 0 ? null : `${what} is not installed (bash test/services/${script} install)`
 }
 
-function kafkaMissing(): string | null {
-  const found = spawnSync('bash', [join(root, 'test/services/kafka.sh'), 'bin'], { timeout: 30_000 })
-  return found.status === 0 ? null : 'Kafka is not installed (bash test/services/kafka.sh install)'
-}
+/** Suites that need a service: their name in what was skipped, and what of it is missing. The interop suites install what they need. */
+const SERVICES: readonly (readonly [project: string, suites: string, missing: () => string | null])[] = [
+  ['pg', 'the Postgres suites (*.pg.test.ts)', postgresMissing],
+  ['s3', 'the S3 suites (*.s3.test.ts)', () => scriptMissing('s3.sh', 'the S3 server')],
+  ['kafka', 'the Kafka suites (*.kafka.test.ts)', () => scriptMissing('kafka.sh', 'Kafka')],
+  [
+    'mysql',
+    'the MySQL and MariaDB suites (*.mysql.test.ts)',
+    () => scriptMissing('mysql.sh', 'MySQL') ?? scriptMissing('mariadb.sh', 'MariaDB'),
+  ],
+]
 
 async function main(): Promise<number> {
   const own = (a: string): boolean => a.startsWith('--projects=') || a === '--strict'
@@ -85,20 +93,11 @@ async function main(): Promise<number> {
   const strict = args.includes('--strict') || process.env['TRIBUTARY_TEST_STRICT'] === '1'
   let projects = (args.find((a) => a.startsWith('--projects='))?.slice('--projects='.length) ?? 'pure,pg').split(',')
   const absent: string[] = []
-  const noPostgres = projects.includes('pg') ? postgresMissing() : null
-  if (noPostgres !== null) {
-    projects = projects.filter((p) => p !== 'pg')
-    absent.push(`the Postgres suites (*.pg.test.ts): ${noPostgres}`)
-  }
-  const noS3 = projects.includes('s3') ? s3Missing() : null
-  if (noS3 !== null) {
-    projects = projects.filter((p) => p !== 's3')
-    absent.push(`the S3 suites (*.s3.test.ts): ${noS3}`)
-  }
-  const noKafka = projects.includes('kafka') ? kafkaMissing() : null
-  if (noKafka !== null) {
-    projects = projects.filter((p) => p !== 'kafka')
-    absent.push(`the Kafka suites (*.kafka.test.ts): ${noKafka}`)
+  for (const [project, suites, missing] of SERVICES) {
+    const why = projects.includes(project) ? missing() : null
+    if (why === null) continue
+    projects = projects.filter((p) => p !== project)
+    absent.push(`${suites}: ${why}`)
   }
   const scratch = mkdtempSync(join(tmpdir(), 'tributary-test-'))
   try {

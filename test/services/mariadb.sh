@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A real MariaDB (10.11 of Debian 12, unpacked privately) for tests.
-#   mariadb.sh install | start | stop | kill | status | url | client [ARGS] | binlog [ARGS] | destroy
+#   mariadb.sh install | bin | start | stop | kill | status | url | client [ARGS] | binlog [ARGS] | destroy
 # MARIADB_DATA       data directory         (default ./.services/mariadb)
 # MARIADB_PORT       TCP port               (default 54307, bound to 127.0.0.1)
 # MARIADB_ARGS       more mariadbd options
@@ -42,6 +42,7 @@ start() {
   await_server $! "$DATA/err.log" mariadbd
 }
 case ${1:-} in
+  bin) [ -e "$DIST/.ok" ] && echo "$DIST" || exit 3;;
   install) once "$DIST" install_into;;
   start) start;;
   stop) stop_pid "$PID" 60;;

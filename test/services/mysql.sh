@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A real MySQL (9.x, from Debian sid, unpacked privately) for tests.
-#   mysql.sh install | start | stop | kill | status | url | client [ARGS] | binlog [ARGS] | destroy
+#   mysql.sh install | bin | start | stop | kill | status | url | client [ARGS] | binlog [ARGS] | destroy
 # MYSQL_DATA       data directory       (default ./.services/mysql)
 # MYSQL_PORT       TCP port             (default 54306, bound to 127.0.0.1)
 # MYSQL_ARGS       more mysqld options  (e.g. "--binlog-transaction-compression=ON")
@@ -50,6 +50,7 @@ start() {
   await_server $! "$DATA/err.log" mysqld
 }
 case ${1:-} in
+  bin) [ -e "$DIST/.ok" ] && echo "$DIST" || exit 3;;
   install) once "$DIST" install_into;;
   start) start;;
   stop) stop_pid "$PID" 60;;
