@@ -21,7 +21,8 @@ import threading
 RELEASE = {'0.15': '0.15.0', '1.0': '1.0.2', '1.1': '1.1.1', '1.2': '1.2.0'}
 META = ['_hoodie_commit_time', '_hoodie_commit_seqno', '_hoodie_record_key', '_hoodie_partition_path', '_hoodie_file_name']
 UTC = datetime.timezone.utc
-decimal.getcontext().prec = 76
+# Of this thread, and of those that serve connections.
+decimal.getcontext().prec = decimal.DefaultContext.prec = 76
 
 
 def session(version):
