@@ -51,17 +51,21 @@ export async function freshDatabase(flavor: Flavor, prefix = 't', port = serverO
     connect: () => open(name),
     sql: async (text) => {
       const [rows] = await first.query({ sql: text, rowsAsArray: true, typeCast: (f) => f.string() })
-      const results = rows as unknown[]
-      return (Array.isArray(results.at(-1)) && Array.isArray((results.at(-1) as unknown[])[0]) ? results.at(-1) : results) as (
-        | string
-        | null
-      )[][]
+      return rowsOf(rows)
     },
     async drop() {
       await first.query(`DROP DATABASE IF EXISTS \`${name}\``)
       for (const c of clients) c.destroy()
     },
   }
+}
+
+/** Of several statements the rows of the last one that gave any. */
+function rowsOf(result: unknown): (string | null)[][] {
+  if (!Array.isArray(result)) return []
+  const several = result.some((r) => !Array.isArray(r) || r.some((cell) => Array.isArray(cell)))
+  if (!several) return result as (string | null)[][]
+  return (result.filter((r) => Array.isArray(r)).at(-1) ?? []) as (string | null)[][]
 }
 
 /** A database for a whole suite: call at the top level of the file or of a describe. Valid from beforeAll to afterAll. */

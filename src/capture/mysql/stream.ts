@@ -348,7 +348,7 @@ export class StreamSession {
 
   #end(): BatchEnd {
     const at = this.#decoder.at()
-    const boundary = !this.#decoder.inTransaction && at.inside === null
+    const boundary = at.inside === null
     const snapshotComplete = boundary && this.#catchUpDone(at)
     if (snapshotComplete) {
       this.#catchUp = null

@@ -330,6 +330,8 @@ export class BinlogDecoder {
     this.#gtid = `${domain}-${this.#serverId}-${sequence}`
     this.#groupUs = BigInt(this.#seconds) * 1_000_000n
     if (!head.standalone) this.#begin(this.#start, null)
+    // The server may leave XA START out, as it leaves out BEGIN.
+    if (head.prepares) this.#xa = ''
     return 'done'
   }
 
@@ -488,7 +490,14 @@ export class BinlogDecoder {
       return 'done'
     }
     if (!this.#tx.open) throw this.#malformed('XA PREPARE without a transaction')
-    const xid = this.#xa ?? xidText(buf, p, end)
+    if (this.replayFrom !== null) return this.#replayOver()
+    if (buf[p] !== 0) {
+      // Committed at once; that was not known when its changes came by.
+      this.replayFrom = { file: this.#file, pos: this.#groupStart, gtids: this.#gtids?.print() ?? null }
+      this.#replayDone = false
+      return 'replay'
+    }
+    const xid = this.#xa || xidText(buf, p, end)
     if (xid === null) throw this.#malformed('XA PREPARE cannot be parsed')
     this.#prepared.set(xid, { file: this.#file, pos: this.#groupStart, gtids: this.#gtids?.print() ?? null })
     this.#tx.takeBack(0)

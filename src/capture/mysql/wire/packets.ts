@@ -18,6 +18,8 @@ export class PacketInbox {
   #joined = 0
   /** Where the next part of it begins. */
   #next = 0
+  /** `peek` found the packet whole. */
+  #whole = false
 
   /** Bytes that wait. */
   get waiting(): number {
@@ -32,6 +34,11 @@ export class PacketInbox {
 
   /** True: the next packet is whole, between `start` and `end`. */
   peek(): boolean {
+    if (!this.#whole) this.#whole = this.#find()
+    return this.#whole
+  }
+
+  #find(): boolean {
     if (this.#joined > 0) return this.#join()
     if (this.#filled - this.#from < 4) return false
     const length = u24(this.buf, this.#from)
@@ -47,6 +54,7 @@ export class PacketInbox {
   consume(): void {
     this.#from = this.#next > 0 ? this.#next : this.end
     this.#joined = this.#next = 0
+    this.#whole = false
     if (this.#from === this.#filled) this.#from = this.#filled = 0
   }
 

@@ -66,7 +66,6 @@ export class Transaction {
     if (!same) return
     this.#resume = null
     this.#done = inside
-    this.#runBegins = false
   }
 
   /** A position inside of a transaction that has not come yet: in another order on another server. */
@@ -89,7 +88,10 @@ export class Transaction {
       return true
     }
     // It still counts, so that the ordinals of what follows go on where they were.
-    if (captured) this.#runFirst = ++this.captured
+    if (captured) {
+      this.#runFirst = ++this.captured
+      this.#runBegins = false
+    }
     return false
   }
 
@@ -105,7 +107,8 @@ export class Transaction {
   /** Ends the run of the open transaction and starts its next part; call right before the builder's `cut`. */
   split(): void {
     if (!this.open) return
-    this.#push(false, '', null)
+    // Of a transaction without changes yet the batch says nothing: it begins in the next one.
+    if (this.captured > 0) this.#push(false, '', null)
     this.#runFrom = 0
     this.#runFirst = this.captured
   }
