@@ -10,14 +10,48 @@ export const CHANGE_COLUMNS: readonly LakeColumn[] = [
   { name: '_event_lsn', type: { kind: 'long' } },
 ]
 
+/** Of MySQL and MariaDB: the place in the binlog, number of the file << 36 | byte, stands where the LSN of Postgres does. */
+const BINLOG_CHANGE_COLUMNS: readonly LakeColumn[] = [...CHANGE_COLUMNS.slice(0, -1), { name: '_event_seq', type: { kind: 'long' } }]
+
+/** Name of the column by which the newer of two changes is told. */
+export function orderingOf(columns: readonly LakeColumn[]): string {
+  const seq = BINLOG_CHANGE_COLUMNS.at(-1)!.name
+  return columns.at(-1)?.name === seq ? seq : CHANGE_COLUMNS.at(-1)!.name
+}
+
+/** The change columns for an envelope: by what its `source` tells of the place of a change. */
+export function changeColumns(envelope: AvroNode): readonly LakeColumn[] {
+  return hasBinlog(envelope) ? BINLOG_CHANGE_COLUMNS : CHANGE_COLUMNS
+}
+
+function hasBinlog(envelope: AvroNode): boolean {
+  const source = envelope.kind === 'record' ? envelope.fields.find((f) => f.name === 'source')?.node : undefined
+  if (source?.kind !== 'record') return false
+  const has = (name: string): boolean => source.fields.some((f) => f.name === name)
+  return !has('lsn') && has('file') && has('pos')
+}
+
 /** Columns of the lake table for an envelope schema (Avro text): those of the row in order, then the change columns. */
 export function lakeColumns(valueSchemaText: string): LakeColumn[] {
-  return [...rowFields(parseAvroSchema(valueSchemaText)).map((f) => lakeColumn(f)), ...CHANGE_COLUMNS]
+  const envelope = parseAvroSchema(valueSchemaText)
+  // A TIME of MySQL is a span of ±838 hours, which no time of day can hold.
+  const spans = hasBinlog(envelope)
+  return [...rowFields(envelope).map((f) => (spans ? asSpan(f) : lakeColumn(f))), ...changeColumns(envelope)]
+}
+
+function asSpan(field: AvroField): LakeColumn {
+  const column = lakeColumn(field)
+  const doc = 'time in microseconds, from -838:59:59 to 838:59:59'
+  return column.type.kind === 'time-micros' ? { name: column.name, type: { kind: 'long' }, doc } : column
 }
 
 /** Columns of the fields of a key. */
 export function keyColumns(key: AvroNode): LakeColumn[] {
-  return key.kind === 'record' ? key.fields.map((f) => lakeColumn(f)) : []
+  return key.kind === 'record' ? recordColumns(key.fields) : []
+}
+
+export function recordColumns(fields: readonly AvroField[]): LakeColumn[] {
+  return fields.map((f) => lakeColumn(f))
 }
 
 /** Fields of the row struct inside an envelope. Fails with TRB-ENV-004 when the schema is no envelope. */

@@ -7,7 +7,7 @@ import { ByteCursor } from '../format/bytes/cursor.ts'
 import { BytesBuilder, type ColumnBuilder, columnBuilder, FixedBuilder } from '../format/columns/builders.ts'
 import { RecordReader } from '../format/record-batch/reader.ts'
 import { type ColumnDecoder, compileColumn, type DecodeCounters } from './column-decoder.ts'
-import { CHANGE_COLUMNS, lakeColumns, rowFields } from './lake-columns.ts'
+import { changeColumns, lakeColumns, rowFields } from './lake-columns.ts'
 import { SideMarks } from './side-marks.ts'
 import { compileSource, type SourceFields } from './source-fields.ts'
 
@@ -103,6 +103,7 @@ class Decoder implements RowDecoder {
   readonly columns: readonly LakeColumn[]
   readonly key: readonly string[]
   readonly counters: DecodeCounters
+  readonly #changeColumns: readonly LakeColumn[]
   readonly #maxBytes: number
   readonly #keyless: boolean
   readonly #reader = new RecordReader()
@@ -135,6 +136,7 @@ class Decoder implements RowDecoder {
     const key = options.keySchema === null ? null : parseAvroSchema(options.keySchema)
     this.counters = options.counters ?? { infinite: 0 }
     this.columns = lakeColumns(options.valueSchema)
+    this.#changeColumns = changeColumns(envelope)
     this.key = options.topic?.keyNames ?? (key?.kind === 'record' ? key.fields.map((f) => f.name) : [])
     this.#keyless = this.key.length === 0
     this.#maxBytes = options.maxBytes ?? MAX_BYTES
@@ -264,7 +266,7 @@ class Decoder implements RowDecoder {
       this.#deletedStart = r.keyStart
       this.#deletedEnd = r.keyEnd
     }
-    if (this.#keyless !== r.keyStart < 0 && op !== OP_T) throw strayKey(batch.topic, batch.baseOffset + r.index)
+    if (this.#keyless !== r.keyStart < 0 && op !== OP_T) throw strayKey(batch, r.index)
   }
 
   /** The key is gone. One that follows its own delete says nothing new. */
@@ -272,7 +274,7 @@ class Decoder implements RowDecoder {
     const r = this.#reader
     // Follows a delete of a row without a key.
     if (r.keyStart < 0) return
-    if (this.#keyless) throw strayKey(batch.topic, batch.baseOffset + r.index)
+    if (this.#keyless) throw strayKey(batch, r.index)
     const known = this.#deleted === r.index - 1
     if (known && r.buf.compare(r.buf, this.#deletedStart, this.#deletedEnd, r.keyStart, r.keyEnd) === 0) return
     const c = this.#cursor
@@ -325,7 +327,7 @@ class Decoder implements RowDecoder {
       columns: this.columns,
       count,
       op: this.#ops.slice(0, count),
-      before: this.#keyless ? [...this.#beforeBuilders.map((b) => b.take()), ...CHANGE_COLUMNS.map((col) => nulls(col, count))] : null,
+      before: this.#keyless ? [...this.#beforeBuilders.map((b) => b.take()), ...this.#changeColumns.map((col) => nulls(col, count))] : null,
       vectors: all.map((b) => b.take()),
       unavailable: [...this.#marks.take(count), null, null, null, null],
       bytes,
@@ -347,8 +349,8 @@ const DELETE = Buffer.from('d', 'latin1')
 
 const noKey = (): undefined => undefined
 
-function strayKey(topic: string, offset: number): Failure {
-  return new Failure('TRB-INGEST-006', { topic, offset })
+function strayKey({ topic, partition, baseOffset }: StoredBatch, index: number): Failure {
+  return new Failure('TRB-INGEST-006', { topic, partition, offset: baseOffset + index })
 }
 
 /** The change columns of an old row: all null. */

@@ -17,18 +17,24 @@ export interface SourceFields {
 
 type Step = (c: ByteCursor, into: SourceFields) => void
 
-/** A reader of the source struct: ts_ms, txId and lsn are kept, everything else is skipped. */
+/**
+ * A reader of the source struct: ts_ms, txId and the place are kept, everything else is skipped. The place is `lsn`, and of MySQL and MariaDB
+ * the number of the binlog `file` << 36 | `pos`: it increases with both.
+ */
 export function compileSource(node: AvroNode): Step {
   if (node.kind !== 'record') throw new Failure('TRB-ENV-004', { topic: '', reason: 'its source is no record' })
+  const names = node.fields.map((f) => f.name)
+  const binlog = !names.includes('lsn') && names.includes('file') && names.includes('pos')
   const steps = node.fields.map((f): Step => {
     if (f.name === 'ts_ms') return readTime
     if (f.name === 'txId') return optionalStep(f.node, readTx, noTx)
     if (f.name === 'lsn') return optionalStep(f.node, readPlace, noPlace)
+    if (binlog && f.name === 'file') return readFile
+    if (binlog && f.name === 'pos') return readPos
     return compileSkip(f.node)
   })
-  const names = node.fields.map((f) => f.name)
   const hasTx = names.includes('txId')
-  const hasPlace = names.includes('lsn')
+  const hasPlace = names.includes('lsn') || binlog
   return (c, into) => {
     if (!hasTx) into.hasTx = false
     if (!hasPlace) into.hasPlace = false
@@ -68,6 +74,27 @@ function readPlace(c: ByteCursor, into: SourceFields): void {
   into.placeHi = c.hi
   into.placeLo = c.lo
   into.hasPlace = true
+}
+
+/** The number that ends the name of a binlog file, in the bits above 36. */
+function readFile(c: ByteCursor, into: SourceFields): void {
+  const length = c.length()
+  const end = c.pos + length
+  let start = end
+  while (start > c.pos && c.buf[start - 1] >= 48 && c.buf[start - 1] <= 57) start--
+  let n = 0
+  for (let i = start; i < end; i++) n = n * 10 + c.buf[i] - 48
+  c.pos = end
+  into.placeHi = (n * 16) >>> 0
+  into.placeLo = 0
+  into.hasPlace = length > 0
+}
+
+/** Comes behind `file`. */
+function readPos(c: ByteCursor, into: SourceFields): void {
+  c.zigzag64()
+  into.placeHi = (into.placeHi | (c.hi & 15)) >>> 0
+  into.placeLo = c.lo
 }
 
 function noPlace(_c: ByteCursor, into: SourceFields): void {

@@ -1,6 +1,7 @@
 import type { LakeColumn, RowChanges } from '../contract/columns.ts'
 import type { TopicTable } from '../contract/log.ts'
 import type { Staged, TableSpec, TableWriter } from '../contract/table.ts'
+import { orderingOf } from '../envelope/lake-columns.ts'
 import { Failure, isFailure } from '../failure/failure.ts'
 import type { FeedLake, TableLayout } from './feed-lake.ts'
 
@@ -51,7 +52,7 @@ function newTableSpec(context: FitContext, feed: FittedTable, sizes: readonly Ro
   const { info, path } = feed
   const buckets = bucketCount(info.rowEstimate, sizes)
   const names = { name: info.table.table, database: info.table.schema, path }
-  return { ...names, columns, key, orderingField: '_event_lsn', buckets, ...context.layout(info) }
+  return { ...names, columns, key, orderingField: orderingOf(columns), buckets, ...context.layout(info) }
 }
 
 /** File groups for a new table: from the rows at hand or the source's estimate, whichever is more, for base files of about 100 MB. */
