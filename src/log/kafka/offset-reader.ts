@@ -54,6 +54,20 @@ export async function endOffset(cluster: KafkaCluster, at: Place, timestamp: big
   return answer.topics[0]!.partitions[0]!.offset
 }
 
+/** Offsets of a partition from its first committed record on; 0: it holds none (what was aborted does not count). */
+export async function committedRecords(cluster: KafkaCluster, at: Place): Promise<bigint> {
+  const end = await endOffset(cluster, at, LATEST, COMMITTED)
+  let offset = await endOffset(cluster, at, EARLIEST, COMMITTED)
+  while (offset < end) {
+    const fetched = await fetch(cluster, at, offset)
+    for (const batch of committed(fetched)) if (batch.records.length > 0) return end - batch.firstOffset
+    const last = fetched.records?.at(-1)
+    if (last === undefined) break
+    offset = last.firstOffset + BigInt(last.lastOffsetDelta) + 1n
+  }
+  return 0n
+}
+
 interface Place {
   readonly topic: string
   readonly partition: number

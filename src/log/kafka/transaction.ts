@@ -106,7 +106,7 @@ export class TransactionalProducer {
         const node = await this.cluster.coordinator(transactionalId)
         await this.cluster.send(node, addPartitionsToTxnV3.api, [request])
       },
-      (t) => this.refusedTopic(t, topics) ?? ending(t) ?? this.explain(t, 'starting a transaction'),
+      (t) => refusedTopic(t) ?? ending(t) ?? this.explain(t, 'starting a transaction'),
       MARKERS,
     )
   }
@@ -187,14 +187,6 @@ export class TransactionalProducer {
     }
   }
 
-  private refusedTopic(t: Trouble & { kind: 'protocol' }, topics: readonly { readonly name: string }[]): Failure | null {
-    const error = t.errors.find((x) => x.id === 'TOPIC_AUTHORIZATION_FAILED')
-    const index = /topic_results\/(\d+)\//.exec(error?.path ?? '')?.[1]
-    if (error === undefined || index === undefined) return null
-    const resource = `topic ${topics[Number(index)]!.name}`
-    return new Failure('TRB-KAFKA-004', { operation: 'Write', resource, doing: 'starting a transaction' })
-  }
-
   private explain(t: Trouble & { kind: 'protocol' }, doing: string): Failure | null {
     if (t.errors.some((e) => FENCED.has(e.id))) return new Failure('TRB-KAFKA-005', { name: this.name, detail: t.text })
     if (t.errors.some((e) => e.id === 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED')) {
@@ -202,6 +194,20 @@ export class TransactionalProducer {
     }
     return null
   }
+}
+
+/** The topic that an access list refuses. The broker answers in an order of its own. */
+function refusedTopic(t: Trouble & { kind: 'protocol' }): Failure | null {
+  const { resultsByTransaction } = t.response as {
+    resultsByTransaction: addPartitionsToTxnV3.AddPartitionsToTxnResponse['resultsByTransaction']
+  }
+  for (const { id, path } of t.errors) {
+    const index = /topic_results\/(\d+)\//.exec(path)?.[1]
+    if (id !== 'TOPIC_AUTHORIZATION_FAILED' || index === undefined) continue
+    const resource = `topic ${resultsByTransaction[0]!.topicResults[Number(index)]!.name}`
+    return new Failure('TRB-KAFKA-004', { operation: 'Write', resource, doing: 'starting a transaction' })
+  }
+  return null
 }
 
 function ending(t: Trouble & { kind: 'protocol' }): TransactionLost | null {

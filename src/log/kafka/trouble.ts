@@ -14,7 +14,7 @@ export class NotReady extends Error {}
 export type Trouble =
   | { readonly kind: 'retry'; readonly text: string }
   | { readonly kind: 'failure'; readonly failure: Failure }
-  | { readonly kind: 'protocol'; readonly errors: readonly ProtocolTrouble[]; readonly text: string }
+  | { readonly kind: 'protocol'; readonly errors: readonly ProtocolTrouble[]; readonly text: string; readonly response: unknown }
 
 /** Passing states of a cluster: another attempt, after asking for its metadata again, may succeed. */
 const PASSING: ReadonlySet<string> = new Set([
@@ -49,6 +49,9 @@ const PASSING: ReadonlySet<string> = new Set([
 /** Name prefixes of Node's errors for a certificate that is not trusted, or a peer that does not speak TLS. */
 const TLS_CODE = /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|HOSTNAME_MISMATCH|EPROTO)/
 
+/** How the client library says that the other side has ended the connection. */
+const CLOSED = 'Connection closed'
+
 /** Reads what a call of the client library rejected with. What is not an error of it is thrown on. */
 export function troubleOf(e: unknown): Trouble {
   if (e instanceof Failure) return { kind: 'failure', failure: e }
@@ -63,11 +66,24 @@ export function troubleOf(e: unknown): Trouble {
     throw e
   }
   const named = [...new Set(errors.map((t) => (t.message ? `${t.id} (${t.message})` : t.id)))].join(', ')
-  return errors.every((t) => PASSING.has(t.id)) ? { kind: 'retry', text: named } : { kind: 'protocol', errors, text: named }
+  return errors.every((t) => PASSING.has(t.id))
+    ? { kind: 'retry', text: named }
+    : {
+        kind: 'protocol',
+        errors,
+        text: named,
+        response: chain.map((c) => (c as { response?: unknown }).response).find((r) => r !== undefined),
+      }
 }
 
 /** Failures that no retry mends, whatever was asked for. */
 function knownFailure(chain: readonly Error[]): Failure | null {
+  // A login that broke off on a listener that speaks TLS is no wrong password.
+  const tls = chain.find((e) => TLS_CODE.test(codeOf(e)) || (codeOf(e) === 'PLT_KFK_USER' && /TLS/.test(e.message)))
+  if (tls !== undefined) {
+    const detail = codeOf(tls) === 'PLT_KFK_USER' ? tls.message : `${codeOf(tls)}: ${tls.message}`
+    return new Failure('TRB-KAFKA-003', { detail }, chain[0])
+  }
   for (const e of chain) {
     const code = codeOf(e)
     const detail = e.message
@@ -75,12 +91,12 @@ function knownFailure(chain: readonly Error[]): Failure | null {
     if (ids.includes('UNSUPPORTED_SASL_MECHANISM')) {
       return new Failure('TRB-KAFKA-002', { detail: 'the broker does not offer this mechanism on this listener' }, chain[0])
     }
-    if (code === 'PLT_KFK_AUTHENTICATION' || ids.includes('SASL_AUTHENTICATION_FAILED')) {
+    // A connection that ends during the login says nothing of who logs in: a listener that speaks TLS does so, too.
+    const refused = code === 'PLT_KFK_AUTHENTICATION' && !chain.some((c) => codeOf(c) === 'PLT_KFK_NETWORK' && c.message === CLOSED)
+    if (refused || ids.includes('SASL_AUTHENTICATION_FAILED')) {
       const said = chain.flatMap(protocolErrors).find((t) => t.message !== null)?.message
       return new Failure('TRB-KAFKA-002', { detail: said ?? detail }, chain[0])
     }
-    if (TLS_CODE.test(code)) return new Failure('TRB-KAFKA-003', { detail: `${code}: ${detail}` }, chain[0])
-    if (code === 'PLT_KFK_USER' && /TLS/.test(detail)) return new Failure('TRB-KAFKA-003', { detail }, chain[0])
     if (code === 'PLT_KFK_UNSUPPORTED_API') return new Failure('TRB-KAFKA-012', { doing: 'talking to the broker', detail }, chain[0])
   }
   return null

@@ -2,8 +2,13 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { LogCursor, TopicBatch } from '../../../src/contract/log.ts'
+import type { KafkaCluster } from '../../../src/log/kafka/cluster.ts'
+import { codecOf } from '../../../src/log/kafka/compression.ts'
 import type { KafkaLog, KafkaLogOptions } from '../../../src/log/kafka/kafka-writer.ts'
 import { COMPRESSIONS } from '../../../src/log/kafka/options.ts'
+import { PartitionWriter } from '../../../src/log/kafka/record-batch.ts'
+import { ensureTopic } from '../../../src/log/kafka/topics.ts'
+import type { TransactionalProducer } from '../../../src/log/kafka/transaction.ts'
 import { makeBatch, makeCursor, record } from '../../conformance/log-data.ts'
 import { foreignClient, freshName, kafkaServer, kafkaTool, plainOptions, readCommitted } from '../../support/kafka.ts'
 import { openLog } from './open-log.ts'
@@ -267,6 +272,23 @@ describe('the position', () => {
     })
     const adopted = await start(name, { offsetsTopic: `${name}-other`, adopt: true })
     expect(adopted.cursor(name)).toBeNull()
+  })
+
+  test('is not missed where only an aborted transaction has written: a first run killed in its first append starts anew', async () => {
+    const name = freshName('a')
+    const log = await start(name)
+    await log.append([], at(name, '0/0'))
+    const { producer, cluster } = log as unknown as { producer: TransactionalProducer; cluster: KafkaCluster }
+    const topic = `${name}.t`
+    await ensureTopic(cluster, topic, { partitions: 1, replication: -1, config: new Map() }, () => undefined)
+    // A broker may lead a new partition before it knows that it does.
+    await new Promise((resolve) => setTimeout(resolve, 1000))
+    await producer.add(new Map([[topic, new Set([0])]]))
+    const writer = new PartitionWriter(topic, codecOf('none'), { partitions: 1, maxBytes: 1000 })
+    writer.add(makeBatch(topic, 0, 3))
+    await producer.produce(writer.finish())
+    const other = await start(name, { offsetsTopic: `${name}-other` })
+    expect(other.cursor(name)).toBeNull()
   })
 
   test("is taken from a record of Kafka Connect, and from among others' in many partitions", async () => {

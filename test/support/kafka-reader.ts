@@ -1,0 +1,87 @@
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import kafkajs, { type Kafka } from 'kafkajs'
+
+/** Without anything new for so long a reader has seen what there is. */
+const IDLE_MS = 2500
+
+let counter = 0
+
+// kafkajs leaves zstd to whoever has an implementation.
+kafkajs.CompressionCodecs[kafkajs.CompressionTypes.ZSTD] = () => ({
+  compress: async ({ buffer }: { buffer: Buffer }) => zstdCompressSync(buffer),
+  decompress: async (buffer: Buffer) => zstdDecompressSync(buffer),
+})
+
+/** kafkajs: the client that is not ours. */
+export function foreignClient(bootstrap: string): Kafka {
+  return new kafkajs.Kafka({
+    clientId: 'foreign',
+    brokers: bootstrap.split(','),
+    logLevel: kafkajs.logLevel.NOTHING,
+    retry: { retries: 20 },
+  })
+}
+
+export interface ForeignRecord {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: string
+  readonly timestamp: string
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** Everything that a read_committed consumer of kafkajs sees of these topics up to their present ends, partition by partition in order. */
+export async function readCommitted(topics: readonly string[], client: Kafka): Promise<ForeignRecord[]> {
+  const admin = client.admin()
+  await admin.connect()
+  const left = new Map<string, bigint>()
+  for (const topic of topics) {
+    for (const { partition, high, low } of await admin.fetchTopicOffsets(topic)) {
+      if (BigInt(high) > BigInt(low)) left.set(`${topic}/${partition}`, BigInt(high))
+    }
+  }
+  await admin.disconnect()
+  const out: ForeignRecord[] = []
+  if (left.size === 0) return out
+  const consumer = client.consumer({
+    groupId: `reader-${process.pid}-${Date.now().toString(36)}-${++counter}`,
+    readUncommitted: false,
+    maxWaitTimeInMs: 100,
+  })
+  const done = Promise.withResolvers<void>()
+  let heard = Number.POSITIVE_INFINITY
+  consumer.on(consumer.events.CRASH, (e) => done.reject(e.payload.error))
+  consumer.on(consumer.events.GROUP_JOIN, () => {
+    heard = Date.now()
+  })
+  await consumer.connect()
+  await consumer.subscribe({ topics: [...topics], fromBeginning: true })
+  await consumer.run({
+    autoCommit: false,
+    eachBatchAutoResolve: false,
+    async eachBatch({ batch, resolveOffset }) {
+      const { topic, partition } = batch
+      for (const m of batch.messages) {
+        const headers = Object.fromEntries(Object.entries(m.headers ?? {}).map(([k, v]) => [k, String(v)]))
+        out.push({ topic, partition, offset: m.offset, timestamp: m.timestamp, key: m.key, value: m.value, headers })
+      }
+      resolveOffset(batch.lastOffset())
+      heard = Date.now()
+      const end = left.get(`${topic}/${partition}`)
+      // Behind the last record there is the marker of its transaction, which this client keeps to itself.
+      if (end !== undefined && BigInt(batch.lastOffset()) + 2n >= end) left.delete(`${topic}/${partition}`)
+      if (left.size === 0) done.resolve()
+    },
+  })
+  // An aborted transaction at the end gives it nothing to tell either.
+  const watch = setInterval(() => Date.now() - heard > IDLE_MS && done.resolve(), 50)
+  try {
+    await done.promise
+  } finally {
+    clearInterval(watch)
+    await consumer.disconnect()
+  }
+  return out
+}
