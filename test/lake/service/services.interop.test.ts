@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { systemClock } from '../../../src/cli/clock.ts'
 import type { LakeColumn } from '../../../src/contract/columns.ts'
 import type { TableSpec } from '../../../src/contract/table.ts'
+import { fileSlices } from '../../../src/lake/read/slices.ts'
 import { cluster, DEFAULT_CLUSTERING } from '../../../src/lake/service/clustering.ts'
 import { compactAll, compactable, scheduleCompaction } from '../../../src/lake/service/compaction.ts'
 import { compactLogs } from '../../../src/lake/service/log-compaction.ts'
@@ -35,7 +36,8 @@ async function make(path: string, tableType: TableSpec['tableType'], tableVersio
     ...{ name: path, database: 'shop', path, columns: COLUMNS, key: ['id'], orderingField: '_event_lsn', buckets: 2 },
     ...{ partition: { column: 'region', truncate: 'none' }, tableType, tableVersion },
   }
-  const writer = await openTableWriter(store, spec, { clock: systemClock, scratchDir: deps.scratchDir, rowGroupBytes: 2048 })
+  const rolled = path.startsWith('planned') ? { rowGroupBytes: 300, logFileBytes: 1 } : { rowGroupBytes: 2048 }
+  const writer = await openTableWriter(store, spec, { clock: systemClock, scratchDir: deps.scratchDir, ...rolled })
   let lsn = 0n
   const row = (op: TestChange['op'], id: number, note: string): TestChange => {
     const values = [BigInt(id), id % 2 === 0 ? 'eu' : 'us', note, BigInt(id * 100), ++lsn]
@@ -109,6 +111,10 @@ describe.each([
   test('a compaction that we planned is carried out by Spark', async () => {
     const path = `planned_${version}`
     const before = await ours(path)
+    // several log files of one flush, each cut at its size
+    expect((await fileSlices(await opened(path), null)).some((s) => s.logs.length > 3)).toBe(true)
+    expect(lines(await spark.read(at(path), { meta: true }))).toEqual(before)
+    expect(lines(await readWith('hudi-rs', [at(path)], ['--meta']))).toEqual(before)
     const ts = await opened(path)
     await scheduleCompaction(ts, await compactable(ts))
     await spark.sql(`call run_compaction(op => 'run', path => '${at(path)}')`)
