@@ -9,6 +9,8 @@ import { CHANGE_COLUMNS, keyColumns } from './lake-columns.ts'
 import type { BatchDecoder } from './row-decoder.ts'
 
 const OP_D = 100
+/** The others are null, whatever they are called. */
+const OP_COLUMN: LakeColumn = CHANGE_COLUMNS[0]!
 
 /** Deletes by key, of tombstones whose topic has shown no value yet: compaction has left nothing else of those rows. */
 export class KeyDecoder implements BatchDecoder {
@@ -23,7 +25,7 @@ export class KeyDecoder implements BatchDecoder {
   /** The schema of the keys. */
   constructor(key: AvroNode) {
     const own = keyColumns(key)
-    this.columns = [...own, ...CHANGE_COLUMNS]
+    this.columns = [...own, OP_COLUMN]
     this.key = own.map((c) => c.name)
     this.#builders = own.map((c) => columnBuilder(c.type))
     const fields = key.kind === 'record' ? key.fields : []
@@ -48,17 +50,11 @@ export class KeyDecoder implements BatchDecoder {
     const count = this.#count
     if (count === 0) return
     this.#count = 0
-    const vectors = [...this.#builders.map((b) => b.take()), ...CHANGE_COLUMNS.map((c, i) => (i === 0 ? deletes(count) : nulls(c, count)))]
+    const vectors = [...this.#builders.map((b) => b.take()), deletes(count)]
     const bytes = this.#builders.length * 16 * count
     const unavailable = this.columns.map(() => null)
     yield { columns: this.columns, count, op: new Uint8Array(count).fill(OP_D), before: null, vectors, unavailable, bytes }
   }
-}
-
-function nulls(column: LakeColumn, count: number): Vector {
-  const b = columnBuilder(column.type)
-  for (let i = 0; i < count; i++) b.appendNull()
-  return b.take()
 }
 
 function deletes(count: number): Vector {

@@ -305,8 +305,7 @@ class RecordStream {
       const end = ends.get(partition) ?? 0
       const from = this.reached[partition]!
       for await (const batch of log.read(topic, partition, from, end, signal)) {
-        const rows = await this.#rows.of(batch, this.#tableKey)
-        if (rows !== null) yield { partition, rows }
+        for (const rows of await this.#rows.of(batch, this.#tableKey)) yield { partition, rows }
       }
       this.reached[partition] = Math.max(from, end)
     }
