@@ -2,7 +2,7 @@ import type { LogCursor, LogWriter, TopicBatch } from '../../contract/log.ts'
 import { assert, Failure } from '../../failure/failure.ts'
 import { KafkaCluster, type TopicLayout } from './cluster.ts'
 import { type Codec, codecOf } from './compression.ts'
-import { committedRecords, newestRecord, offsetPartition } from './offset-reader.ts'
+import { committedExtent, newestRecord, offsetPartition } from './offset-reader.ts'
 import {
   CURSOR_HEADER,
   cursorText,
@@ -247,7 +247,7 @@ export class KafkaLog implements LogWriter {
     for (const [topic, layout] of await this.cluster.allTopics()) {
       if (!topic.startsWith(`${prefix}.`) || topic === offsetsTopic) continue
       for (let partition = 0; partition < layout.leaders.length; partition++) {
-        const held = await committedRecords(this.cluster, { topic, partition })
+        const held = await committedExtent(this.cluster, { topic, partition })
         const example = `${topic} has about ${held}`
         if (held > 0n) throw new Failure('TRB-KAFKA-013', { name, topic: offsetsTopic, example })
       }

@@ -55,7 +55,7 @@ export async function endOffset(cluster: KafkaCluster, at: Place, timestamp: big
 }
 
 /** Offsets of a partition from its first committed record on; 0: it holds none (what was aborted does not count). */
-export async function committedRecords(cluster: KafkaCluster, at: Place): Promise<bigint> {
+export async function committedExtent(cluster: KafkaCluster, at: Place): Promise<bigint> {
   const end = await endOffset(cluster, at, LATEST, COMMITTED)
   let offset = await endOffset(cluster, at, EARLIEST, COMMITTED)
   while (offset < end) {
@@ -66,6 +66,28 @@ export async function committedRecords(cluster: KafkaCluster, at: Place): Promis
     offset = last.firstOffset + BigInt(last.lastOffsetDelta) + 1n
   }
   return 0n
+}
+
+/** Every committed record of a partition up to its present end, oldest first; keys and values as texts. */
+export async function* committedRecords(
+  cluster: KafkaCluster,
+  at: Place,
+): AsyncGenerator<{ readonly key: string | null; readonly value: string | null }> {
+  const end = await endOffset(cluster, at, LATEST, UNCOMMITTED)
+  await settled(cluster, at, end)
+  let offset = await endOffset(cluster, at, EARLIEST, COMMITTED)
+  while (offset < end) {
+    const fetched = await fetch(cluster, at, offset)
+    for (const batch of committed(fetched)) {
+      for (const r of batch.records) {
+        if (batch.firstOffset + BigInt(r.offsetDelta) < offset) continue
+        yield { key: r.key === null ? null : String(r.key), value: r.value === null ? null : String(r.value) }
+      }
+    }
+    const last = fetched.records?.at(-1)
+    if (last === undefined) break
+    offset = last.firstOffset + BigInt(last.lastOffsetDelta) + 1n
+  }
 }
 
 interface Place {

@@ -277,7 +277,6 @@ describe('the position', () => {
   test('is not missed where only an aborted transaction has written: a first run killed in its first append starts anew', async () => {
     const name = freshName('a')
     const log = await start(name)
-    await log.append([], at(name, '0/0'))
     const { producer, cluster } = log as unknown as { producer: TransactionalProducer; cluster: KafkaCluster }
     const topic = `${name}.t`
     await ensureTopic(cluster, topic, { partitions: 1, replication: -1, config: new Map() }, () => undefined)
