@@ -9,13 +9,14 @@ import { verifyTable } from '../../src/lake/verify/verify-table.ts'
 import { effectiveTime } from '../../timeline/timeline.ts'
 import { completedWrites } from '../../timeline/view.ts'
 import { type Expected, type ModelRows, rowsNow, rowText, textOf } from './expected.ts'
+import type { SimStore } from './faulty-store.ts'
 import type { World } from './world.ts'
 
 /**
  * The content now, every state that must still be readable (I6), what `lake verify` proves of the whole table, and that changes of ranges of commits
  * fit together (I13). `quick`: of the earlier states only the oldest, and data files are opened by the reading alone.
  */
-export async function check(world: World, exp: Expected, where: string, quick = false): Promise<void> {
+export async function check(world: World<SimStore>, exp: Expected, where: string, quick = false): Promise<void> {
   expect((await verifyTable(world.timeline(), !quick)).violations, where).toEqual([])
   expect(await world.rows(null), where).toEqual(textOf(rowsNow(exp)))
   const readable = [...exp.states].filter(([time]) => time >= exp.from)
@@ -29,7 +30,7 @@ export async function check(world: World, exp: Expected, where: string, quick = 
 const REFUSED = ['TRB-LAKE-018', 'TRB-LAKE-067', 'TRB-LAKE-068'] as const
 
 /** Of three states of the active timeline: incremental (a, b] ∘ (b, c] = (a, c], and the changes of (a, c] make c out of a. */
-async function checkRanges(world: World, exp: Expected, where: string): Promise<void> {
+async function checkRanges(world: World<SimStore>, exp: Expected, where: string): Promise<void> {
   const ts = world.timeline()
   await ts.refresh()
   const times = new Map(completedWrites(ts.timeline, null).map((i) => [i.time, effectiveTime(i)]))
@@ -50,7 +51,7 @@ async function checkRanges(world: World, exp: Expected, where: string): Promise<
 }
 
 /** Rows of an incremental read with their commit times, by id. */
-async function rowsOf(world: World, from: string, to: string): Promise<Map<number, string>> {
+async function rowsOf(world: World<SimStore>, from: string, to: string): Promise<Map<number, string>> {
   const out = new Map<number, string>()
   if (from === to) return out
   const scan = await scanTable(world.store, 't', world.clock, { kind: 'incremental', from, to })
@@ -65,7 +66,12 @@ async function rowsOf(world: World, from: string, to: string): Promise<Map<numbe
 }
 
 /** The rows after the changes of a range; each image before must be what is there. */
-async function replayed(world: World, before: Map<number, string>, range: CommitRange, where: string): Promise<Map<number, string>> {
+async function replayed(
+  world: World<SimStore>,
+  before: Map<number, string>,
+  range: CommitRange,
+  where: string,
+): Promise<Map<number, string>> {
   const rows = new Map(before)
   const { columns, batches } = await scanChanges(world.store, 't', world.clock, range)
   const toText = rowLines(columns)

@@ -4,6 +4,7 @@ import { isFailure } from '../../src/failure/failure.ts'
 import { type Fault, SimulatedCrash } from '../../src/storage/memory/memory-store.ts'
 import { check } from './checks.ts'
 import { type Expected, NOTHING, rowsNow, textOf } from './expected.ts'
+import type { SimStore } from './faulty-store.ts'
 import { type Op, type Shape, World } from './world.ts'
 
 /**
@@ -22,11 +23,11 @@ export async function runSchedules(
   { salt, most, scratch }: { readonly salt: number; readonly most: number; readonly scratch: string },
   done: () => boolean,
 ): Promise<void> {
-  const world = new World(shape, scratch)
+  const world = World.inMemory(shape, scratch)
   await world.create()
   let exp = NOTHING
   for (const [i, op] of ops.entries()) {
-    const before = world.copy()
+    const before = World.copyOf(world)
     const from = world.store.calls
     const after = await world.perform(op, exp)
     const calls = world.store.calls - from
@@ -44,7 +45,7 @@ export async function runSchedules(
 async function faultAt(before: World, op: Op, was: Expected, n: number, salt: number): Promise<void> {
   const fault = FAULTS[(n + salt) % FAULTS.length]!
   const where = `${JSON.stringify(op)}, ${fault} at call ${n}`
-  const world = before.copy()
+  const world = World.copyOf(before)
   await faulty(world, n, fault, () => world.perform(op, was))
   let next = world.reopened()
   if ((n + salt) % 2 === 0) {
@@ -63,7 +64,7 @@ async function faultAt(before: World, op: Op, was: Expected, n: number, salt: nu
 }
 
 /** Runs `work` with a fault at its n-th call; what the fault throws is expected. */
-async function faulty(world: World, n: number, fault: Fault, work: () => Promise<unknown>): Promise<void> {
+export async function faulty(world: World<SimStore>, n: number, fault: Fault, work: () => Promise<unknown>): Promise<void> {
   const from = world.store.calls
   world.store.faults = (call) => (call - from === n ? fault : null)
   try {
@@ -111,7 +112,7 @@ const anyOp = fc.oneof(
   op(1, fc.record({ do: fc.constant('wait'), hours: fc.constantFrom(1, 3) })),
 )
 /** Three writes come first: little can go wrong before. */
-const anyOps = fc
+export const anyOps = fc
   .tuple(
     fc.array(op(1, fc.record({ do: fc.constant('write'), rows: anyRows, wide: fc.constant(false) })).arbitrary, { maxLength: 3 }),
     fc.array(anyOp, { minLength: 2, maxLength: 9 }),

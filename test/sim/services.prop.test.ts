@@ -16,7 +16,7 @@ it('one process writes on and on, its services after each commit: the table is w
   const shapes = fc.oneof(anyShape('COPY_ON_WRITE'), anyShape('MERGE_ON_READ'))
   await fc.assert(
     fc.asyncProperty(shapes, fc.array(anyRows, { minLength: 8, maxLength: 20 }), async (shape, flushes) => {
-      const world = new World(shape, scratch)
+      const world = World.inMemory(shape, scratch)
       const services = new TableServices({ clean: { kind: 'commits', retain: 2 }, archive: { min: 3, max: 5 } })
       const writer = await world.writer()
       let exp = NOTHING

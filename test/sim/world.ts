@@ -24,6 +24,7 @@ import { MemoryStore } from '../../src/storage/memory/memory-store.ts'
 import { completedWrites } from '../../timeline/view.ts'
 import { changesOf, type TestChange } from '../lake/write/model.ts'
 import { type Expected, grown, type ModelRows, regionOf, rowsNow, rowText, upTo } from './expected.ts'
+import type { SimStore } from './faulty-store.ts'
 import { type SimClock, simClock } from './sim-clock.ts'
 
 /** What a table is like; chosen per run. */
@@ -77,27 +78,33 @@ function columnsOf(wide: boolean, big: boolean): LakeColumn[] {
 }
 
 /** One table in a store, and the process that works on it. `reopened` gives the same store to a new process. */
-export class World {
-  readonly store: MemoryStore
+export class World<S extends SimStore = MemoryStore> {
+  readonly store: S
   readonly clock: SimClock
   readonly shape: Shape
   readonly #scratch: string
 
-  constructor(shape: Shape, scratch: string, clock = simClock(Date.UTC(2026, 10, 21)), store = new MemoryStore(clock)) {
+  constructor(shape: Shape, scratch: string, clock: SimClock, store: S) {
     this.shape = shape
     this.clock = clock
     this.store = store
     this.#scratch = scratch
   }
 
-  /** A copy of everything stored, with a clock of its own that goes on from now. */
-  copy(): World {
-    const clock = simClock(this.clock.now(), this.clock.ids)
-    return new World(this.shape, this.#scratch, clock, this.store.copy(clock))
+  /** A table in memory. */
+  static inMemory(shape: Shape, scratch: string): World {
+    const clock = simClock(Date.UTC(2026, 10, 21))
+    return new World(shape, scratch, clock, new MemoryStore(clock))
   }
 
-  reopened(): World {
-    return new World(this.shape, this.#scratch, this.clock, this.store.reopen())
+  /** A copy of everything stored, with a clock of its own that goes on from now. */
+  static copyOf(of: World): World {
+    const clock = simClock(of.clock.now(), of.clock.ids)
+    return new World(of.shape, of.#scratch, clock, of.store.copy(clock))
+  }
+
+  reopened(): World<S> {
+    return new World(this.shape, this.#scratch, this.clock, this.store.reopen() as S)
   }
 
   /** A new process that knows nothing: what it must do before it may work. Whoever was at work before is long dead. */

@@ -26,6 +26,8 @@ const FIX =
  */
 export async function checkChanges(ts: TimelineStore, history: History, files: DataFiles, found: Violations): Promise<void> {
   const properties = await ts.properties()
+  // Rows without meta columns tell nothing of their commits.
+  if (properties.get('hoodie.populate.meta.fields') === 'false') return
   const schema = storedColumns(specOf(properties, ts.table, await columnsAt(ts, null)))
   const text = new RowText(schema)
   const rules = files.logs.length > 0 ? mergeRulesOf(properties, ts.table) : null

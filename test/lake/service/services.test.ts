@@ -31,7 +31,7 @@ const SHAPES: readonly Shape[] = [
 ]
 
 async function table(shape: Shape, ops: readonly Op[]): Promise<{ world: World; times: string[] }> {
-  const world = new World(shape, scratch)
+  const world = World.inMemory(shape, scratch)
   await world.create()
   let exp = NOTHING
   for (const op of ops) exp = await world.perform(op, exp)

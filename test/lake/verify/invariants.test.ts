@@ -26,7 +26,7 @@ type Files = Map<string, Buffer>
 
 /** Everything stored after these operations. Clock, names and ids are the same each time: two tables differ in nothing but their rows. */
 async function tableOf(shape: Shape, ops: readonly Op[]): Promise<Files> {
-  const world = new World(shape, scratch)
+  const world = World.inMemory(shape, scratch)
   await world.create()
   let exp = NOTHING
   for (const op of ops) exp = await world.perform(op, exp)
@@ -79,7 +79,7 @@ test('I1: two writes at one time', async () => {
 })
 
 test('I5: two pending plans with one file group', async () => {
-  const world = new World(MOR, scratch)
+  const world = World.inMemory(MOR, scratch)
   await world.perform(write([0, 'b']), await world.perform(write([0, 'a']), NOTHING))
   const ts = world.timeline()
   await ts.refresh()

@@ -26,7 +26,7 @@ const OPS: readonly Op[] = [
 const bases = new Map<string, ReadonlyMap<string, Buffer>>()
 beforeAll(async () => {
   for (const shape of [SHAPE, { ...SHAPE, tableVersion: 9 as const }, { ...SHAPE, tableType: 'MERGE_ON_READ' as const }]) {
-    const world = new World(shape, scratch)
+    const world = World.inMemory(shape, scratch)
     await world.create()
     let exp = NOTHING
     for (const op of OPS) exp = await world.perform(op, exp)
