@@ -15,7 +15,7 @@ const write = (id: number, note: string): Op => ({ do: 'write', rows: [[id, note
 test.each([6, 9] as const)(
   'version %i: rows that a compaction took over before a range ends, and which it completed behind it, are in the range',
   async (tableVersion) => {
-    const world = new World({ tableType: 'MERGE_ON_READ', tableVersion, buckets: 1, partitioned: false }, scratch)
+    const world = World.inMemory({ tableType: 'MERGE_ON_READ', tableVersion, buckets: 1, partitioned: false }, scratch)
     await world.create()
     let exp = await world.perform(write(1, 'b'), await world.perform(write(2, 'a'), NOTHING))
     const ts = world.timeline()
