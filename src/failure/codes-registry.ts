@@ -114,4 +114,20 @@ export const REGISTRY_CODES = {
     retry: 'never',
     exit: 2,
   },
+  'TRB-REG-015': {
+    what: 'The topic {topic} can not hold the schemas: {detail}.',
+    why: 'Schemas are one record per key in one order; a registry reads all of them at each start.',
+    safe: 'Nothing was written.',
+    fix: 'Name another topic: --topic NAME (it is made when absent), or correct this one: kafka-configs --alter --entity-type topics --entity-name {topic} --add-config cleanup.policy=compact',
+    retry: 'never',
+    exit: 2,
+  },
+  'TRB-REG-016': {
+    what: 'Another registry has taken over the topic {topic}.',
+    why: 'One process writes the schemas of a topic; two would give the same id to different schemas. Kafka lets the newest write.',
+    safe: 'Nothing of this process was written since; what it answered before stays.',
+    fix: 'Send clients to the other registry; or stop it and start this one again.',
+    retry: 'manual',
+    exit: 1,
+  },
 } as const satisfies Record<string, CodeEntry>
