@@ -45,7 +45,8 @@ export const ERRNO = {
   queryKilled: 1317,
   notSupportedAuth: 1251,
   binlogPurged: 1789,
-  lostPackets: 2013,
+  /** MariaDB: another reader came with the same id. */
+  sameServerId: 4052,
 } as const
 
 export function addressOf(c: ConnectOptions): string {

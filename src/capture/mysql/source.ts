@@ -245,6 +245,7 @@ class MysqlStream implements ChangeStream {
     const reason = error?.message ?? 'the server ended the stream'
     const details = { address: addressOf(this.#options), reason, doing: 'reading the binlog' }
     if (error === null) return new Failure('TRB-MY-021', details)
+    if (error.errno === ERRNO.sameServerId) return new Failure('TRB-MY-010', { serverId: this.#options.serverId })
     return serverFailure(Object.assign(new Error(error.message), { errno: error.errno }), { connect: this.#options, doing: details.doing })
   }
 

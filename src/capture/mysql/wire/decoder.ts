@@ -517,6 +517,7 @@ export class BinlogDecoder {
 
   #replayOver(): Outcome {
     this.replayFrom = null
+    this.#replayDone = false
     return this.#commit()
   }
 

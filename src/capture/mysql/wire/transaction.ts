@@ -136,7 +136,8 @@ export class Transaction {
       from: this.#runFrom,
       to: this.#builder.count,
       firstIndex: this.#runFirst,
-      commit: ends ? commit : `${info.file}:${info.beginPos}`,
+      // Where it will end is not known yet.
+      commit: ends ? commit : `${info.file}:${info.beginPos}+`,
       commitUs,
       xid,
       begins: this.#runBegins,
