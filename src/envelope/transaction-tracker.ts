@@ -11,7 +11,8 @@ export class TransactionTracker {
 
   /** True when the BEGIN record is due. A transaction that is resumed without its state goes on counting from the run's ordinal. */
   begin(run: TransactionRun): boolean {
-    if (this.#open === run.commit) return false
+    // The commit position of a part of a long transaction may not be known yet.
+    if (this.#open === run.commit || (!run.begins && this.#open !== null)) return false
     this.#open = run.commit
     this.#total = run.begins ? 0 : run.firstIndex
     this.#counts = new Map()

@@ -1,7 +1,8 @@
 import type { CodeEntry } from './code-entry.ts'
 
 const READ_ONLY = 'A query only reads; the lake is unchanged.'
-const FORMS = 'Forms: 2026-11-21T10:00:00Z · -15m · 20261121100000000 · commit:-1 · lsn:16/B374D848 (in quotes where the shell needs them).'
+const FORMS =
+  'Forms: 2026-11-21T10:00:00Z · -15m · 20261121100000000 · commit:-1 · lsn:16/B374D848 · binlog:mysql-bin.000003:1234 · gtid:0-1-5 (in quotes where the shell needs them).'
 
 /** Codes TRB-QUERY-… */
 export const QUERY_CODES = {
@@ -15,7 +16,7 @@ export const QUERY_CODES = {
   },
   'TRB-QUERY-002': {
     what: '--as-of {text}: "{kind}" positions are not available for this source',
-    why: 'The lake records the commit positions (LSN) and commit times of Postgres; transaction ids and MySQL positions are not recorded.',
+    why: 'A lake records the commit positions of its own source: LSNs of Postgres, or places in the binlog and GTIDs of MySQL and MariaDB; no transaction ids.',
     safe: READ_ONLY,
     fix: FORMS,
     retry: 'never',

@@ -9,28 +9,46 @@ export type AsOf =
   | { readonly kind: 'time'; readonly us: bigint; readonly text: string }
   | { readonly kind: 'instant'; readonly instant: string; readonly text: string }
   | { readonly kind: 'commit'; readonly back: number; readonly text: string }
+  /** A position in the source's log; `lsn`: its commitOrder. */
   | { readonly kind: 'lsn'; readonly lsn: bigint; readonly text: string }
+  | { readonly kind: 'gtid'; readonly gtid: string; readonly text: string }
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
 /**
  * Grammar:
- *   as-of    => time | relative | instant | 'commit:' ('0' | '-' digits) | 'lsn:' hex{1,8} '/' hex{1,8}
+ *   as-of    => time | relative | instant | 'commit:' ('0' | '-' digits) | 'lsn:' hex{1,8} '/' hex{1,8} | 'binlog:' file ':' byte | 'gtid:' gtid
  *   time     => YYYY-MM-DD ('T' | ' ') hh:mm [':' ss ['.' digit{1,6}]] ('Z' | ('+' | '-') hh ':' mm)
  *   relative => '-' digits ('ms' | 's' | 'm' | 'h' | 'd')      back from `nowMs`
  *   instant  => yyyyMMddHHmmssSSS (UTC)
- * Failures: TRB-QUERY-001 malformed, TRB-QUERY-002 tx:, gtid: and binlog: (no such position is recorded).
+ * Failures: TRB-QUERY-001 malformed, TRB-QUERY-002 tx: (no such position is recorded).
  */
 export function parseAsOf(given: string, nowMs: number): AsOf {
   const text = given.trim()
   const prefix = /^([a-z]+):/i.exec(text)?.[1]?.toLowerCase()
   if (prefix === 'commit') return parseCommit(text)
   if (prefix === 'lsn') return { kind: 'lsn', lsn: parseLsn(text.slice(4)) ?? malformed(text, LSN_FORM), text }
-  if (prefix === 'tx' || prefix === 'gtid' || prefix === 'binlog') throw new Failure('TRB-QUERY-002', { text, kind: prefix })
-  if (prefix !== undefined) return malformed(text, `"${prefix}:" is no kind of position; commit: and lsn: are.`)
+  if (prefix === 'binlog') return parseBinlog(text)
+  if (prefix === 'gtid') return parseGtidOf(text)
+  if (prefix === 'tx') throw new Failure('TRB-QUERY-002', { text, kind: prefix })
+  if (prefix !== undefined) return malformed(text, `"${prefix}:" is no kind of position; commit:, lsn:, binlog: and gtid: are.`)
   if (text.startsWith('-')) return parseRelative(text, nowMs)
   if (/^\d+$/.test(text)) return parseInstant(text)
   return parseTime(text)
+}
+
+function parseBinlog(text: string): AsOf {
+  const m = /^binlog:[^:/\s]*?(\d+):(\d{1,15})$/i.exec(text)
+  if (m === null) return malformed(text, 'binlog: takes a file and a byte in it, binlog:mysql-bin.000003:1234.')
+  return { kind: 'lsn', lsn: (BigInt(m[1]) << 48n) + BigInt(m[2]) * 2n, text }
+}
+
+function parseGtidOf(text: string): AsOf {
+  const gtid = text.slice('gtid:'.length)
+  if (!/^(\d{1,10}-\d{1,10}-\d{1,20}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(:[a-z_]\w{0,31})?:\d{1,19})$/i.test(gtid)) {
+    return malformed(text, 'gtid: takes one GTID, gtid:3e11fa47-71ca-11e1-9e33-c80aa9429562:23 or gtid:0-1-23.')
+  }
+  return { kind: 'gtid', gtid, text }
 }
 
 const LSN_FORM = 'An LSN is two hexadecimal numbers of at most eight digits with a slash between, as pg_current_wal_lsn() prints it.'

@@ -1,7 +1,8 @@
 import type { Log, RecordRun, StoredBatch } from '../contract/log.ts'
 import type { Watermark } from '../contract/table.ts'
 import { Failure } from '../failure/failure.ts'
-import { formatMicros, parseLsn } from './as-of.ts'
+import { formatMicros } from './as-of.ts'
+import { commitOrder, compareGtid, isPart } from './commit-order.ts'
 import { describeState, type Target } from './resolve.ts'
 
 /** What planning needs of a log; the log is only read. */
@@ -53,7 +54,10 @@ export function planReplay(log: ReplayLog, base: Watermark, target: Target, want
     const first = from.get(topic) ?? 0
     if (start > first && next > first) return `its records of ${topic} before offset ${start} have been removed (retention)`
   }
-  const inTime = target.kind === 'lsn' ? commitsUpTo(target.lsn) : commitsBefore(firstLater(log, topics, from, end.id, target.us))
+  const inTime =
+    target.kind === 'time'
+      ? commitsBefore(firstLater(log, topics, from, end.id, target.us))
+      : commitsUpTo(newestWhole(log, topics, from, end.id, base.commit, target))
   const found = new Map<string, TopicReplay>()
   const unknown: string[] = []
   let last: RecordRun | null = null
@@ -90,7 +94,12 @@ function headOf(batch: StoredBatch, count: number): StoredBatch {
 }
 
 function beyond(target: Target, commit: string, commitUs: bigint): string | null {
-  const past = target.kind === 'lsn' ? target.lsn > lsn(commit) : target.us > commitUs
+  const past =
+    target.kind === 'time'
+      ? target.us > commitUs
+      : target.kind === 'lsn'
+        ? target.lsn > lsn(commit)
+        : (compareGtid(commit, target.gtid) ?? 1) < 0
   if (!past) return null
   return `the log has reached ${describeState({ commit, commitUs })}; what the source committed after that is not known here`
 }
@@ -112,6 +121,33 @@ function firstLater(log: ReplayLog, topics: readonly string[], from: ReadonlyMap
     }
   }
   return first
+}
+
+/**
+ * The last transaction at or before the target that is there as a whole, as its commitOrder. A position inside a transaction that was written
+ * in parts would show some of them.
+ */
+function newestWhole(
+  log: ReplayLog,
+  topics: readonly string[],
+  from: ReadonlyMap<string, number>,
+  upTo: number,
+  base: string,
+  target: Exclude<Target, { kind: 'time' }>,
+): bigint {
+  if (target.kind === 'lsn' && !base.includes(':')) return target.lsn
+  let newest = lsn(base)
+  for (const topic of topics) {
+    for (const batch of log.read(topic, 0, from.get(topic) ?? 0, upTo)) {
+      for (const { commit } of batch.runs) {
+        if (isPart(commit)) continue
+        const at = lsn(commit)
+        const within = target.kind === 'lsn' ? at <= target.lsn : (compareGtid(commit, target.gtid) ?? 1) <= 0
+        if (within && at > newest) newest = at
+      }
+    }
+  }
+  return newest
 }
 
 function commitsUpTo(limit: bigint): (commit: bigint) => boolean {
@@ -147,12 +183,12 @@ function cutTopic(
 }
 
 function lsn(commit: string): bigint {
-  const n = parseLsn(commit)
+  const n = commitOrder(commit)
   if (n === null) throw new Failure('TRB-QUERY-002', { text: commit, kind: 'lsn' })
   return n
 }
 
 /** How far a target lies from what was reached, for people. */
 export function describeTarget(target: Target): string {
-  return target.kind === 'lsn' ? target.text : formatMicros(target.us)
+  return target.kind === 'time' ? formatMicros(target.us) : target.text
 }

@@ -1,9 +1,10 @@
 import type { Watermark } from '../contract/table.ts'
 import { Failure } from '../failure/failure.ts'
-import { type AsOf, formatMicros, parseLsn } from './as-of.ts'
+import { type AsOf, formatMicros } from './as-of.ts'
+import { commitOrder, compareGtid } from './commit-order.ts'
 
 /** A position of the source to reach, once the watermark below it is known. */
-export type Target = Extract<AsOf, { kind: 'time' | 'lsn' }>
+export type Target = Extract<AsOf, { kind: 'time' | 'lsn' | 'gtid' }>
 
 /** The state of the lake that a query starts from. */
 export interface Base {
@@ -52,16 +53,29 @@ async function atOrBefore(target: Target, newestFirst: AsyncIterable<Watermark>)
     oldest = w
   }
   if (oldest === null) throw noStates(target.text)
-  const firstForm = target.kind === 'lsn' ? `lsn:${oldest.commit}` : formatMicros(oldest.commitUs)
+  const firstForm = target.kind === 'time' ? formatMicros(oldest.commitUs) : positionForm(oldest.commit)
   throw new Failure('TRB-QUERY-003', { text: target.text, first: describeState(oldest), firstForm })
 }
 
 /** Below 0: the watermark is before the target; 0: at it (an equal time may still be followed by a transaction of the same µs). */
 function compareWith(w: Watermark, target: Target): number {
   if (target.kind === 'time') return w.commitUs <= target.us ? -1 : 1
-  const at = parseLsn(w.commit)
-  if (at === null) throw new Failure('TRB-QUERY-002', { text: target.text, kind: 'lsn' })
+  if (target.kind === 'gtid') {
+    const order = compareGtid(w.commit, target.gtid)
+    if (order === null) throw new Failure('TRB-QUERY-002', { text: target.text, kind: 'gtid' })
+    return order
+  }
+  const at = commitOrder(w.commit)
+  if (at === null || w.commit.includes(':') !== target.text.startsWith('binlog:')) {
+    throw new Failure('TRB-QUERY-002', { text: target.text, kind: target.text.slice(0, target.text.indexOf(':')) })
+  }
   return at < target.lsn ? -1 : at === target.lsn ? 0 : 1
+}
+
+/** `lsn:16/B374D848`, `binlog:bin.000003:1234`. */
+function positionForm(commit: string): string {
+  const binlog = /^([^:/]+:\d+)/.exec(commit)
+  return binlog === null ? `lsn:${commit}` : `binlog:${binlog[1]}`
 }
 
 /** `commit 16/B374D848 of 2026-11-21T10:00:00.000000Z`. */

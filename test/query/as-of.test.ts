@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { Failure } from '../../src/failure/failure.ts'
 import { formatMicros, parseAsOf, parseLsn } from '../../src/query/as-of.ts'
+import { commitOrder } from '../../src/query/commit-order.ts'
 
 const NOW = Date.parse('2026-11-21T10:15:00.000Z')
 
@@ -78,12 +79,31 @@ describe('as-of positions', () => {
     expect(code(text)).toBe('TRB-QUERY-001')
   })
 
-  test.each(['tx:771', 'gtid:3E11FA47-71CA-11E1-9E33-C80AA9429562:23', 'binlog:mysql-bin.000003:4'])(
-    '%s is refused because that position is not recorded',
+  test('tx:771 is refused because that position is not recorded', () => {
+    expect(code('tx:771')).toBe('TRB-QUERY-002')
+  })
+
+  test.each(['gtid:3E11FA47-71CA-11E1-9E33-C80AA9429562:23', 'gtid:3e11fa47-71ca-11e1-9e33-c80aa9429562:tag:23', 'gtid:0-1-23'])(
+    '%s names one transaction',
     (text) => {
-      expect(code(text)).toBe('TRB-QUERY-002')
+      expect(parseAsOf(text, NOW)).toEqual({ kind: 'gtid', gtid: text.slice(5), text })
     },
   )
+
+  test.each([
+    'gtid:',
+    'gtid:3e11fa47:1',
+    'gtid:3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5',
+    'binlog:mysql-bin:4',
+    'binlog:bin.000003',
+    'binlog:bin.3:x',
+  ])('"%s" is refused with examples', (text) => {
+    expect(code(text)).toBe('TRB-QUERY-001')
+  })
+
+  test('a place in the binlog has the order of the commit that ends there', () => {
+    expect(parseAsOf('binlog:mysql-bin.000003:1234', NOW)).toMatchObject({ kind: 'lsn', lsn: commitOrder('mysql-bin.000003:1234/0-1-5') })
+  })
 
   test('the refusal of a time without a zone says what is missing', () => {
     expect(() => parseAsOf('2026-11-21T10:00:00', NOW)).toThrow(Failure)

@@ -15,7 +15,7 @@ export const verb = defineVerb({
   flags: {
     lake: lakeFlag,
     'as-of': text({
-      help: 'time (2026-11-21T10:00:00Z), time back from now (-15m), lake instant (17 digits), commit:-1, or lsn:16/B374D848',
+      help: 'time (2026-11-21T10:00:00Z), time back from now (-15m), lake instant (17 digits), commit:-1, or lsn:16/B374D848, binlog:FILE:BYTE, gtid:GTID',
       placeholder: 'X',
     }),
     exact: bool({ help: 'fail unless the state asked for is reached exactly' }),
