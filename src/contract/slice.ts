@@ -46,6 +46,8 @@ export interface MergeRules {
   readonly unavailable: string | null
   /** A null means: keep what is below. `below`: records of the logs in their order, then the stored row; `base`: the stored row alone. */
   readonly nulls?: 'below' | 'base'
+  /** Record keys are not stored (hoodie.populate.meta.fields=false): they are made of these columns. */
+  readonly key?: readonly string[]
   /** `ordering` is asked among the records of the logs alone: what survives takes the place of the stored row. */
   readonly overBase?: 'always'
   /** A record takes the place of a delete before it in the logs whatever its ordering value. */

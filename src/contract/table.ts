@@ -1,5 +1,19 @@
 import type { LakeColumn, RowChanges } from './columns.ts'
 
+/** Numbers of `unitMs` milliseconds since 1970 printed in UTC: yyyy MM dd HH mm ss, and what stands between them. */
+export interface DatePattern {
+  readonly unitMs: number
+  readonly pattern: string
+}
+
+/** What makes a segment (or, with '/' in a pattern, some) of a partition path: the text of a column's value, or `date`. */
+export interface PartitionField {
+  readonly column: string
+  readonly date?: DatePattern
+  /** It is made by a rule that is not known: read, not written. */
+  readonly unknown?: true
+}
+
 export interface TableSpec {
   /** Hudi table name and database. */
   readonly name: string
@@ -13,7 +27,17 @@ export interface TableSpec {
   /** int64 column. */
   readonly orderingField: string
   /** Null: not partitioned. `truncate`: dates and timestamps. Other engines: `hive` paths are `column=value`, `plain` ones not encoded. */
-  readonly partition: Readonly<{ column: string; truncate: 'none' | 'day' | 'month' | 'year'; hive?: boolean; plain?: boolean }> | null
+  readonly partition: Readonly<{
+    column: string
+    truncate: 'none' | 'day' | 'month' | 'year'
+    hive?: boolean
+    plain?: boolean
+    /** Other engines' tables. `fields`: of the whole path, where it is not the value of `column` alone. */
+    foreign?: true
+    fields?: readonly PartitionField[]
+  }> | null
+  /** Record keys of one field are written as `field:value` (other engines'); absent: the value alone. */
+  readonly namedKey?: true
   readonly buckets: number
   readonly tableType: 'COPY_ON_WRITE' | 'MERGE_ON_READ'
   readonly tableVersion: 6 | 9

@@ -4,6 +4,7 @@ import type { ObjectStore } from '../contract/object-store.ts'
 import type { TableSpec } from '../contract/table.ts'
 import { Failure } from '../failure/failure.ts'
 import { countingConfiguration } from './bucket-change.ts'
+import { partitionColumns } from './index/partition-path.ts'
 import { checkReadable, checkWritable, propertiesOf, specOf, storedColumns } from './layout/table-properties.ts'
 import { avroSchemaText, columnsOfAvro } from './metadata/avro-schema.ts'
 import { SOURCE_KEY } from './metadata/checkpoint.ts'
@@ -80,7 +81,7 @@ function shape(s: TableSpec): (readonly [name: string, value: string])[] {
     ['database', s.database],
     ['key', s.key.join(',')],
     ['ordering field', s.orderingField],
-    ['partition column', s.partition?.column ?? ''],
+    ['partition column', partitionColumns(s.partition).join(',')],
     ['partition truncation', s.partition?.truncate ?? ''],
     ['table type', s.tableType],
   ]

@@ -78,7 +78,7 @@ test('two ways at once are refused', async () => {
 test('cluster shows what it would do, sorts, and refuses a column that is not there', async () => {
   const lake = (...args: string[]) => runInProcess('lake', ['cluster', TABLE, ...args])
   expect((await lake()).stdout).toContain('nothing of orders is due')
-  expect((await lake('--sort', 'id', '--plan')).stdout).toContain('1 file groups of orders would be rewritten; nothing was changed')
+  expect((await lake('--sort', 'id', '--plan')).stdout).toContain('1 file group of orders would be rewritten; nothing was changed')
   const wrong = await lake('--sort', 'nothing')
   expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('TRB-LAKE-091')])
   const done = JSON.parse((await lake('--sort', 'id', '--json')).stdout) as { result: { instants: object[] } }

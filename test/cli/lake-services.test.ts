@@ -68,13 +68,13 @@ test('clean, archive, rollback and restore show with --plan what they would do, 
 
 test('a savepoint is made, listed, restored to and deleted', async () => {
   expect((await lake('savepoint', 'create', TABLE, '--at', times[3]!, '--comment', 'before')).text).toContain(
-    `at ${times[3]} is kept: 1 files`,
+    `at ${times[3]} is kept: 1 file`,
   )
   expect((await lake('savepoint', 'list', TABLE)).json.result).toMatchObject({
     savepoints: [{ at: times[3], comment: 'before', complete: true }],
   })
   expect((await lake('restore', TABLE, '--to', times[3]!, '--plan')).json.result).toMatchObject({ instants: [{ time: times[4] }] })
-  expect((await lake('restore', TABLE, '--to', times[3]!)).text).toContain('1 later writes are gone')
+  expect((await lake('restore', TABLE, '--to', times[3]!)).text).toContain('1 later write is gone')
   expect(dataFiles()).toHaveLength(4)
   const wrong = await lake('savepoint', 'delete', TABLE, '--at', times[0]!)
   expect([wrong.code, wrong.json.error?.code]).toEqual([2, 'TRB-LAKE-073'])

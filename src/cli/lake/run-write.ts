@@ -6,6 +6,7 @@ import type { ObjectStore } from '../../contract/object-store.ts'
 import type { RowChunk } from '../../contract/slice.ts'
 import type { TableSpec, WriteCounts } from '../../contract/table.ts'
 import { Failure } from '../../failure/failure.ts'
+import { partitionColumns } from '../../lake/index/partition-path.ts'
 import type { Operation } from '../../lake/metadata/commit-metadata.ts'
 import { createOrOpenTable } from '../../lake/open-table.ts'
 import { sortedChunks } from '../../lake/service/sort-chunks.ts'
@@ -172,7 +173,7 @@ interface Source {
 
 /** The rows of one partition together, then by `sort` or the key: so they lie in each file. Fails with TRB-LAKE-091. */
 function bulkOrder({ name, key, partition }: TableSpec, columns: readonly LakeColumn[], sort: readonly string[]): readonly LakeColumn[] {
-  return sortColumns(name, columns, [...(partition === null ? [] : [partition.column]), ...(sort.length > 0 ? sort : key)])
+  return sortColumns(name, columns, [...partitionColumns(partition), ...(sort.length > 0 ? sort : key)])
 }
 
 /** Changes for the writer, whose instant has begun when the first one is asked for. */

@@ -1,6 +1,7 @@
 import type { LakeColumn } from '../../contract/columns.ts'
 import type { TableSpec } from '../../contract/table.ts'
 import { Failure } from '../../failure/failure.ts'
+import { partitionColumns } from '../../lake/index/partition-path.ts'
 import { BAG_KEY_COLUMN, PARTITION_COLUMN } from '../../lake/layout/table-properties.ts'
 import { typeText, widerType } from '../../lake/merge/fit.ts'
 import { parseTypes } from './type-list.ts'
@@ -33,8 +34,8 @@ export function inputColumns(context: WriteContext, input: WriteInput, table: Ta
   }
   must(table?.key ?? flags.key, 'a key column')
   if (flags.op === 'delete') return columns.filter((c) => table!.key.includes(c.name))
-  const partition = table === null ? flags.partition : (table.partition?.column ?? null)
-  must(partition === null ? [] : [partition], 'the partition column')
+  const partition = table === null ? (flags.partition === null ? [] : [flags.partition]) : partitionColumns(table.partition)
+  must(partition, partition.length > 1 ? 'a partition column' : 'the partition column')
   const ordering = (table === null ? flags.ordering : table.orderingField) ?? ''
   must(ordering === '' ? [] : [ordering], 'the ordering column')
   return columns
@@ -57,7 +58,7 @@ function checkAgainst(context: WriteContext, table: TableSpec, declared: readonl
   }
   if (table.key.length === 0) differs('its key', '', flags.key.join(',') || 'any: its rows are told apart by their content')
   if (flags.key.length > 0 && flags.key.join(',') !== table.key.join(',')) differs('its key', table.key.join(','), flags.key.join(','))
-  const partition = table.partition?.column ?? ''
+  const partition = partitionColumns(table.partition).join(',')
   if (flags.partition !== null && flags.partition !== partition) differs('its partition column', partition, flags.partition)
   if (flags.ordering !== null && flags.ordering !== table.orderingField) differs('its ordering column', table.orderingField, flags.ordering)
   const type = table.tableType === 'MERGE_ON_READ' ? 'mor' : 'cow'

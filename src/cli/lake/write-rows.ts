@@ -5,7 +5,7 @@ import type { ObjectStore } from '../../contract/object-store.ts'
 import type { RowChunk } from '../../contract/slice.ts'
 import type { TableSpec } from '../../contract/table.ts'
 import { assert, Failure } from '../../failure/failure.ts'
-import { PartitionPaths } from '../../lake/index/partition-path.ts'
+import { PartitionPaths, partitionColumns } from '../../lake/index/partition-path.ts'
 import { keyWriter } from '../../lake/index/record-key.ts'
 import { selectRows } from '../../lake/read/base-rows.ts'
 import { mergeRulesOf } from '../../lake/read/merge-rules.ts'
@@ -54,7 +54,7 @@ export async function chooseRows(at: ChooseFor, input: WriteInput, columns: read
   const stored = at.existing && (adds || compares) ? () => storedRows(at, spec, 'snapshot') : null
   const buried = at.existing && merges && byTime && (adds || at.op === 'upsert') ? () => storedRows(at, spec, 'read-optimized') : null
   const rows = { name: input.name, rows: input.rows, read: () => input.check(columns, looked, at.op === 'delete') }
-  const newest = await newestRows(rows, { columns, keys: keyWriter(spec.name, key), ordering, stored, buried, seed })
+  const newest = await newestRows(rows, { columns, keys: keyWriter(spec.name, key, spec.namedKey), ordering, stored, buried, seed })
   const { dropped, superseded, late } = newest
   const refuse = ({ existing, firstExisting }: NewestRows): void => {
     if (existing === 0) return
@@ -66,13 +66,13 @@ export async function chooseRows(at: ChooseFor, input: WriteInput, columns: read
     const touched = await partitionsOf(
       input.check(
         columns,
-        columns.filter((c) => c.name === spec.partition?.column),
+        columns.filter((c) => partitionColumns(spec.partition).includes(c.name)),
       ),
       dropped,
       { ...spec, columns },
     )
     const elsewhere = (): AsyncGenerator<RowChunk> => storedRows(at, spec, 'snapshot', touched)
-    refuse(await newestRows(rows, { columns, keys: keyWriter(spec.name, key), ordering: null, stored: elsewhere, seed }))
+    refuse(await newestRows(rows, { columns, keys: keyWriter(spec.name, key, spec.namedKey), ordering: null, stored: elsewhere, seed }))
   }
   return {
     rows: input.rows - superseded - late,
@@ -144,8 +144,8 @@ async function partitionsOf(input: AsyncIterable<RowChunk>, dropped: Uint8Array,
   for await (const chunk of input) {
     const kept = without(chunk, dropped, first)
     first += chunk.count
-    const by = kept.columns.findIndex((c) => c.name === spec.partition?.column)
-    for (let i = 0; i < kept.count; i++) paths.of(kept.vectors[by] ?? null, i)
+    const by = partitionColumns(spec.partition).map((name) => kept.vectors[kept.columns.findIndex((c) => c.name === name)] ?? null)
+    for (let i = 0; i < kept.count; i++) paths.of(by, i)
   }
   return new Set(paths.paths)
 }

@@ -6,7 +6,7 @@ import { hashKeys, type Keys } from './keys.ts'
 
 /**
  * Record keys as Hudi's key generators write them: one field, the value's text alone; several, `a:1,b:2` (ComplexKeyGenerator), where
- * null is `__null__` and '' is `__empty__`. Bytes are written as hex (Java would write the name of a buffer).
+ * null is `__null__` and '' is `__empty__` (of one field a null is an error). Bytes are written as hex (Java would write the name of a buffer).
  *
  * Hudi's composite form is ambiguous for texts that look like the rest of a key: a='1,b:2' b='3' and a='1' b='2,b:3' are both
  * `a:1,b:2,b:3`. Such texts are percent-escaped, so that two rows never share a key; all others are exactly Hudi's.
@@ -17,9 +17,10 @@ export interface KeyWriter {
   write(vectors: readonly Vector[], rows: Int32Array | null, n: number, seed: number): Keys
 }
 
-export function keyWriter(table: string, key: readonly LakeColumn[]): KeyWriter {
+/** `named`: a key of one field is written as `field:value`, too. */
+export function keyWriter(table: string, key: readonly LakeColumn[], named?: boolean): KeyWriter {
   const fields = key.map((c) => c.name)
-  const composite = key.length > 1
+  const composite = key.length > 1 || named === true
   const names = fields.map((f, i) => `${i > 0 ? ',' : ''}${f}:`)
   const fixed = key.map((c): TextWriter | null => (c.type.kind === 'string' || c.type.kind === 'bytes' ? null : keyText(table, c)))
   const ambiguous = new RegExp(`(,|%(25)*2C)(${fields.join('|')}):|^(%(25)*5F|_)_empty__$`)
@@ -28,7 +29,7 @@ export function keyWriter(table: string, key: readonly LakeColumn[]): KeyWriter 
   const writeField = (f: number, v: Vector, row: number): void => {
     if (composite) ascii(names[f], out)
     if (v.valid !== null && v.valid[row] === 0) {
-      if (!composite) throw new Failure('TRB-LAKE-403', { table, column: fields[f] })
+      if (key.length === 1) throw new Failure('TRB-LAKE-403', { table, column: fields[f] })
       ascii('__null__', out)
       return
     }

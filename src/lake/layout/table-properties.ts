@@ -1,8 +1,9 @@
 import { crc32 } from 'node:zlib'
 import type { Layout } from '../../../timeline/name.ts'
 import type { LakeColumn } from '../../contract/columns.ts'
-import type { TableSpec } from '../../contract/table.ts'
+import type { PartitionField, TableSpec } from '../../contract/table.ts'
 import { Failure } from '../../failure/failure.ts'
+import { datePatternOf } from '../index/date-pattern.ts'
 import { avroSchemaText, columnsOfAvro } from '../metadata/avro-schema.ts'
 import { javaDate, parseProperties, printProperties } from './java-properties.ts'
 
@@ -32,7 +33,7 @@ export function storedColumns(spec: Pick<TableSpec, 'columns' | 'key' | 'partiti
 /** Whether the table is partitioned by PARTITION_COLUMN. */
 export function hasPartitionColumn(spec: Pick<TableSpec, 'columns' | 'partition'>): boolean {
   const { partition } = spec
-  if (partition === null) return false
+  if (partition === null || partition.foreign === true) return false
   const column = spec.columns.find((c) => c.name === partition.column)
   return partition.truncate !== 'none' || (column !== undefined && !PLAIN_IN_PATH.has(column.type.kind))
 }
@@ -137,13 +138,45 @@ export function specOf(p: ReadonlyMap<string, string>, path: string, columns: re
     key: bag ? [] : fields(p.get('hoodie.table.recordkey.fields')),
     // Version 9 may name several; the first decides for a writer of ours, which has one.
     orderingField: fields(p.get('hoodie.table.ordering.fields') ?? p.get('hoodie.table.precombine.field')).at(0) ?? '',
-    partition: partition === '' ? null : { column: partition, truncate: isTruncate(truncate) ? truncate : 'none', ...pathStyle(p) },
+    partition: partition === '' ? null : { ...fieldsOf(p, partition), truncate: isTruncate(truncate) ? truncate : 'none', ...pathStyle(p) },
     // 0: another engine's table, not spread over buckets as ours are.
     buckets: Number(p.get('tributary.buckets') ?? '0'),
     tableType: type,
     // Version 8 is read as 9 is, and not written.
     tableVersion: layoutOf(p) === 2 ? 9 : 6,
   }
+}
+
+const SIMPLE = /(^|\.)(Simple|Complex|Nonpartitioned)(Avro)?KeyGenerator$|^(SIMPLE|COMPLEX|NON_PARTITION)(_AVRO)?$/
+const TIMESTAMP = /(^|\.)TimestampBased(Avro)?KeyGenerator$|^TIMESTAMP(_AVRO)?$/
+const CUSTOM = /(^|\.)Custom(Avro)?KeyGenerator$|^CUSTOM(_AVRO)?$/
+
+/** Hudi's key generator of a table, by type or class; '': none is recorded. */
+export function keyGeneratorOf(p: ReadonlyMap<string, string>): string {
+  return p.get('hoodie.table.keygenerator.type') ?? p.get('hoodie.table.keygenerator.class') ?? ''
+}
+
+/**
+ * Of what partition paths are made. A custom key generator names each field's kind in version 9 (`a:SIMPLE,b:TIMESTAMP`); in version 6 they are not
+ * recorded, and so not known.
+ */
+function fieldsOf(
+  p: ReadonlyMap<string, string>,
+  list: string,
+): Pick<NonNullable<TableSpec['partition']>, 'column' | 'foreign' | 'fields'> {
+  if (p.has('tributary.partition.column') || list === PARTITION_COLUMN) return { column: list }
+  const generator = keyGeneratorOf(p)
+  const date = datePatternOf(p)
+  const found = fields(list).map((text): PartitionField => {
+    const [column, kind] = text.split(':')
+    const timestamp = CUSTOM.test(generator) ? kind === 'TIMESTAMP' : TIMESTAMP.test(generator)
+    const known = CUSTOM.test(generator) ? kind !== undefined : timestamp || generator === '' || SIMPLE.test(generator)
+    if (!known || (timestamp && date === null)) return { column: column!, unknown: true }
+    return timestamp ? { column: column!, date: date! } : { column: column! }
+  })
+  const [first] = found
+  const plain = found.length === 1 && first!.date === undefined && first!.unknown === undefined
+  return { column: first!.column, foreign: true, ...(plain ? {} : { fields: found }) }
 }
 
 /** How partition paths are written where it is not as in tables of ours. */
@@ -195,14 +228,11 @@ function unreadable(p: ReadonlyMap<string, string>): string | null {
     const value = p.get(key) ?? ''
     return value !== '' && wrong(value) ? `${key} is ${value}` : null
   }
-  const merged = p.get('hoodie.table.type') === 'MERGE_ON_READ'
   return (
     is('hoodie.table.base.file.format', (v) => v !== 'PARQUET') ??
     is('hoodie.table.multiple.base.file.formats.enable', (v) => v === 'true') ??
     is('hoodie.bootstrap.base.path', () => true) ??
-    is('hoodie.datasource.write.drop.partition.columns', (v) => v === 'true') ??
-    // Without keys in the rows a log cannot be merged.
-    is('hoodie.populate.meta.fields', (v) => merged && v === 'false')
+    is('hoodie.datasource.write.drop.partition.columns', (v) => v === 'true')
   )
 }
 
@@ -220,6 +250,15 @@ export function checkReadable(p: ReadonlyMap<string, string>, table: string): vo
   if (READABLE.get(version) !== layout) throw new Failure('TRB-LAKE-002', { table, version, layout })
   const foreign = unreadable(p)
   if (foreign !== null) throw new Failure('TRB-LAKE-027', { table, detail: foreign })
+}
+
+/** Refuses (TRB-LAKE-027) to tell what commits changed where rows do not say which commit wrote them, or by which key they are known. */
+export function checkHistory(p: ReadonlyMap<string, string>, table: string): void {
+  if (p.get('hoodie.populate.meta.fields') !== 'false') return
+  throw new Failure('TRB-LAKE-027', {
+    table,
+    detail: 'hoodie.populate.meta.fields is false, so its rows do not say which commit wrote them',
+  })
 }
 
 /** Partitions of the metadata table; empty or absent: there is none. */

@@ -4,7 +4,7 @@ import { assert } from '../../failure/failure.ts'
 import { bagKeys } from '../index/bag-key.ts'
 import { type BucketHash, bucketHash, bucketOf } from '../index/bucket.ts'
 import type { Keys } from '../index/keys.ts'
-import { PartitionPaths } from '../index/partition-path.ts'
+import { PartitionPaths, partitionColumns } from '../index/partition-path.ts'
 import { type KeyWriter, keyWriter } from '../index/record-key.ts'
 import { recordKeyFields } from '../layout/table-properties.ts'
 import { widen } from './fit.ts'
@@ -45,7 +45,7 @@ export class ChangePreparer {
   readonly #keys: KeyWriter | null
   readonly #keyColumns: readonly number[]
   readonly #bucket: BucketHash
-  readonly #partitionColumn: number
+  readonly #partitionColumns: readonly number[]
   readonly #partitionInKey: boolean
   readonly #seed: number
 
@@ -63,10 +63,11 @@ export class ChangePreparer {
         : keyWriter(
             spec.path,
             this.#keyColumns.map((i) => columns[i]),
+            spec.namedKey,
           )
     this.#bucket = bucketHash(recordKeyFields(spec), spec.buckets)
-    this.#partitionColumn = spec.partition === null ? -1 : columns.findIndex((c) => c.name === spec.partition!.column)
-    this.#partitionInKey = spec.partition !== null && spec.key.includes(spec.partition.column)
+    this.#partitionColumns = partitionColumns(spec.partition).map((name) => columns.findIndex((c) => c.name === name))
+    this.#partitionInKey = spec.partition !== null && partitionColumns(spec.partition).every((name) => spec.key.includes(name))
   }
 
   /** A key may be stored in another partition than the one its newest row belongs to. */
@@ -172,9 +173,9 @@ export class ChangePreparer {
       for (let i = 0; i < count; i++) bucket[i] = bucketOf(this.#bucket, keys.data, keys.offsets[i], keys.offsets[i + 1])
     }
     let partition: Int32Array | null = null
-    if (this.#partitionColumn >= 0) {
+    if (this.#partitionColumns.length > 0) {
       partition = new Int32Array(count)
-      const v = columns[this.#partitionColumn]
+      const v = this.#partitionColumns.map((c) => columns[c])
       for (let i = 0; i < count; i++) {
         const known = row[i] >= 0 || this.#partitionInKey
         partition[i] = known ? this.paths.of(v, rows[i]) : -1

@@ -8,7 +8,7 @@ import { Failure, isFailure } from '../../failure/failure.ts'
 import { archivedInstants } from '../archived-timeline.ts'
 import { parseBaseFileName, parseLogFileName } from '../layout/file-name.ts'
 import { join } from '../layout/paths.ts'
-import { checkReadable, specOf, storedColumns } from '../layout/table-properties.ts'
+import { checkHistory, checkReadable, specOf, storedColumns } from '../layout/table-properties.ts'
 import type { WriteStat } from '../metadata/commit-metadata.ts'
 import { columnsAt } from '../open-table.ts'
 import { TimelineStore } from '../timeline-store.ts'
@@ -51,6 +51,7 @@ export async function scanChanges(
   const ts = new TimelineStore(store, table, clock)
   const properties = await ts.properties()
   checkReadable(properties, table)
+  checkHistory(properties, table)
   await ts.refresh()
   const writes = completedWrites(ts.timeline, null)
   await refuseArchived(ts, range, writes)

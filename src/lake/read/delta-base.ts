@@ -6,7 +6,7 @@ import { firstHash, hashInto } from '../index/keys.ts'
 import { gather } from '../merge/gather.ts'
 import { IntList } from '../merge/int-list.ts'
 import type { Reduced } from './delta-reduce.ts'
-import { KEY_SEED } from './log-chunk.ts'
+import { KEY_SEED, madeKeys } from './log-chunk.ts'
 import type { LogColumns } from './log-columns.ts'
 import { compareOrdering, type Ordering } from './ordering.ts'
 
@@ -47,14 +47,14 @@ export function nothingMet(keys: number): Met {
 }
 
 /** Looks the keys of the base file up, row group by row group; only the key column is read, and only of groups whose range the log's keys touch. */
-export async function* matchKeys(file: ParquetFile, reduced: Reduced): AsyncGenerator<KeyMatches> {
+export async function* matchKeys(file: ParquetFile, reduced: Reduced, of: LogColumns): AsyncGenerator<KeyMatches> {
   if (reduced.count === 0) return
-  const groups = groupsInRange(file, reduced)
+  const groups = of.made === null ? groupsInRange(file, reduced) : file.meta.rowGroups.map((_, group) => group)
   const filter = new KeyFilter(reduced)
   const scratch = new Scratch()
   for (const group of groups) {
     scratch.reset()
-    yield matchRows(await groupKeys(file, group, scratch.take), reduced, filter, group)
+    yield matchRows(await groupKeys(file, group, of, scratch.take), reduced, filter, group)
   }
   scratch.release()
 }
@@ -94,11 +94,20 @@ export function firstOrdinals(file: ParquetFile): Int32Array {
 }
 
 /** The record keys of a row group. */
-export async function groupKeys(file: ParquetFile, group: number, allocate = ownMemory): Promise<PlainVector> {
+export async function groupKeys(file: ParquetFile, group: number, of: LogColumns, allocate = ownMemory): Promise<PlainVector> {
+  if (of.made !== null) return await keysMade(file, group, of, of.made)
   const column = await file.read(group, KEY, { kind: 'string' }, allocate)
   if (column === null) return { kind: 'plain', data: Buffer.alloc(0), starts: new Int32Array(file.meta.rowGroups[group].rows + 1) }
   if (column.kind === 'dictionary') return plainOfDictionary(column)
   return column.kind === 'bytes' ? plainOfBytes(column, 0, column.offsets.length - 1) : (column as PlainVector)
+}
+
+async function keysMade(file: ParquetFile, group: number, of: LogColumns, made: NonNullable<LogColumns['made']>): Promise<PlainVector> {
+  const { rows } = file.meta.rowGroups[group]
+  const columns: (Column | null)[] = []
+  for (const p of made.places) columns[p] = await file.read(group, of.all[p].name, of.all[p].type)
+  const { data, offsets } = madeKeys(made, columns, rows, file.key)
+  return plainOfBytes({ kind: 'bytes', data, offsets, valid: null }, 0, rows)
 }
 
 /** One bit for each of ten hashes per key: most base keys are told to be none of the log's without a look at its table. */

@@ -50,7 +50,7 @@ export class DeltaSpill {
     const h0 = new Int32Array(1)
     const h1 = new Int32Array(1)
     for (let group = 0; group < file.meta.rowGroups.length; group++) {
-      const keys = await groupKeys(file, group)
+      const keys = await groupKeys(file, group, this.#of)
       const { data, starts } = keys
       const rows = Array.from({ length: this.parts }, () => new IntList())
       for (let i = 0; i + 1 < starts.length; i++) {

@@ -161,7 +161,7 @@ async function openBase({ store, slice }: DeltaRequest): Promise<ParquetFile | n
 async function merged(request: DeltaRequest, chunks: readonly LogChunk[], of: LogColumns): Promise<Merged> {
   const reduced = new Reduced(chunks, of.rules)
   const file = chunks.length === 0 ? null : await openBase(request)
-  const met = file === null ? nothingMet(reduced.keys.size) : await meet(file, matchKeys(file, reduced), reduced, of)
+  const met = file === null ? nothingMet(reduced.keys.size) : await meet(file, matchKeys(file, reduced, of), reduced, of)
   const rows = new DeltaRows(reduced, met, of.wanted)
   await rows.load(file)
   return {

@@ -29,20 +29,38 @@ const ENTRY_BYTES = 48
 
 /** A chunk of `count` rows read from the columns `all` of `of`. `partial`: columns that are not there keep their stored values. */
 export function rowsChunk(of: LogColumns, all: readonly (Column | null)[], count: number, partial: boolean, file: string): LogChunk {
-  const keyColumn = all[of.key]
-  const key = keyColumn === null ? null : toVector(keyColumn)
-  if (key === null || key.kind !== 'bytes' || (key.valid !== null && key.valid.indexOf(0) >= 0)) {
-    throw new Failure('TRB-LAKE-021', { file, what: 'rows without record keys (hoodie.populate.meta.fields=false)' })
-  }
-  const keys = hashKeys(key.data, key.offsets, count, SEED)
+  const keys = of.made === null ? storedKeys(all[of.key], count, file) : madeKeys(of.made, all, count, file)
   const ordering = of.fields.ofRows(
     of.ordering.map((c) => all[c]),
     count,
   )
   const columns = all.slice(0, of.wanted.length)
   const missing = columns.map((c) => (of.rules.nulls === undefined ? missingOf(c, count, partial, of.unavailable) : nullsOf(c, count)))
-  const bytes = columns.reduce((n, c) => n + (c === null ? 0 : columnBytes(c)), count * ENTRY_BYTES + key.data.length)
+  const bytes = columns.reduce((n, c) => n + (c === null ? 0 : columnBytes(c)), count * ENTRY_BYTES + keys.data.length)
   return { count, keys, ordering, deleted: deletedOf(of, all, count), columns, missing, bytes }
+}
+
+function storedKeys(column: Column | null, count: number, file: string): Keys {
+  const key = column === null ? null : toVector(column)
+  if (key === null || key.kind !== 'bytes' || (key.valid !== null && key.valid.indexOf(0) >= 0)) {
+    throw new Failure('TRB-LAKE-021', { file, what: 'rows without record keys (hoodie.populate.meta.fields=false)' })
+  }
+  return hashKeys(key.data, key.offsets, count, SEED)
+}
+
+/** Record keys made of the columns of their fields, of a log or a base file. */
+export function madeKeys(
+  { writer, places }: NonNullable<LogColumns['made']>,
+  all: readonly (Column | null)[],
+  count: number,
+  file: string,
+): Keys {
+  const vectors = places.map((p) => {
+    const column = all[p]
+    if (column === null) throw new Failure('TRB-LAKE-021', { file, what: 'rows without the columns of their record keys' })
+    return toVector(column)
+  })
+  return writer.write(vectors, null, count, SEED)
 }
 
 /** The keys of a delete block. */

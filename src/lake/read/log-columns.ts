@@ -1,5 +1,6 @@
 import type { LakeColumn } from '../../contract/columns.ts'
 import type { MergeRules } from '../../contract/slice.ts'
+import { type KeyWriter, keyWriter } from '../index/record-key.ts'
 import { META_COLUMNS } from '../metadata/avro-schema.ts'
 import { OrderingFields } from './ordering.ts'
 
@@ -16,7 +17,10 @@ export class LogColumns {
   /** Meta columns first, where they are wanted. */
   readonly wanted: readonly LakeColumn[]
   readonly all: readonly LakeColumn[]
+  /** Place of the record key; −1: it is made of others. */
   readonly key: number
+  /** What makes it, and of which places; null: it is stored. */
+  readonly made: { readonly writer: KeyWriter; readonly places: readonly number[] } | null
   readonly ordering: readonly number[]
   /** Columns with a value that makes a row a delete: an absent column has none. */
   readonly deletes: readonly { readonly column: number; readonly value: Buffer | true }[]
@@ -36,7 +40,9 @@ export class LogColumns {
       return at >= 0 ? at : all.push(column) - 1
     }
     const known = (name: string): LakeColumn | undefined => schema.find((c) => c.name === name)
-    this.key = place({ name: KEY, type: { kind: 'string' } })
+    const made = rules.key?.map((name) => known(name) ?? { name, type: { kind: 'string' as const } })
+    this.made = made === undefined ? null : { writer: keyWriter(table, made), places: made.map(place) }
+    this.key = this.made === null ? place({ name: KEY, type: { kind: 'string' } }) : -1
     const ordering = rules.ordering.flatMap((name) => known(name) ?? [])
     this.fields = new OrderingFields(table, ordering)
     this.ordering = ordering.map(place)

@@ -19,6 +19,12 @@ const STRATEGY = {
  * ordering fields and merge properties (spec hudi §2.1, §9.3). Rules that only the code of a Java class knows fail with TRB-LAKE-022.
  */
 export function mergeRulesOf(properties: ReadonlyMap<string, string>, table: string): MergeRules {
+  const found = rulesOf(properties, table)
+  if (properties.get('hoodie.populate.meta.fields') !== 'false') return found
+  return { ...found, key: list(properties.get('hoodie.table.recordkey.fields')) }
+}
+
+function rulesOf(properties: ReadonlyMap<string, string>, table: string): MergeRules {
   const ordering = list(properties.get('hoodie.table.ordering.fields') ?? properties.get('hoodie.table.precombine.field'))
   const mode = properties.get('hoodie.record.merge.mode') ?? ''
   const version = Number(properties.get('hoodie.table.version') ?? '6')

@@ -45,10 +45,10 @@ function comparable({ type }: LakeColumn, value: string | bigint): boolean {
 /** Paths of the partitions that are wanted; null: all. */
 function partitionsOf(plan: ScanPlan, conditions: readonly KnownCondition[]): ReadonlySet<string> | null {
   const { partition } = plan.spec
-  if (partition === null || hasPartitionColumn(plan.spec)) return null
+  if (partition === null || partition.fields !== undefined || hasPartitionColumn(plan.spec)) return null
   const wanted = conditions
     .filter((c) => c.op === '=' && c.column.name === partition.column)
-    .map((c) => new Set(c.values.map((v) => partitionPathOf(partition, String(v)))))
+    .map((c) => new Set(c.values.map((v) => partitionPathOf(partition, [String(v)]))))
   return wanted.length === 0 ? null : new Set([...wanted[0]].filter((p) => wanted.every((w) => w.has(p))))
 }
 

@@ -7,7 +7,7 @@ import { assert } from '../../failure/failure.ts'
 import { toVector } from '../../format/parquet/column.ts'
 import { ParquetFile } from '../../format/parquet/file.ts'
 import { MAX_KEY, MIN_KEY } from '../index/bloom.ts'
-import { checkReadable, specOf, storedColumns } from '../layout/table-properties.ts'
+import { checkHistory, checkReadable, specOf, storedColumns } from '../layout/table-properties.ts'
 import { gatherVector, nullColumn } from '../merge/gather.ts'
 import { recordKeys } from '../merge/join.ts'
 import { columnsAt } from '../open-table.ts'
@@ -43,6 +43,7 @@ export async function rowHistory(store: ObjectStore, table: string, clock: Clock
   const ts = new TimelineStore(store, table, clock)
   const properties = await ts.properties()
   checkReadable(properties, table)
+  checkHistory(properties, table)
   await ts.refresh()
   const schema = storedColumns(specOf(properties, table, await columnsAt(ts, null)))
   const since = await firstWholeState(ts)

@@ -6,8 +6,10 @@ import { assert } from '../../failure/failure.ts'
 import { rowObject } from '../../format/json/row-lines.ts'
 import { KeyTable } from '../index/key-table.ts'
 import { hashInto, hashKeys, type Keys } from '../index/keys.ts'
+import { checkHistory } from '../layout/table-properties.ts'
 import { gatherVector } from '../merge/gather.ts'
 import { IntList } from '../merge/int-list.ts'
+import { TimelineStore } from '../timeline-store.ts'
 import { selectRows } from './base-rows.ts'
 import type { ChangeChunk } from './cdc-diff.ts'
 import { scanTable, type TableScan } from './table-scan.ts'
@@ -38,6 +40,7 @@ export async function diffStates(
   from: string | null,
   to: string | null,
 ): Promise<StateDiff> {
+  checkHistory(await new TimelineStore(store, table, clock).properties(), table)
   const later = await scanTable(store, table, clock, { kind: 'snapshot', asOf: to })
   const earlier = await scanTable(store, table, clock, { kind: 'snapshot', asOf: from })
   const names = new Set(later.columns.map((c) => c.name))

@@ -7,7 +7,7 @@ import type { FileSlice, MergeRules, RowChunk } from '../../contract/slice.ts'
 import type { View } from '../../contract/table-reader.ts'
 import { ParquetFile } from '../../format/parquet/file.ts'
 import { archivedCompletions, archivedInstants } from '../archived-timeline.ts'
-import { checkReadable, storedColumns } from '../layout/table-properties.ts'
+import { checkHistory, checkReadable, storedColumns } from '../layout/table-properties.ts'
 import { TimelineStore } from '../timeline-store.ts'
 import { baseRows } from './base-rows.ts'
 import { type DeltaLimit, type DeltaRequest, mergedRows, writtenRows } from './delta.ts'
@@ -57,6 +57,7 @@ export async function scanTable(
   const ts = new TimelineStore(store, table, clock)
   const properties = await ts.properties()
   checkReadable(properties, table)
+  if (request.kind === 'incremental') checkHistory(properties, table)
   await ts.refresh()
   const asOf = request.kind === 'incremental' ? asOfRange(ts, request) : request.asOf
   const view: View = asOf === null ? { kind: 'latest' } : { kind: 'asOf', instant: asOf }

@@ -268,7 +268,7 @@ describe('partition paths', () => {
   const pathsOf = (type: LakeType, truncate: 'none' | 'day' | 'month' | 'year', values: Value[]): string[] => {
     const p = spec(type, truncate)
     const v = vectorOf(type, values)
-    return values.map((_, i) => p.paths[p.of(v, i)])
+    return values.map((_, i) => p.paths[p.of([v], i)])
   }
 
   it('are values, escaped, or a truncated date', () => {

@@ -115,7 +115,6 @@ test.each([
   { 'hoodie.table.multiple.base.file.formats.enable': 'true' },
   { 'hoodie.bootstrap.base.path': '/elsewhere' },
   { 'hoodie.datasource.write.drop.partition.columns': 'true' },
-  { 'hoodie.table.type': 'MERGE_ON_READ', 'hoodie.populate.meta.fields': 'false' },
 ])('rows that are not in the Parquet files of the table are not read: %j', (change) => {
   const p = new Map([...reread(SPEC), ...Object.entries(change)])
   expect(() => checkReadable(p, 't')).toThrow(expect.objectContaining({ code: 'TRB-LAKE-027' }))

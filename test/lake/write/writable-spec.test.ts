@@ -36,10 +36,10 @@ describe('what cannot be written as its engine expects is refused with TRB-LAKE-
   test.each<[string, Readonly<Record<string, string | null>>, string]>([
     ['v6_cow_part', { [CLASS]: 'org.apache.hudi.keygen.TimestampBasedKeyGenerator' }, 'TimestampBasedKeyGenerator'],
     ['v6_cow_part', { [CLASS]: 'org.apache.hudi.keygen.CustomKeyGenerator' }, 'CustomKeyGenerator'],
-    ['v6_cow_part', { [CLASS]: 'org.apache.hudi.keygen.ComplexKeyGenerator' }, 'field:value'],
-    ['v9_cow_part', { 'hoodie.table.keygenerator.type': 'COMPLEX' }, 'field:value'],
+    ['v6_cow_part', { [CLASS]: 'com.example.KeyGenerator' }, 'com.example.KeyGenerator'],
+    ['v9_cow_part', { 'hoodie.table.keygenerator.type': 'USER_PROVIDED' }, 'USER_PROVIDED'],
     ['v6_cow_part', { 'hoodie.table.recordkey.fields': '' }, 'record key'],
-    ['v6_cow_part', { 'hoodie.table.partition.fields': 'region,day' }, 'several columns'],
+    ['v6_cow_part', { 'hoodie.table.partition.fields': 'region,ratio' }, 'ratio is a double'],
     ['v6_cow_part', { 'hoodie.table.partition.fields': 'nowhere' }, 'nowhere'],
     ['v6_mor_bucket_logonly', {}, 'bucket index'],
   ])('%s with %j', async (name, entries, words) => {
@@ -62,7 +62,7 @@ test('partition paths are those of the table: with names, and with values as the
     const values = ['eu', 'a/b=c', '']
     const data = Buffer.from(values.join(''))
     const vector = { kind: 'bytes' as const, data, offsets: Int32Array.of(0, 2, 7, 7, 7), valid: Uint8Array.of(1, 1, 1, 0) }
-    return [0, 1, 2, 3].map((r) => made.paths[made.of(vector, r)])
+    return [0, 1, 2, 3].map((r) => made.paths[made.of([vector], r)])
   }
   const none = '__HIVE_DEFAULT_PARTITION__'
   expect(await paths('false', 'true')).toEqual(['eu', 'a%2Fb%3Dc', none, none])
