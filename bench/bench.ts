@@ -3,6 +3,7 @@ import { type Bench, type BenchRow, type Figure, machine } from './measure.ts'
 
 const BENCHES: readonly { readonly name: string; load(): Promise<{ readonly bench: Bench }> }[] = [
   { name: 'pg-stream', load: () => import('./pg-stream.ts') },
+  { name: 'mysql-stream', load: () => import('./mysql-stream.ts') },
   { name: 'snapshot', load: () => import('./snapshot.ts') },
   { name: 'cow-upsert', load: () => import('./cow-upsert.ts') },
   { name: 'bulk-insert', load: () => import('./bulk-insert.ts') },
@@ -10,6 +11,7 @@ const BENCHES: readonly { readonly name: string; load(): Promise<{ readonly benc
   { name: 'mor-read', load: () => import('./mor-read.ts') },
   { name: 'commit-curve', load: () => import('./commit-curve.ts') },
   { name: 'compaction', load: () => import('./compaction.ts') },
+  { name: 'kafka-lake', load: () => import('./kafka-lake.ts') },
 ]
 
 const runs = Number(process.argv.find((a) => a.startsWith('--runs='))?.slice('--runs='.length) ?? 1)

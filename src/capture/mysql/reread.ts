@@ -9,7 +9,7 @@ import { DumpSocket } from './wire/dump-socket.ts'
 import { PacketEvents } from './wire/event-source.ts'
 
 /** Ids of replicas have 32 bits; this reader's second connection takes one that nobody is likely to have. */
-const SECOND = 0x40000000
+const SECOND = 0x80000000
 
 /** Reads a part of the binlog again, by file and byte, on a connection of its own. Reading waits while nobody asks for more. */
 export async function rereadFrom(
