@@ -130,4 +130,12 @@ export const KAFKA_CODES = {
     retry: 'never',
     exit: 2,
   },
+  'TRB-KAFKA-017': {
+    what: 'There is no position of {name} in {store}.',
+    why: 'Nothing was captured under this name yet, it was reset, or the name, topic or directory is another one.',
+    safe: 'Nothing was changed.',
+    fix: 'Give the --name, --kafka-offsets-topic, --kafka-connector or --state of the run.',
+    retry: 'never',
+    exit: 2,
+  },
 } as const satisfies Record<string, CodeEntry>

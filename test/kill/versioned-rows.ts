@@ -90,36 +90,39 @@ export interface SeenEvent {
 }
 
 /**
- * What a consumer saw of each row must be its history, once and in order; a snapshot's row stands for what came before it. Gives up to
- * five sentences.
+ * What a consumer saw of each row must be its history, once and in order; a snapshot's row stands for what came before it. A snapshot that
+ * was interrupted (`continued`) is read at two points: the rows of the table it was in may be newer than the changes that follow them,
+ * which still come once and in order. Gives up to five sentences.
  */
 export function historyProblems(
   history: ReadonlyMap<number, readonly RowEvent[]>,
   seen: ReadonlyMap<number, readonly SeenEvent[]>,
+  continued: boolean,
 ): string[] {
   const problems: string[] = []
-  const text = (events: readonly { op: string; version: number }[]): string => events.map((e) => `${e.op}${e.version}`).join(' ')
   for (const id of new Set([...history.keys(), ...seen.keys()])) {
-    const events = history.get(id) ?? []
-    const got = seen.get(id) ?? []
-    const first = got[0]
-    const from = first?.op === 'r' ? events.findIndex((e) => e.op !== 'd' && e.version === first.version) + 1 : 0
-    const expected: SeenEvent[] = first?.op === 'r' ? [first] : []
-    // A row that was deleted before the snapshot is not in it: its history begins with what came after.
-    const start =
-      first?.op === 'r'
-        ? from
-        : Math.max(
-            0,
-            events.findIndex((e) => e.op === first?.op && e.version === first?.version),
-          )
-    for (const e of events.slice(start)) {
-      expected.push(e)
-      if (e.op === 'd') expected.push({ op: 't', version: 0 })
-    }
-    const gone = first === undefined && events.at(-1)?.op === 'd'
-    if (!gone && text(got) !== text(expected)) problems.push(`row ${id}: ${text(expected)} expected, ${text(got)} seen`)
+    const problem = rowProblem(history.get(id) ?? [], seen.get(id) ?? [], continued)
+    if (problem !== null) problems.push(`row ${id}: ${problem}`)
     if (problems.length === 5) break
   }
   return problems
+}
+
+const textOf = (events: readonly { op: string; version: number }[]): string => events.map((e) => `${e.op}${e.version}`).join(' ')
+
+function rowProblem(history: readonly RowEvent[], seen: readonly SeenEvent[], continued: boolean): string | null {
+  const reads = seen.filter((e) => e.op === 'r')
+  const changes = seen.filter((e) => e.op !== 'r')
+  if (textOf(seen) !== textOf([...reads, ...changes])) return `a snapshot's row among changes: ${textOf(seen)}`
+  if (reads.length > (continued ? 2 : 1)) return `${reads.length} rows of a snapshot`
+  const states = reads.map((r) => history.findIndex((e) => e.op !== 'd' && e.version === r.version))
+  if (states.includes(-1)) return `${textOf(reads)} was never a state of it`
+  const first = changes[0]
+  const from = first === undefined ? history.length : history.findIndex((e) => e.op === first.op && e.version === first.version)
+  const expected = history.slice(from).flatMap((e): SeenEvent[] => (e.op === 'd' ? [e, { op: 't', version: 0 }] : [e]))
+  if (from < 0 || textOf(changes) !== textOf(expected)) return `${textOf(history)} happened, ${textOf(seen)} was seen`
+  // What came before the changes: the row as the snapshot read it, or nothing of a row that was not there.
+  const gap = states.length === 0 ? from > 0 && history[from - 1]!.op !== 'd' : Math.max(...states) < from - 1
+  const early = !continued && states.length > 0 && states[0] !== from - 1
+  return gap || early ? `${textOf(history)} happened, ${textOf(seen)} was seen` : null
 }

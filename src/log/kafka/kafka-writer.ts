@@ -9,6 +9,7 @@ import {
   ENDS_HEADER,
   endsText,
   type NumberedCursor,
+  OFFSETS_SETTINGS,
   offsetBytes,
   offsetKey,
   parseCursor,
@@ -16,7 +17,7 @@ import {
 import type { Compression, KafkaOptions, TopicSettings } from './options.ts'
 import { PartitionWriter, type SealableBatch } from './record-batch.ts'
 import { ensureTopic, type TopicDifference, topicConfig } from './topics.ts'
-import { BatchTooLarge, type NextOffsets, TransactionalProducer, TransactionLost } from './transaction.ts'
+import { BatchTooLarge, type NextOffsets, TransactionalProducer, TransactionLost, transactionalId } from './transaction.ts'
 import { troubleOf } from './trouble.ts'
 
 /** Uncompressed bytes of a batch, below the brokers' default of 1,048,588 for a batch as it is stored. */
@@ -60,11 +61,6 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<KafkaLog> 
     await cluster.close()
     throw e
   }
-}
-
-/** The transactional id of a name: what fences a second process, and what an access list must allow. */
-export function transactionalId(name: string): string {
-  return `tributary-${name}`
 }
 
 interface Topic {
@@ -253,15 +249,4 @@ export class KafkaLog implements LogWriter {
       }
     }
   }
-}
-
-/** Small segments, so that compaction keeps up: there is one record per append, and only the newest counts. */
-const OFFSETS_SETTINGS: TopicSettings = {
-  partitions: 1,
-  replication: -1,
-  config: new Map([
-    ['cleanup.policy', 'compact'],
-    ['segment.bytes', String(16 << 20)],
-    ['compression.type', 'producer'],
-  ]),
 }

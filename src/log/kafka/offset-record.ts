@@ -1,10 +1,22 @@
 import type { LogCursor } from '../../contract/log.ts'
 import { Failure } from '../../failure/failure.ts'
+import type { TopicSettings } from './options.ts'
 
 /** Header of an offset record: the cursor of our own log contract, which Debezium's offset does not hold all of. */
 export const CURSOR_HEADER = 'tributary.cursor'
 /** Header of an offset record: the next offset of every partition that its transaction wrote to: `{"topic":{"0":123}}`. */
 export const ENDS_HEADER = 'tributary.ends'
+
+/** Small segments, so that compaction keeps up: there is one record per append, and only the newest counts. */
+export const OFFSETS_SETTINGS: TopicSettings = {
+  partitions: 1,
+  replication: -1,
+  config: new Map([
+    ['cleanup.policy', 'compact'],
+    ['segment.bytes', String(16 << 20)],
+    ['compression.type', 'producer'],
+  ]),
+}
 
 /** An offset record as it is in the offsets topic. */
 export interface OffsetRecord {

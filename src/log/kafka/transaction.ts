@@ -21,6 +21,11 @@ const ENDING: ReadonlySet<string> = new Set([
   'CORRUPT_MESSAGE',
 ])
 
+/** The transactional id of a name: what fences a second process, and what an access list must allow. */
+export function transactionalId(name: string): string {
+  return `tributary-${name}`
+}
+
 /** The transaction cannot be committed any more, or it is not known whether it was: `renew`, and look. */
 export class TransactionLost extends Error {}
 

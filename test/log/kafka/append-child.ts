@@ -3,9 +3,9 @@
 import { systemClock } from '../../../src/cli/clock.ts'
 import { KafkaCluster } from '../../../src/log/kafka/cluster.ts'
 import { codecOf } from '../../../src/log/kafka/compression.ts'
-import { openKafkaLog, transactionalId } from '../../../src/log/kafka/kafka-writer.ts'
+import { openKafkaLog } from '../../../src/log/kafka/kafka-writer.ts'
 import { PartitionWriter } from '../../../src/log/kafka/record-batch.ts'
-import { TransactionalProducer } from '../../../src/log/kafka/transaction.ts'
+import { TransactionalProducer, transactionalId } from '../../../src/log/kafka/transaction.ts'
 import { makeBatch, makeCursor } from '../../conformance/log-data.ts'
 
 const [name, port] = process.argv.slice(2) as [string, string]

@@ -1,0 +1,39 @@
+import { nameFlag, stateFlag } from '../defaults.ts'
+import { choice, text } from '../flag.ts'
+import { kafkaFlags } from '../kafka-flags.ts'
+import { defineVerb } from '../verb.ts'
+
+/** Flags of `cdc offsets`. */
+export const OFFSETS_FLAGS = {
+  source: choice({ help: 'kind of the source database', choices: ['pg'], default: 'pg' }),
+  name: nameFlag,
+  state: stateFlag,
+  ...kafkaFlags,
+  'kafka-offsets-topic': text({
+    help: 'Kafka: topic of the position; of Kafka Connect: its offset.storage.topic',
+    placeholder: 'TOPIC',
+    defaultText: '<name>.offsets',
+  }),
+  'kafka-connector': text({ help: 'Kafka: name of the connector in that topic', placeholder: 'NAME', defaultText: 'as --name' }),
+  input: text({ help: 'import: file to read; -: standard input', placeholder: 'FILE', default: '-' }),
+}
+
+export const verb = defineVerb({
+  description:
+    'The position in the source that a run goes on from: in Kafka (--kafka), else in the log of --state. show prints it; export prints it as the REST interface of Kafka Connect takes it (PATCH /connectors/NAME/offsets), so that Debezium goes on from there; import takes that form, or the offset alone, and a run goes on from there; reset takes the position away, so that the next run begins with a snapshot. Stop the run of this name first.',
+  args: [{ name: 'ACTION', help: 'show, export, import or reset', required: true }],
+  flags: OFFSETS_FLAGS,
+  examples: [
+    { why: 'where the run is', command: 'cdc offsets show --name shop --kafka broker:9092' },
+    { why: 'hand over to Debezium', command: 'cdc offsets export --name shop --kafka broker:9092 > offsets.json' },
+    {
+      why: "take over from Debezium, whose topic.prefix is shop: its offset in the Connect cluster's topic",
+      command:
+        'cdc offsets export --name shop --kafka broker:9092 --kafka-offsets-topic connect-offsets --kafka-connector inventory | cdc offsets import --name shop --kafka broker:9092',
+    },
+  ],
+  async run(context) {
+    const { runOffsets } = await import('./run-offsets.ts')
+    return await runOffsets(context)
+  },
+})
