@@ -60,7 +60,12 @@ export async function* matchKeys(file: ParquetFile, reduced: Reduced, of: LogCol
 }
 
 /** Decides, for each match, whether the survivor or the base row stays. `first` is the ordinal of each row group's first row. */
-export async function meet(file: ParquetFile, matches: AsyncIterable<KeyMatches>, reduced: Reduced, of: LogColumns): Promise<Met> {
+export async function meet(
+  file: ParquetFile,
+  matches: AsyncIterable<KeyMatches> | Iterable<KeyMatches>,
+  reduced: Reduced,
+  of: LogColumns,
+): Promise<Met> {
   const met = nothingMet(reduced.keys.size)
   const first = firstOrdinals(file)
   const byEvent = of.rules.mode === 'event-time' && of.rules.overBase !== 'always'

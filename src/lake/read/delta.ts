@@ -6,6 +6,7 @@ import { IntList } from '../merge/int-list.ts'
 import { ScratchFile } from '../write/scratch-file.ts'
 import { baseRows } from './base-rows.ts'
 import { matchKeys, matchParts, meet, nothingMet } from './delta-base.ts'
+import { blockPositions, positionMatches } from './delta-positions.ts'
 import { Reduced } from './delta-reduce.ts'
 import { DeltaRows } from './delta-rows.ts'
 import { DeltaSpill } from './delta-spill.ts'
@@ -115,13 +116,18 @@ async function collect(
   const { limit, only } = request
   let chunks: LogChunk[] = []
   let bytes = 0
+  let trusted = true
   let records = 0
   let deletes = 0
   let spill: DeltaSpill | null = null
   try {
     for (const [i, block] of blocks.entries()) {
+      const positions = blockPositions(block.block, request.slice.base?.instant ?? null)
+      let read = 0
       for await (const chunk of blockRows(block, of)) {
-        const part = only === undefined ? chunk : selectWanted(chunk, only, of.wanted)
+        const placed = positions === null ? chunk : { ...chunk, positions: positionsOf(positions, read, chunk.count) }
+        read += chunk.count
+        const part = only === undefined ? placed : selectWanted(placed, only, of.wanted)
         if (part.count === 0) continue
         if (block.block.type === 'delete') deletes += part.count
         else records += part.count
@@ -133,14 +139,21 @@ async function collect(
         chunks = []
         bytes = 0
       }
+      // A block that has not as many records as it has positions: which record is where cannot be told.
+      if (positions !== null && read !== positions.length) trusted = false
       if (blocks[i + 1]?.reader !== block.reader) block.reader.release()
     }
     if (spill !== null) await spill.add(chunks)
-    return { chunks, spill, records, deletes }
+    return { chunks: trusted ? chunks : chunks.map((c) => ({ ...c, positions: null })), spill, records, deletes }
   } catch (e) {
     await spill?.close()
     throw e
   }
+}
+
+/** Those of the next records; null: there are not as many. */
+function positionsOf(positions: Int32Array, from: number, count: number): Int32Array | null {
+  return from + count > positions.length ? null : positions.subarray(from, from + count)
 }
 
 /** So many that one part takes about an eighth of the limit. */
@@ -161,7 +174,8 @@ async function openBase({ store, slice }: DeltaRequest): Promise<ParquetFile | n
 async function merged(request: DeltaRequest, chunks: readonly LogChunk[], of: LogColumns): Promise<Merged> {
   const reduced = new Reduced(chunks, of.rules)
   const file = chunks.length === 0 ? null : await openBase(request)
-  const met = file === null ? nothingMet(reduced.keys.size) : await meet(file, matchKeys(file, reduced, of), reduced, of)
+  const placed = file === null ? null : positionMatches(file, reduced)
+  const met = file === null ? nothingMet(reduced.keys.size) : await meet(file, placed ?? matchKeys(file, reduced, of), reduced, of)
   const rows = new DeltaRows(reduced, met, of.wanted)
   await rows.load(file)
   return {

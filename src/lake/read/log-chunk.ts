@@ -17,6 +17,8 @@ export interface LogChunk {
   readonly columns: readonly (Column | null)[]
   /** Parallel to columns: 1 = the row does not have this value, the one before it stays. */
   readonly missing: readonly (Uint8Array | null)[]
+  /** Rows of the slice's base file that the entries concern; null: not known. */
+  readonly positions: Int32Array | null
   /** What it costs in memory, about. */
   readonly bytes: number
 }
@@ -37,7 +39,7 @@ export function rowsChunk(of: LogColumns, all: readonly (Column | null)[], count
   const columns = all.slice(0, of.wanted.length)
   const missing = columns.map((c) => (of.rules.nulls === undefined ? missingOf(c, count, partial, of.unavailable) : nullsOf(c, count)))
   const bytes = columns.reduce((n, c) => n + (c === null ? 0 : columnBytes(c)), count * ENTRY_BYTES + keys.data.length)
-  return { count, keys, ordering, deleted: deletedOf(of, all, count), columns, missing, bytes }
+  return { count, keys, ordering, deleted: deletedOf(of, all, count), columns, missing, positions: null, bytes }
 }
 
 function storedKeys(column: Column | null, count: number, file: string): Keys {
@@ -73,6 +75,7 @@ export function deletesChunk(of: LogColumns, block: DeleteKeys): LogChunk {
     deleted: new Uint8Array(count).fill(1),
     columns: of.wanted.map(() => null),
     missing: of.wanted.map(() => null),
+    positions: null,
     bytes: count * ENTRY_BYTES + keys.data.length,
   }
 }

@@ -30,6 +30,7 @@ export function selectEntries(chunks: readonly LogChunk[], chunk: Int32Array, ro
     deleted: flags((c) => c.deleted),
     columns: selected,
     missing: columns.map((_, c) => flags((x) => x.missing[c])),
+    positions: null,
     bytes: Math.ceil(bytes),
   }
 }

@@ -108,6 +108,42 @@ describe.each([
     240_000,
   )
 
+  test.each([
+    `v${version}_cow_two_partitions`,
+    `v${version}_mor_two_partitions`,
+    `v${version}_cow_complex_one_key`,
+    `v${version}_cow_day_partitions`,
+  ])(
+    'keys and paths that lake write makes for %s are those by which Spark finds the rows',
+    async (table) => {
+      for (const [path, body] of goldenFiles(table)) {
+        mkdirSync(dirname(join(home, table, path)), { recursive: true })
+        writeFileSync(join(home, table, path), body)
+      }
+      const before = await spark.read(join(home, table))
+      const last = before.at(-1)!
+      const added = { ...last, id: 'k999', ts: 5000, name: 'ours' }
+      await write(table, [], [{ ...last, ts: 5000, name: 'ours' }, added])
+      await agree(table)
+      expect((await ours(table)).length).toBe(before.length + 1)
+      const generator = table.includes('day') ? 'SimpleKeyGenerator' : 'ComplexKeyGenerator'
+      await spark.upsert(
+        join(home, table),
+        [
+          { ...last, ts: 6000, name: 'theirs' },
+          { ...added, ts: 6000, name: 'theirs' },
+        ],
+        {
+          'hoodie.datasource.write.keygenerator.class': `org.apache.hudi.keygen.${generator}`,
+        },
+      )
+      expect((await ours(table)).filter((l) => l.includes('"theirs"'))).toHaveLength(2)
+      expect((await ours(table)).length).toBe(before.length + 1)
+      await agree(table)
+    },
+    240_000,
+  )
+
   test.each([`v${version}_cow_part`, `v${version}_mor_part_logs`, `v${version}_mor_pqblk`])(
     'what lake write adds to %s, a table of Spark, and Spark after it',
     async (table) => {
