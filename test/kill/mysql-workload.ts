@@ -42,7 +42,7 @@ export async function createMysqlTables(db: mysql.Connection, rows: number): Pro
   await db.query(`
     INSERT INTO keyed SELECT i, CONCAT('row ', i), i * 1.25, TIMESTAMP('2026-01-01') + INTERVAL i SECOND, i % 3 = 0, 1 + i % 3 FROM n;
     INSERT INTO composite SELECT i % 100, CONCAT('k', i), i FROM n;
-    INSERT INTO wide SELECT i, REPEAT(MD5(i), 100), i FROM n WHERE i <= ${few};
+    INSERT INTO wide SELECT i, REPEAT(SHA2(i, 256), 50), i FROM n WHERE i <= ${few};
     INSERT INTO bag SELECT i % 20, CONCAT('b', i % 7) FROM n WHERE i <= ${few};
     INSERT INTO account SELECT i, ${START_BALANCE} FROM n WHERE i <= ${ACCOUNTS};
     DROP TABLE n`)
