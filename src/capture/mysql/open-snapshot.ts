@@ -89,6 +89,33 @@ async function openView(
   deps: MysqlDeps,
   signal: AbortSignal,
 ): Promise<ConsistentView> {
+  const look = await connectMysql(options)
+  const ids = await capturedTables(look, options, matcher)
+    .then(async (found) => {
+      requireTransactions(await describeAll(look, found, options))
+      return found
+    })
+    .finally(() => look.close())
+  const snapshot: SnapshotTable[] = []
+  // Read under the lock: nobody changes a table between this look and the rows.
+  const underLock = async (reader: SqlConnection): Promise<void> => {
+    for (const table of await describeAll(reader, ids, options)) {
+      const shape = await shapes.fromCatalog(table, reader)
+      snapshot.push({ name: tableName(table), table, shape, exactFloats: !options.types.quirks })
+    }
+  }
+  const { reader, at, clockUs } = await lockedTransaction(options, ids, deps, signal, underLock)
+  return { at, clockUs, sql: reader, tables: snapshot }
+}
+
+/** A transaction of its own connection that shows exactly what committed before `at`; writers are held while it begins (options.locking). */
+export async function lockedTransaction(
+  options: MysqlOptions,
+  ids: readonly TableId[],
+  deps: Pick<MysqlDeps, 'observe'>,
+  signal: AbortSignal,
+  underLock: (reader: SqlConnection) => Promise<void> = async () => undefined,
+): Promise<{ readonly reader: SqlConnection; readonly at: Point; readonly clockUs: bigint }> {
   const reader = await connectMysql(options)
   const locker = await connectMysql(options)
   const leave = (): void => {
@@ -97,25 +124,16 @@ async function openView(
   }
   signal.addEventListener('abort', leave, { once: true })
   try {
-    const ids = await capturedTables(locker, options, matcher)
-    requireTransactions(await describeAll(locker, ids, options))
     const locked = await lock(locker, options, ids, deps)
     await reader.query('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ', 'opening the snapshot')
-    const begin =
-      options.flavor === 'mariadb' ? 'START TRANSACTION WITH CONSISTENT SNAPSHOT' : 'START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY'
-    await reader.query(begin, 'opening the snapshot')
+    const readOnly = options.flavor === 'mariadb' ? '' : ', READ ONLY'
+    await reader.query(`START TRANSACTION WITH CONSISTENT SNAPSHOT${readOnly}`, 'opening the snapshot')
     const at = locked ? await serverPoint(locker) : await ownPoint(reader)
     const clockUs = await serverClock(reader)
-    // Read under the lock: nobody changes a table between this look and the rows.
-    const tables = await describeAll(reader, ids, options)
-    const snapshot: SnapshotTable[] = []
-    for (const table of tables) {
-      const shape = await shapes.fromCatalog(table, reader)
-      snapshot.push({ name: tableName(table), table, shape, exactFloats: !options.types.quirks })
-    }
+    await underLock(reader)
     if (locked) await locker.query('UNLOCK TABLES', 'releasing the lock')
     await locker.close()
-    return { at, clockUs, sql: reader, tables: snapshot }
+    return { reader, at, clockUs }
   } catch (e) {
     leave()
     throw e
@@ -140,7 +158,12 @@ function requireTransactions(tables: readonly CatalogTable[]): void {
 }
 
 /** Holds writers; false: no lock is needed. */
-async function lock(sql: SqlConnection, options: MysqlOptions, ids: readonly TableId[], deps: MysqlDeps): Promise<boolean> {
+async function lock(
+  sql: SqlConnection,
+  options: MysqlOptions,
+  ids: readonly TableId[],
+  deps: Pick<MysqlDeps, 'observe'>,
+): Promise<boolean> {
   if (options.locking === 'none' || (options.locking === 'minimal' && options.flavor === 'mariadb')) {
     if (options.flavor === 'mysql') throw new Failure('TRB-MY-058', {})
     return false

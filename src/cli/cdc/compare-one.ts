@@ -1,8 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import pg from 'pg'
 import type { ScanPlan } from '../../contract/table-reader.ts'
-import { canonical } from '../../query/canonical.ts'
 import { type ComparedColumn, type CompareLimits, type ComparisonResult, compareTable } from '../../query/compare.ts'
 import type { TableFiles } from '../../query/table-source.ts'
 import { isAddedColumn } from '../lake/lake-state.ts'
@@ -39,7 +37,7 @@ export async function compareOne(
   const { compared, notCompared, columnsMissing } = pairColumns(source, lake.plan)
   const sourceCsv = join(limits.spill, 'source.csv')
   try {
-    const expressions = compared.map((c) => c.canonical.source(`t.${pg.escapeIdentifier(c.name)}`))
+    const expressions = compared.map((c) => c.canonical.source(c.reference))
     await snapshot.copy(schema, table, expressions.length === 0 ? ['NULL'] : expressions, sourceCsv, signal)
     const comparison = await compareTable({ columns: compared, sourceCsv, files: lake.files }, limits)
     const equal = comparison.missing === 0n && comparison.extra === 0n && columnsMissing.length === 0
@@ -52,8 +50,8 @@ export async function compareOne(
 function pairColumns(
   source: readonly SourceColumn[],
   plan: ScanPlan,
-): { compared: ComparedColumn[]; notCompared: string[]; columnsMissing: string[] } {
-  const compared: ComparedColumn[] = []
+): { compared: (ComparedColumn & { readonly reference: string })[]; notCompared: string[]; columnsMissing: string[] } {
+  const compared: (ComparedColumn & { readonly reference: string })[] = []
   const notCompared: string[] = []
   const columnsMissing: string[] = []
   for (const s of source) {
@@ -62,9 +60,9 @@ function pairColumns(
       if (!s.generated) columnsMissing.push(s.name)
       continue
     }
-    const how = canonical(s.type, l.type)
-    if (how === null) notCompared.push(`${s.name} (${s.type.name})`)
-    else compared.push({ name: s.name, type: l.type, canonical: how, key: s.key })
+    const how = s.canonical(l.type)
+    if (how === null) notCompared.push(`${s.name} (${s.typeName})`)
+    else compared.push({ name: s.name, type: l.type, canonical: how, key: s.key, reference: s.reference })
   }
   return { compared, notCompared, columnsMissing }
 }

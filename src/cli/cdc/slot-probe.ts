@@ -2,7 +2,8 @@ import pg from 'pg'
 import { parseLsn } from '../../query/as-of.ts'
 import type { PostgresOptions } from '../postgres-options.ts'
 
-export type SlotState = 'covered' | 'behind' | 'idle and behind' | 'absent'
+/** `not recorded`: the server knows nothing of its readers. */
+export type SlotState = 'covered' | 'behind' | 'idle and behind' | 'absent' | 'not recorded'
 
 /** How far `cdc run` has come, by what its replication slot shows. */
 export interface SlotProbe {
@@ -53,6 +54,7 @@ export function slotReason(slot: SlotState): string {
     covered: 'Everything up to the snapshot has been captured.',
     behind: 'cdc run is connected, and has not confirmed that position yet.',
     'idle and behind': 'Nobody reads the replication slot: cdc run is not running.',
+    'not recorded': 'The log at --state has not reached that position, or is not at hand.',
     absent: 'There is no such replication slot (--name, --slot-name): nothing is captured under that name.',
   }[slot]
 }

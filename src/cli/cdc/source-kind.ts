@@ -1,9 +1,12 @@
+import type { TableMatcher } from '../../capture/postgres/select-tables.ts'
 import type { SourceEvent } from '../../capture/source-event.ts'
 import type { ChangeBatch, ChangeSource, TransactionRun } from '../../contract/change.ts'
 import type { Clock } from '../../contract/clock.ts'
 import type { SourceBlock } from '../../contract/source-block.ts'
 import type { EnvelopeSettings } from '../../envelope/options.ts'
 import type { CaptureOptions } from '../../pipeline/capture.ts'
+import type { SlotProbe } from './slot-probe.ts'
+import type { SnapshotLimits, SourceSnapshot } from './source-snapshot.ts'
 
 /** What the verbs need of a kind of database. One adapter each (source-<kind>.ts), loaded when it is asked for (sources.ts). */
 export interface Source {
@@ -27,6 +30,14 @@ export interface Source {
   readonly offsetOf: CaptureOptions['offsetOf']
   /** Removes at the server what was made for this one run. */
   removeCreated(created: readonly SourceEvent[], clock: Clock): Promise<void>
+  /** What `cdc verify` needs. */
+  verification(): Promise<Verification>
+}
+
+export interface Verification {
+  readonly matcher: TableMatcher
+  readonly probe: SlotProbe
+  openSnapshot(limits: SnapshotLimits): Promise<SourceSnapshot>
 }
 
 export interface SourceDeps {

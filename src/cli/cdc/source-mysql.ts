@@ -2,6 +2,8 @@ import { openMysqlSource } from '../../capture/mysql/adapter.ts'
 import type { Flavor, MysqlOptions } from '../../capture/mysql/options.ts'
 import { mysqlSourceBlock } from '../../capture/mysql/origin.ts'
 import { DEFAULT_MYSQL_TYPES, LAKE_MYSQL_TYPES } from '../../capture/mysql/types/options.ts'
+import { tableMatcher } from '../../capture/postgres/select-tables.ts'
+import type { TableId } from '../../contract/change.ts'
 import { describeMysql, resolveMysql } from '../mysql-options.ts'
 import { mysqlConnector } from './mysql-config.ts'
 import { MysqlOffsets } from './mysql-offsets.ts'
@@ -50,6 +52,12 @@ function mysqlSource(options: MysqlOptions, name: string): Source {
     offsets: (_lastPlace, _commitEnd, transactions) => new MysqlOffsets(transactions),
     offsetOf: undefined,
     removeCreated: async () => undefined,
+    async verification() {
+      const { noProbe, openMysqlSnapshot } = await import('./mysql-verify.ts')
+      const matcher = tableMatcher(options.tables)
+      const wanted = (id: TableId): boolean => matcher.matches(id.schema, id.table)
+      return { matcher, probe: noProbe(), openSnapshot: (limits) => openMysqlSnapshot(options, limits, wanted) }
+    },
   }
 }
 

@@ -2,7 +2,8 @@ import { openPostgresSource } from '../../capture/postgres/adapter.ts'
 import { debeziumOffset } from '../../capture/postgres/offset.ts'
 import type { PostgresOptions } from '../../capture/postgres/options.ts'
 import { postgresSourceBlock } from '../../capture/postgres/origin.ts'
-import { describePostgres, resolvePostgres } from '../postgres-options.ts'
+import { tableMatcher } from '../../capture/postgres/select-tables.ts'
+import { type PostgresOptions as Connection, describePostgres, resolvePostgres } from '../postgres-options.ts'
 import { debeziumConnector } from './debezium-config.ts'
 import { sourceOptions } from './run-source.ts'
 import type { Source, SourceAdapter } from './source-kind.ts'
@@ -19,20 +20,21 @@ export const postgresAdapter: SourceAdapter = {
       tables: flags.tables,
       ignoreUnsupported: flags['ignore-unsupported-types'],
     })
-    if (purpose.kind === 'run') return postgresSource(options, describePostgres(connection))
+    if (purpose.kind === 'run') return postgresSource(options, connection)
     const { budgetBytes: _, ...usual } = options
     const tail: PostgresOptions = { ...usual, unsupported: 'omit', snapshot: purpose.snapshot ?? 'initial' }
-    return postgresSource({ ...tail, publication: flags.publication ?? tail.slot }, describePostgres(connection))
+    return postgresSource({ ...tail, publication: flags.publication ?? tail.slot }, connection)
   },
   fromDebezium(config, file, snapshot) {
     const { prefix, source, envelope } = debeziumConnector(config, file)
     const options = snapshot === null ? source : { ...source, snapshot }
-    const address = `${options.user}@${options.host}:${options.port}/${options.database}`
-    return { prefix, source: postgresSource(options, address), envelope }
+    const { ssl, password, ...where } = options
+    return { prefix, source: postgresSource(options, { ...where, password: password ?? undefined, ssl }), envelope }
   },
 }
 
-function postgresSource(options: PostgresOptions, address: string): Source {
+function postgresSource(options: PostgresOptions, connection: Connection): Source {
+  const address = describePostgres(connection)
   return {
     connector: 'postgresql',
     label: `postgres ${address}`,
@@ -45,5 +47,11 @@ function postgresSource(options: PostgresOptions, address: string): Source {
     offsets: (lastPlace, commitEnd, transactions) => new TailOffsets(lastPlace, commitEnd, transactions),
     offsetOf: debeziumOffset,
     removeCreated: (created, clock) => removeCreated(options, created, clock),
+    async verification() {
+      const { openSlotProbe } = await import('./slot-probe.ts')
+      const { openSourceSnapshot } = await import('./source-snapshot.ts')
+      const probe = await openSlotProbe(connection, options.slot, options.publication)
+      return { matcher: tableMatcher(options.tables), probe, openSnapshot: (limits) => openSourceSnapshot(connection, limits) }
+    },
   }
 }

@@ -3,12 +3,16 @@ import type { WriteStream } from 'node:fs'
 import { createWriteStream } from 'node:fs'
 import pg from 'pg'
 import type { Clock } from '../../contract/clock.ts'
+import type { LakeType } from '../../contract/columns.ts'
 import { Failure } from '../../failure/failure.ts'
-import type { SourceType } from '../../query/canonical.ts'
+import type { AsOf } from '../../query/as-of.ts'
+import { type Canonical, canonical } from '../../query/canonical.ts'
 import { describePostgres, type PostgresOptions } from '../postgres-options.ts'
 
 /** The database at one LSN, read apart from the capture path: pg, catalogue, COPY. */
 export interface SourceSnapshot {
+  /** The state of the lake that shows the same. */
+  readonly target: Extract<AsOf, { kind: 'lsn' }>
   /** Everything committed before this LSN is in, nothing after. */
   readonly lsn: bigint
   readonly lsnText: string
@@ -22,7 +26,12 @@ export interface SourceSnapshot {
 
 export interface SourceColumn {
   readonly name: string
-  readonly type: SourceType
+  /** For people. */
+  readonly typeName: string
+  /** The column in the SQL of `copy`. */
+  readonly reference: string
+  /** How it is compared; null: not at all. */
+  canonical(lake: LakeType): Canonical | null
   readonly key: boolean
   readonly generated: boolean
 }
@@ -108,6 +117,11 @@ class Snapshot implements SourceSnapshot {
     this.lsnText = lsnText
     const [hi, lo] = lsnText.split('/') as [string, string]
     this.lsn = (BigInt(`0x${hi}`) << 32n) | BigInt(`0x${lo}`)
+  }
+
+  /** The snapshot holds what was committed before its LSN; a position stands for what was committed at or before it. */
+  get target(): SourceSnapshot['target'] {
+    return { kind: 'lsn', lsn: this.lsn - 1n, text: `lsn:${this.lsnText}` }
   }
 
   async tables(): Promise<readonly { schema: string; table: string }[]> {
@@ -234,9 +248,13 @@ const COLUMNS = `
 function sourceColumn(r: Record<string, unknown>): SourceColumn {
   const typmod = Number(r['typmod'])
   const element = r['element'] === null ? null : { name: String(r['element']), element: null, typmod }
+  const type = { name: String(r['type']), element, typmod }
+  const name = String(r['name'])
   return {
-    name: String(r['name']),
-    type: { name: String(r['type']), element, typmod },
+    name,
+    typeName: type.name,
+    reference: `t.${pg.escapeIdentifier(name)}`,
+    canonical: (lake) => canonical(type, lake),
     key: r['key'] === true,
     generated: r['generated'] === true,
   }

@@ -1,23 +1,24 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type TableMatcher, tableMatcher } from '../../capture/postgres/select-tables.ts'
+import type { TableMatcher } from '../../capture/postgres/select-tables.ts'
 import type { ScanPlan } from '../../contract/table-reader.ts'
 import { Failure, isFailure } from '../../failure/failure.ts'
 import { pathsOf } from '../../query/table-source.ts'
 import { type LakeState, planTable, type StateTable, stateAt } from '../lake/lake-state.ts'
 import { type OpenLake, openLake } from '../lake/open-lake.ts'
 import { type ReachedState, reach } from '../lake/reach.ts'
-import { resolvePostgres } from '../postgres-options.ts'
 import type { CacheFlagValues, S3FlagValues } from '../s3-flags.ts'
 import type { ContextWith, Outcome } from '../verb.ts'
 import { compareOne, type TableReport } from './compare-one.ts'
-import { sourceOptions } from './run-source.ts'
-import { openSlotProbe, type SlotProbe, slotReason } from './slot-probe.ts'
-import { openSourceSnapshot, type SourceSnapshot } from './source-snapshot.ts'
+import { type SlotProbe, slotReason } from './slot-probe.ts'
+import type { SourceSnapshot } from './source-snapshot.ts'
+import { sourceAdapter } from './sources.ts'
 import { verdict } from './verify-report.ts'
 
 export type VerifyFlags = {
+  readonly source: string
+  readonly 'snapshot-locking': string
   readonly url: string | null
   readonly lake: string
   readonly state: string
@@ -47,14 +48,14 @@ interface Work {
 /** `cdc verify`. */
 export async function verify(context: VerifyContext): Promise<Outcome> {
   const { flags, clock } = context
-  const connection = resolvePostgres(flags.url, context.env)
-  if (connection.password !== undefined) context.secret(connection.password)
+  const adapter = await sourceAdapter(flags.source)
+  const asked = { ...flags, publication: null, 'server-id': null, 'ignore-unsupported-types': true }
+  const kind = adapter.fromFlags(flags.source, asked, context.env, { kind: 'run', snapshot: null })
+  if (kind.password !== null) context.secret(kind.password)
   const lake = openLake(flags.lake, context)
-  const options = sourceOptions(connection, { name: flags.name, slot: flags['slot-name'], publication: null, tables: flags.tables })
-  const matcher = tableMatcher(options.tables)
-  const probe = await openSlotProbe(connection, options.slot, options.publication)
+  const { matcher, probe, openSnapshot } = await kind.verification()
   try {
-    const snapshot = await openSourceSnapshot(connection, { clock, signal: context.signal, waitMs: flags.wait })
+    const snapshot = await openSnapshot({ clock, signal: context.signal, waitMs: flags.wait })
     const scratch = await mkdtemp(join(tmpdir(), 'tributary-verify-'))
     try {
       return await waitAndCompare({ context, lake, snapshot, matcher, scratch }, probe)
@@ -116,8 +117,7 @@ async function reachSnapshot(work: Work): Promise<ReachedState | null> {
   const { context, lake, snapshot, matcher, scratch } = work
   let state: LakeState
   try {
-    // The snapshot holds what was committed before its LSN; a position stands for what was committed at or before it.
-    state = await stateAt(lake, { kind: 'lsn', lsn: snapshot.lsn - 1n, text: `lsn:${snapshot.lsnText}` })
+    state = await stateAt(lake, snapshot.target)
   } catch (e) {
     if (isFailure(e, 'TRB-QUERY-003')) return null
     throw e
