@@ -10,6 +10,8 @@ export interface PlainVector {
   readonly data: Buffer
   /** count + 1 */
   readonly starts: Int32Array
+  /** Rows with the least and the greatest value, where who made the vector knows them; no row is null then. */
+  readonly extremes?: readonly [number, number]
 }
 
 /** Rows as indexes into distinct values; −1 is null. */

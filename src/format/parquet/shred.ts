@@ -76,6 +76,7 @@ function flatPlain(
   of: (dense: LeafData['dense'], definition: Uint8Array | null, denseCount: number) => LeafData,
 ): LeafData {
   const { starts } = column
+  if (column.extremes !== undefined && starts.length === n + 1) return of(column, null, n)
   let nulls = 0
   for (let i = 0; i < n; i++) if (starts[i + 1] === starts[i]) nulls++
   if (nulls === 0) return of({ kind: 'plain', data: column.data, starts: starts.subarray(0, n + 1) }, null, n)

@@ -21,6 +21,7 @@ export function plainStatistics(v: PlainVector): Statistics {
   const { data, starts } = v
   const n = starts.length - 1
   if (n === 0) return { nullCount: 0, min: null, max: null }
+  if (v.extremes !== undefined) return bytesStatistics(v, ...v.extremes)
   const words = new DataView(data.buffer, data.byteOffset, data.length)
   let min = 0
   let max = 0

@@ -42,6 +42,8 @@ export class ParquetWriter {
   #column = 0
   #offset = 0
   #rows = 0
+  /** Chunks of the column that `repeatColumn` writes again, with positions from their own beginning. */
+  #kept: readonly { readonly meta: ChunkMeta; readonly bytes: Buffer }[] = []
 
   constructor(out: ObjectWriter, options: ParquetOptions) {
     this.#out = out
@@ -68,17 +70,37 @@ export class ParquetWriter {
     this.#chunks = []
   }
 
-  /** The next column of the row group, in schema order. */
-  async writeColumn(column: Column): Promise<void> {
+  /** The next column of the row group, in schema order. `keep`: `repeatColumn` is going to write it again. */
+  async writeColumn(column: Column, keep = false): Promise<void> {
     const file = this.#columns[this.#column]
     const { type, name } = this.#options.columns[this.#column]
     const ranged = this.#options.withoutRange?.has(name) !== true
     const leaves = shred(column, type, this.#rowsOfGroup)
+    const kept: { meta: ChunkMeta; bytes: Buffer }[] = []
     for (let i = 0; i < leaves.length; i++) {
       const { element, path } = this.#leaves[file.firstLeaf + i]
       const at = this.size
-      this.#chunks.push(moved(encodeChunk(leaves[i], element, path, this.#options.codec, ranged, this.#buffer), at))
+      const begin = this.#buffer.length
+      const meta = encodeChunk(leaves[i], element, path, this.#options.codec, ranged, this.#buffer)
+      if (keep) kept.push({ meta, bytes: Buffer.from(this.#buffer.bytes.subarray(begin, this.#buffer.length)) })
+      this.#chunks.push(moved(meta, at))
     }
+    if (keep) this.#kept = kept
+    if (this.#buffer.length >= WRITE_AT) await this.#flush()
+    this.#column++
+  }
+
+  /** The next column holds what the kept one of this row group does, and is of the same type: its bytes once more. */
+  async repeatColumn(): Promise<void> {
+    const { firstLeaf } = this.#columns[this.#column]
+    assert(this.#kept.length > 0, 'a column of the row group was kept')
+    for (const [i, { meta, bytes }] of this.#kept.entries()) {
+      const { element, path } = this.#leaves[firstLeaf + i]
+      assert(element.type === meta.type, 'a column is repeated as one of the same type')
+      this.#chunks.push(moved({ ...meta, path }, this.size))
+      this.#buffer.append(bytes)
+    }
+    this.#kept = []
     if (this.#buffer.length >= WRITE_AT) await this.#flush()
     this.#column++
   }

@@ -11,6 +11,8 @@ export interface ChangedRows {
   readonly count: number
   /** Record keys. */
   readonly keys: PlainVector
+  /** The keys were made of the key columns by us: of one column of text they are its values. */
+  readonly ownKeys?: boolean
   /** Values of column c of the table. */
   column(c: number, allocate?: typeof ownMemory): Column
   /** 1 = the change doesn't have the value: it is that of the stored row, null where there is none. */
@@ -23,6 +25,7 @@ export interface ChangedRows {
 export class UnitRows implements ChangedRows {
   readonly count: number
   readonly keys: PlainVector
+  readonly ownKeys: boolean
   readonly #outcomes: Outcomes
   readonly #columns: readonly LakeColumn[]
   readonly #entry: Int32Array
@@ -47,6 +50,7 @@ export class UnitRows implements ChangedRows {
     this.#rescued = rescued
     this.count = entry.length
     this.keys = entryKeys(outcomes, entry, ordinal)
+    this.ownKeys = outcomes.net === null
   }
 
   column(c: number, allocate = ownMemory): Column {

@@ -130,12 +130,14 @@ export class BaseFileWriter {
       this.#scratch.reset()
       await this.#parquet.writeColumn(this.#origin(name, rows))
     }
-    await this.#parquet.writeColumn(rows.keys)
+    const again = rows.ownKeys === true ? textKeyOf(this.#target.columns, this.#target.keyColumn) : -1
+    await this.#parquet.writeColumn(rows.keys, again >= 0)
     await this.#parquet.writeColumn(constantColumn(Buffer.from(this.#partition), rows.count))
     await this.#parquet.writeColumn(constantColumn(Buffer.from(this.#fileName), rows.count))
     for (let c = 0; c < this.#target.columns.length; c++) {
       this.#scratch.reset()
-      if (c === this.#target.rowIdColumn) await this.#parquet.writeColumn(rows.keys)
+      if (c === again) await this.#parquet.repeatColumn()
+      else if (c === this.#target.rowIdColumn) await this.#parquet.writeColumn(rows.keys)
       else if (this.#target.columns[c].name === PARTITION_COLUMN) await this.#parquet.writeColumn(this.#partitionValues(rows.count))
       else await this.#parquet.writeColumn(rows.column(c, this.#scratch.take))
     }
@@ -283,6 +285,11 @@ export class BaseFileWriter {
       if (this.#max === null || Buffer.compare(s.max, this.#max) > 0) this.#max = s.max
     }
   }
+}
+
+/** Position of the one key column when it is text: its values are the record keys. −1: there is none. */
+export function textKeyOf(columns: readonly LakeColumn[], keyColumn: string | null): number {
+  return keyColumn === null ? -1 : columns.findIndex((c) => c.name === keyColumn && c.type.kind === 'string')
 }
 
 function utf8(bytes: Uint8Array): string {

@@ -12,6 +12,7 @@ import { PARTITION_COLUMN } from '../layout/table-properties.ts'
 import type { ChangedRows } from '../merge/changed-rows.ts'
 import { nullColumn } from '../merge/gather.ts'
 import { avroSchemaText, META_COLUMNS, sanitizeName } from '../metadata/avro-schema.ts'
+import { textKeyOf } from './base-file.ts'
 import { SequenceNumbers } from './sequence-numbers.ts'
 
 /** Forms of data blocks that can be written; Parquet is smaller, and what every reader reads best. */
@@ -26,6 +27,8 @@ export interface LogTarget {
   readonly columns: readonly LakeColumn[]
   /** Position of the row id of a bag in `columns`, −1 none. */
   readonly rowIdColumn: number
+  /** The one column that the record key consists of; null or absent: there are several, or it doesn't matter. */
+  readonly keyColumn?: string | null
   readonly instant: string
   readonly codec: WriteCodec
   /** Form of the data blocks. */
@@ -150,10 +153,12 @@ export class LogFileWriter {
     const parquet = new ParquetWriter(out, { root: `hoodie.${name}.${name}_record`, columns: all, codec, withoutRange })
     const { count } = rows
     await parquet.beginRowGroup(count)
-    for (const column of this.#meta(rows)) await parquet.writeColumn(column)
+    const again = rows.ownKeys === true ? textKeyOf(columns, this.#target.keyColumn ?? null) : -1
+    for (const column of this.#meta(rows)) await parquet.writeColumn(column, column === rows.keys && again >= 0)
     for (let c = 0; c < columns.length; c++) {
       this.#scratch.reset()
-      await parquet.writeColumn(this.#column(rows, c, this.#scratch.take))
+      if (c === again) await parquet.repeatColumn()
+      else await parquet.writeColumn(this.#column(rows, c, this.#scratch.take))
     }
     parquet.endRowGroup()
     this.#scratch.release()

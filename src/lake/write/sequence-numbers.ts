@@ -1,51 +1,83 @@
 import type { PlainVector } from '../../format/parquet/column.ts'
 import { type Allocate, int32s } from '../../format/parquet/scratch.ts'
 
-/** `_hoodie_commit_seqno` of the rows of one file, in order: `<instant>_<ordinal of the file>_<row>`. */
+/** Numbers that are alike but for their last three digits. */
+const BLOCK = 1000
+
+/**
+ * `_hoodie_commit_seqno` of the rows of one file, in order: `<instant>_<ordinal of the file>_<row>`. Written a thousand at a time: a block of them is kept, in
+ * which only the digits before the last three change, and is copied as a whole.
+ */
 export class SequenceNumbers {
-  /** Length prefix and text of the next number. */
-  #next: Buffer
-  /** Where the row's digits begin. */
-  readonly #digits: number
+  readonly #prefix: string
   #row = 0
+  /** The texts of rows `#blockRow` … + 999, with their lengths before them; all of one size. */
+  #block = Buffer.alloc(0)
+  #blockRow = -1
 
   constructor(instant: string, ordinal: number) {
-    this.#next = plain(`${instant}_${ordinal}_0`)
-    this.#digits = this.#next.length - 1
+    this.#prefix = `${instant}_${ordinal}_`
   }
 
   /** The next `count` numbers. */
   take(count: number, allocate: Allocate): PlainVector {
-    const most = this.#digits + String(this.#row + count).length
+    const first = this.#row
+    const most = 4 + this.#prefix.length + String(first + count).length
     const starts = int32s(allocate, count + 1)
     const data = allocate(count * most)
-    const out = new DataView(data.buffer, data.byteOffset, data.length)
     starts[0] = 0
-    for (let i = 0, p = 0; i < count; i++) {
-      const length = this.#next.length
-      const from = new DataView(this.#next.buffer, this.#next.byteOffset, length)
-      // as many as have the same number of digits
-      for (const size = length; i < count && this.#next.length === size; i++) {
-        let k = 0
-        for (; k + 4 <= size; k += 4) out.setInt32(p + k, from.getInt32(k, true), true)
-        for (; k < size; k++) out.setUint8(p + k, from.getUint8(k))
+    for (let i = 0, p = 0; i < count; ) {
+      const row = first + i
+      const digits = String(row).length
+      const size = 4 + this.#prefix.length + digits
+      const from = row % BLOCK
+      // a block holds numbers of one length
+      const end = row < BLOCK ? 10 ** digits : row - from + BLOCK
+      const n = Math.min(count - i, end - row)
+      if (row < BLOCK) for (let k = 0; k < n; k++) data.set(plain(`${this.#prefix}${row + k}`), p + k * size)
+      else data.set(this.#blockOf(row - from, size).subarray(from * size, (from + n) * size), p)
+      for (let k = 0; k < n; k++) {
         p += size
-        starts[i + 1] = p
-        this.#increment()
+        starts[++i] = p
       }
-      i--
     }
     this.#row += count
-    return { kind: 'plain', data, starts }
+    return { kind: 'plain', data, starts, extremes: extremesOf(first, count) }
   }
 
-  #increment(): void {
-    const text = this.#next
-    let p = text.length - 1
-    for (; p >= this.#digits && text[p] === 0x39; p--) text[p] = 0x30
-    if (p >= this.#digits) text[p]++
-    else this.#next = plain(`${text.toString('latin1', 4, this.#digits)}1${text.toString('latin1', this.#digits)}`)
+  /** The block that begins with this row, a multiple of BLOCK. */
+  #blockOf(row: number, size: number): Buffer {
+    if (this.#blockRow === row) return this.#block
+    const text = plain(`${this.#prefix}${row}`)
+    if (this.#block.length !== BLOCK * size) {
+      this.#block = Buffer.alloc(BLOCK * size)
+      for (let k = 0; k < BLOCK; k++) this.#block.set(plain(`${this.#prefix}${row + k}`), k * size)
+    } else {
+      // only digits that are others than in the block before, in each of its texts
+      for (let d = size - 4; d >= 4 + this.#prefix.length; d--) {
+        if (this.#block[d] === text[d]) continue
+        for (let at = d; at < this.#block.length; at += size) this.#block[at] = text[d]
+      }
+    }
+    this.#blockRow = row
+    return this.#block
   }
+}
+
+/**
+ * Which of `count` numbers from `first` on are the least and the greatest as texts: of each length the first and the last one come into question.
+ */
+function extremesOf(first: number, count: number): readonly [number, number] | undefined {
+  if (count === 0) return undefined
+  let min = first
+  let max = first
+  for (let from = first; from < first + count; ) {
+    const to = Math.min(first + count, 10 ** String(from).length) - 1
+    if (String(from) < String(min)) min = from
+    if (String(to) > String(max)) max = to
+    from = to + 1
+  }
+  return [min - first, max - first]
 }
 
 function plain(text: string): Buffer {
