@@ -64,7 +64,7 @@ export async function inspectSql(connection: DuckDBConnection, sql: string): Pro
   return { ...found, needs, sql }
 }
 
-const EVERYTHING: SqlNeeds = { columns: null, conditions: [] }
+const EVERYTHING: SqlNeeds = { columns: null, rows: { kind: 'anything' } }
 
 interface SerializedSql {
   readonly error: boolean

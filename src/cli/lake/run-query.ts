@@ -1,9 +1,13 @@
 import { mkdtemp, open, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
+import type { Clock } from '../../contract/clock.ts'
+import type { MergeRules } from '../../contract/slice.ts'
 import type { ScanPlan } from '../../contract/table-reader.ts'
 import { Failure } from '../../failure/failure.ts'
+import { mergeRulesOf } from '../../lake/read/merge-rules.ts'
 import { prunePlan } from '../../lake/read/prune.ts'
+import { TimelineStore } from '../../lake/timeline-store.ts'
 import { formatMicros } from '../../query/as-of.ts'
 import { rowToJson, type Write, writeRows } from '../../query/format.ts'
 import { SqlParser, SqlSession, type SqlTable } from '../../query/sql.ts'
@@ -53,7 +57,7 @@ export async function runQuery(context: QueryContext): Promise<Outcome> {
   if (state.tables.length === 0) throw new Failure('TRB-QUERY-008', { lake: lake.store.root })
   const scratch = await mkdtemp(join(tmpdir(), 'tributary-query-'))
   try {
-    const plans = await planNamed(lake, state, shape)
+    const plans = await planNamed(lake, state, shape, clock)
     if (flags.explain) return explainPlan(plans)
     const reached = await reach(context, lake, state, plans, scratch, { columns: shape.needs.columns, meta: flags.meta })
     await lake.files.fetch(reached.plans.flatMap((p) => pathsOf(p.files)))
@@ -87,7 +91,7 @@ async function parse(sql: string): Promise<QueryShape> {
 }
 
 /** Plans of the tables that the query names (all, when it looks at the catalogue). */
-async function planNamed(lake: OpenLake, state: LakeState, shape: QueryShape): Promise<Map<StateTable, ScanPlan>> {
+async function planNamed(lake: OpenLake, state: LakeState, shape: QueryShape, clock: Clock): Promise<Map<StateTable, ScanPlan>> {
   const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
   const named = (t: StateTable): boolean =>
     shape.usesCatalog || shape.tables.some((n) => same(n.table, t.table) && (n.schema === null || same(n.schema, t.schema)))
@@ -96,10 +100,15 @@ async function planNamed(lake: OpenLake, state: LakeState, shape: QueryShape): P
     const plan = await planTable(lake, t)
     // A state behind the lake's comes of the log: what its records touch is not known yet.
     const prunable = state.base.target === null || t.topic === null
-    if (plan !== null) plans.set(t, prunable ? await prunePlan(lake.store, plan, shape.needs.conditions) : plan)
+    if (plan !== null) plans.set(t, prunable ? await prunePlan(lake.store, plan, shape.needs.rows, () => rulesOf(lake, plan, clock)) : plan)
     else if (!shape.usesCatalog) await lake.reader(t.path).plan(t.view!, 'snapshot') // refuses, with the table's first instant
   }
   return plans
+}
+
+/** How rows of the table's logs are merged. */
+async function rulesOf({ store }: OpenLake, { spec }: ScanPlan, clock: Clock): Promise<MergeRules> {
+  return mergeRulesOf(await new TimelineStore(store, spec.path, clock).properties(), spec.path)
 }
 
 function describeReading(plans: ReachedState['plans'], meta: boolean): Reading {

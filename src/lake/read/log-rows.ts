@@ -39,7 +39,7 @@ export async function* blockRows({ reader, block }: CountingBlock, of: LogColumn
 }
 
 /** Rows have only some of the columns. */
-function isPartial(block: LogBlock): boolean {
+export function isPartial(block: LogBlock): boolean {
   return block.header.get('partial') === 'true'
 }
 
@@ -73,7 +73,7 @@ async function readColumn(file: ParquetFile, group: number, column: LakeColumn, 
 }
 
 /** A file inside a log file. */
-async function sectionOf(reader: LogReader, block: LogBlock): Promise<RangedReads> {
+export async function sectionOf(reader: LogReader, block: LogBlock): Promise<RangedReads> {
   const size = block.contentLength
   const whole = size <= WHOLE ? await reader.content(block) : null
   return {

@@ -1,99 +1,113 @@
 import type { LakeColumn } from '../../contract/columns.ts'
 import type { ObjectStore } from '../../contract/object-store.ts'
-import type { FileSlice } from '../../contract/slice.ts'
+import type { RowPredicate } from '../../contract/row-predicate.ts'
+import type { FileSlice, MergeRules } from '../../contract/slice.ts'
 import type { ScanPlan } from '../../contract/table-reader.ts'
+import { isFailure } from '../../failure/failure.ts'
+import { LogReader } from '../../format/hudi-log/reader.ts'
 import { ParquetFile } from '../../format/parquet/file.ts'
-import type { Statistics } from '../../format/parquet/metadata.ts'
-import { partitionPathOf } from '../index/partition-path.ts'
+import { partitionColumns, partitionPathOf, segmentOf } from '../index/partition-path.ts'
 import { hasPartitionColumn } from '../layout/table-properties.ts'
-
-/** A condition on a column, which every row that is wanted fulfils. `=`: one of the values. */
-export interface RowCondition {
-  /** In lower case. */
-  readonly column: string
-  readonly op: '=' | '<' | '<=' | '>' | '>='
-  readonly values: readonly (string | bigint)[]
-}
+import { isPartial, sectionOf } from './log-rows.ts'
+import { mayBeTrue, type Range } from './predicate-range.ts'
 
 /**
- * The plan without slices that cannot hold a row for the conditions: by the path of their partition, and by the smallest and largest values that
- * base files record (slices with logs are not judged by values: a log may hold any). Only columns of texts and integers are looked at.
+ * The plan without slices that cannot hold a row for the predicate: by the path of their partition, and by the smallest and largest values that base
+ * files and the Parquet blocks of logs record. A row that the logs merge field by field may have values of several files: such slices
+ * (`rules`) stay, as do those with blocks that record nothing. Only columns of texts and integers are looked at.
  */
-export async function prunePlan(store: ObjectStore, plan: ScanPlan, conditions: readonly RowCondition[]): Promise<ScanPlan> {
-  const known = conditions.flatMap((c) => {
-    const column = plan.columns.find((x) => x.name.toLowerCase() === c.column)
-    return column !== undefined && c.values.every((v) => comparable(column, v)) ? [{ ...c, column }] : []
-  })
-  if (known.length === 0 || plan.slices.length < 2) return plan
-  const paths = partitionsOf(plan, known)
+export async function prunePlan(
+  store: ObjectStore,
+  plan: ScanPlan,
+  predicate: RowPredicate,
+  rules: () => Promise<MergeRules>,
+): Promise<ScanPlan> {
+  const known = knownOf(predicate, new Map(plan.columns.map((c) => [c.name.toLowerCase(), c])))
+  if (known.kind === 'anything' || plan.slices.length < 2) return plan
   const slices: FileSlice[] = []
-  for (const s of plan.slices) {
-    if (paths !== null && !paths.has(s.partition)) continue
-    if (s.logs.length > 0 || s.base === null || (await mayHold(store, s.base, known))) slices.push(s)
-  }
+  for (const s of plan.slices) if (await mayHold(store, plan, s, known, rules)) slices.push(s)
   return { ...plan, slices, files: slices.flatMap((s) => (s.base === null ? [] : [s.base])) }
 }
 
-interface KnownCondition extends Omit<RowCondition, 'column'> {
-  readonly column: LakeColumn
+const ANYTHING: RowPredicate = { kind: 'anything' }
+
+/** The predicate with columns as the table writes them; what compares with values of another type is anything. */
+function knownOf(p: RowPredicate, columns: ReadonlyMap<string, LakeColumn>): RowPredicate {
+  if (p.kind === 'anything') return p
+  if (p.kind === 'and' || p.kind === 'or') {
+    const of = p.of.map((x) => knownOf(x, columns))
+    const all = p.kind === 'and' ? of.every((x) => x.kind === 'anything') : of.some((x) => x.kind === 'anything')
+    return all ? ANYTHING : { kind: p.kind, of }
+  }
+  const column = columns.get(p.column)
+  if (column === undefined) return ANYTHING
+  const values = p.kind === 'prefix' ? [p.text] : p.values
+  return values.every((v) => comparable(column, v)) ? { ...p, column: column.name } : ANYTHING
 }
 
 function comparable({ type }: LakeColumn, value: string | bigint): boolean {
   return typeof value === 'string' ? type.kind === 'string' : type.kind === 'int' || type.kind === 'long'
 }
 
-/** Paths of the partitions that are wanted; null: all. */
-function partitionsOf(plan: ScanPlan, conditions: readonly KnownCondition[]): ReadonlySet<string> | null {
+async function mayHold(
+  store: ObjectStore,
+  plan: ScanPlan,
+  slice: FileSlice,
+  predicate: RowPredicate,
+  rules: () => Promise<MergeRules>,
+): Promise<boolean> {
+  const inPath = pathTest(plan, slice.partition)
+  const fits = (file: ParquetFile): boolean =>
+    file.meta.rowGroups.some((_, g) => mayBeTrue(predicate, (column) => rangeOf(file, g, column), inPath))
+  if (!mayBeTrue(predicate, () => null, inPath)) return false
+  if (slice.base !== null && fits(await ParquetFile.open(store, slice.base.key, slice.base.bytes))) return true
+  if (slice.logs.length === 0) return false
+  const { unavailable, nulls } = await rules()
+  if (unavailable !== null || nulls !== undefined) return true
+  for (const log of slice.logs) if (await logMayHold(new LogReader(store, log.key, log.bytes), fits)) return true
+  return false
+}
+
+/** Whether a block of the log, counting or not, may hold such a row. Damage is for the reader of the rows to tell of. */
+async function logMayHold(reader: LogReader, fits: (file: ParquetFile) => boolean): Promise<boolean> {
+  try {
+    for await (const block of reader.blocks()) {
+      if (block.kind === 'damaged') return true
+      if (block.type === 'delete' || block.type === 'command') continue
+      if (block.type !== 'parquet' || isPartial(block)) return true
+      if (fits(await ParquetFile.open(await sectionOf(reader, block), reader.key, block.contentLength))) return true
+    }
+    return false
+  } catch (e) {
+    if (isFailure(e, 'TRB-LAKE-020') || isFailure(e, 'TRB-LAKE-021') || isFailure(e, 'TRB-LAKE-401')) return true
+    throw e
+  } finally {
+    reader.release()
+  }
+}
+
+/** Tells whether rows with a value of a column can be in a partition; null: the path does not tell. */
+function pathTest(plan: ScanPlan, path: string): (column: string, value: string) => boolean | null {
   const { partition } = plan.spec
-  if (partition === null || partition.fields !== undefined || hasPartitionColumn(plan.spec)) return null
-  const wanted = conditions
-    .filter((c) => c.op === '=' && c.column.name === partition.column)
-    .map((c) => new Set(c.values.map((v) => partitionPathOf(partition, [String(v)]))))
-  return wanted.length === 0 ? null : new Set([...wanted[0]].filter((p) => wanted.every((w) => w.has(p))))
+  if (partition === null || hasPartitionColumn(plan.spec)) return () => null
+  const columns = partitionColumns(partition)
+  if (columns.length === 1 && partition.fields === undefined) {
+    return (column, value) => (column === columns[0] ? partitionPathOf(partition, [value]) === path : null)
+  }
+  const segments = path.split('/')
+  // A value with '/' in it, or a pattern with one, makes several directories.
+  if (segments.length !== columns.length) return () => null
+  return (column, value) => {
+    const field = partition.fields!.findIndex((f) => f.column === column && f.date === undefined && f.unknown === undefined)
+    return field < 0 || value.includes('/') ? null : segmentOf(partition, column, value) === segments[field]
+  }
 }
 
-async function mayHold(store: ObjectStore, base: { key: string; bytes: number }, conditions: readonly KnownCondition[]): Promise<boolean> {
-  const file = await ParquetFile.open(store, base.key, base.bytes)
-  return file.meta.rowGroups.some((group) =>
-    conditions.every((c) => {
-      const column = file.column(c.column.name)
-      if (column === null || column.node.kind !== 'leaf') return true
-      const chunk = group.columns[column.firstLeaf]
-      return fits(c, chunk.statistics, chunk.type)
-    }),
-  )
-}
-
-const INT32 = 1
-const INT64 = 2
-const BYTES = 6
-
-/** Whether values between the recorded minimum and maximum can fulfil the condition. */
-function fits({ op, values }: KnownCondition, statistics: Statistics | null, physical: number): boolean {
-  const min = statistics?.min ?? null
-  const max = statistics?.max ?? null
-  if (min === null || max === null) return true
-  return values.some((v) => {
-    const low = compareWith(v, min, physical)
-    const high = compareWith(v, max, physical)
-    if (low === null || high === null) return true
-    if (op === '=') return low >= 0 && high <= 0
-    if (op === '<') return low > 0
-    if (op === '<=') return low >= 0
-    return op === '>' ? high < 0 : high <= 0
-  })
-}
-
-/** Sign of the value less the recorded one; null: they are of different kinds. */
-function compareWith(value: string | bigint, recorded: Uint8Array, physical: number): number | null {
-  const bytes = Buffer.from(recorded.buffer, recorded.byteOffset, recorded.length)
-  if (typeof value === 'string') return physical === BYTES ? Buffer.compare(Buffer.from(value, 'utf8'), bytes) : null
-  const other =
-    physical === INT32 && bytes.length === 4
-      ? BigInt(bytes.readInt32LE())
-      : physical === INT64 && bytes.length === 8
-        ? bytes.readBigInt64LE()
-        : null
-  if (other === null) return null
-  return value < other ? -1 : value > other ? 1 : 0
+function rangeOf(file: ParquetFile, group: number, name: string): Range | null {
+  const column = file.column(name)
+  if (column === null || column.node.kind !== 'leaf') return null
+  const { statistics, type } = file.meta.rowGroups[group].columns[column.firstLeaf]
+  return statistics === null || statistics.min === null || statistics.max === null
+    ? null
+    : { min: statistics.min, max: statistics.max, physical: type }
 }
