@@ -1,15 +1,18 @@
 import type { Finding } from '../../contract/change.ts'
 import { Failure, isFailure } from '../../failure/failure.ts'
-import type { TableMatcher } from '../postgres/select-tables.ts'
+import type { TableMatcher } from '../select-tables.ts'
 import { type CatalogTable, describeTable } from './catalogue.ts'
 import { connectMysql, type SqlConnection } from './connect.ts'
 import { capturedTables } from './open-snapshot.ts'
 import type { MysqlOptions } from './options.ts'
+import { errorText } from './server-failure.ts'
 import { isReplica, readersWithId, readServer, settingProblems } from './server-state.ts'
 import { TableShapes, tableName } from './table-shapes.ts'
 
 /** Binlogs that are kept for less than this may be gone after a weekend. */
 const KEPT_WARNING_S = 2 * 86400
+
+const OPTIONAL = ['server-id', 'replica']
 
 /** The doctor's findings, in the order in which they can be put right. Nothing is changed at the server. */
 export async function checkMysql(options: MysqlOptions, matcher: TableMatcher, signal: AbortSignal): Promise<readonly Finding[]> {
@@ -27,7 +30,9 @@ export async function checkMysql(options: MysqlOptions, matcher: TableMatcher, s
       try {
         findings.push(...(await check(sql, options, matcher)))
       } catch (e) {
-        findings.push(failed(id, e))
+        // What only a stronger user may look at is not needed to read changes.
+        const optional = isFailure(e, 'TRB-MY-004') && OPTIONAL.includes(id)
+        findings.push(optional ? { ...failed(id, e), level: 'warning', what: `not known: ${errorText(e.cause)}` } : failed(id, e))
       }
     }
     return findings

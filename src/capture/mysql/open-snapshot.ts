@@ -1,6 +1,6 @@
 import type { ChangeBatch, TableId } from '../../contract/change.ts'
 import { Failure, isFailure } from '../../failure/failure.ts'
-import type { TableMatcher } from '../postgres/select-tables.ts'
+import type { TableMatcher } from '../select-tables.ts'
 import { type CatalogTable, describeTable, listTables, quoteTable } from './catalogue.ts'
 import { connectMysql, type SqlConnection } from './connect.ts'
 import type { MysqlDeps, MysqlOptions } from './options.ts'

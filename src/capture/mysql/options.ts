@@ -1,7 +1,7 @@
 import type { Clock } from '../../contract/clock.ts'
-import type { TlsOptions } from '../postgres/options.ts'
-import type { TableSelection } from '../postgres/select-tables.ts'
+import type { TableSelection } from '../select-tables.ts'
 import type { SourceEvent } from '../source-event.ts'
+import type { TlsOptions } from '../tls-options.ts'
 import type { MysqlTypeOptions } from './types/options.ts'
 
 export type Flavor = 'mysql' | 'mariadb'

@@ -3,7 +3,7 @@ import type { ConnectField, ConnectSchema } from '../../contract/connect-schema.
 import type { SourceBlock } from '../../contract/source-block.ts'
 import { GrowableSink, writeAll, writeSlice } from '../../format/bytes/growable-sink.ts'
 import { writeZigzag32, writeZigzag64, writeZigzagNumber } from '../../format/bytes/varint.ts'
-import { avroBytes } from '../postgres/types/text.ts'
+import { avroBytes } from '../types/text.ts'
 import type { MysqlBatch, MysqlRun, MysqlTransaction } from './batch.ts'
 import type { Flavor } from './options.ts'
 import { parsePoint } from './position.ts'

@@ -1,10 +1,10 @@
 import { Failure } from '../../failure/failure.ts'
-import type { TableMatcher } from '../postgres/select-tables.ts'
+import type { TableMatcher } from '../select-tables.ts'
+import { requireFlavor } from './check.ts'
 import type { SqlConnection } from './connect.ts'
 import { capturedTables } from './open-snapshot.ts'
 import type { MysqlDeps, MysqlOptions } from './options.ts'
 import type { MysqlPosition, StreamPosition } from './position.ts'
-import { connectDetails } from './server-failure.ts'
 import { isReplica, missingGtids, readServer, requireFile, type ServerState, settingProblems, usesGtids } from './server-state.ts'
 import { tableName } from './table-shapes.ts'
 
@@ -30,12 +30,6 @@ export async function prepare(
   if (position?.kind === 'stream') await requireStart(sql, position, state, deps, signal)
   deps.chosen?.((await capturedTables(sql, options, matcher)).map(tableName), position === null)
   return state
-}
-
-function requireFlavor(sql: SqlConnection, options: MysqlOptions): void {
-  if (sql.flavor === options.flavor) return
-  const reason = `It is ${sql.versionText}; --source ${sql.flavor} is for that`
-  throw new Failure('TRB-MY-020', { ...connectDetails(options), reason, errno: 'none', doing: `connecting to ${options.flavor}` })
 }
 
 /** Fails unless the server can go on behind the position; a replica that lags is waited for. */

@@ -1,6 +1,6 @@
 import type { ChangeBatch, ChangeSource, ChangeStream, Finding, Position, TableSchema } from '../../contract/change.ts'
 import { Failure, isFailure } from '../../failure/failure.ts'
-import { type TableMatcher, tableMatcher } from '../postgres/select-tables.ts'
+import { type TableMatcher, tableMatcher } from '../select-tables.ts'
 import type { MysqlBatch } from './batch.ts'
 import { checkMysql } from './check.ts'
 import { connectMysql, type SqlConnection } from './connect.ts'

@@ -1,6 +1,6 @@
 import type { TableId, TableSchema } from '../../contract/change.ts'
 import { Failure } from '../../failure/failure.ts'
-import type { TableMatcher } from '../postgres/select-tables.ts'
+import type { TableMatcher } from '../select-tables.ts'
 import type { SourceEvent } from '../source-event.ts'
 import { type CatalogTable, describeTable, readCharsetTable, readCollations } from './catalogue.ts'
 import { quoteIdent, type SqlConnection } from './connect.ts'

@@ -1,10 +1,10 @@
 import type { Finding } from '../../contract/change.ts'
 import { Failure, isFailure } from '../../failure/failure.ts'
+import type { TableMatcher } from '../select-tables.ts'
 import { connectSql, quoteIdent, quoteLiteral, type SqlConnection } from './connect.ts'
 import type { PostgresOptions } from './options.ts'
 import { selectTables } from './prepare.ts'
 import { addTablesSql, createPublicationSql, identitySql, readPublication, withoutIdentity } from './publication.ts'
-import type { TableMatcher } from './select-tables.ts'
 import { readSlot } from './slot.ts'
 import { TableShapes, tableName } from './table-shapes.ts'
 

@@ -2,7 +2,8 @@ import type { Duplex } from 'node:stream'
 import pg from 'pg'
 import { Failure, isFailure } from '../../failure/failure.ts'
 import { ByteSocket, type TakenSocket, takenPlain, takenStream } from '../byte-socket.ts'
-import type { ConnectOptions, TlsOptions } from './options.ts'
+import type { TlsOptions } from '../tls-options.ts'
+import type { ConnectOptions } from './options.ts'
 import { connectDetails, type FailureContext, serverFailure } from './server-failure.ts'
 
 /** Rows of text: every value as the server printed it. */

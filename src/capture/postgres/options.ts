@@ -1,6 +1,7 @@
 import type { Clock } from '../../contract/clock.ts'
+import type { TableSelection } from '../select-tables.ts'
 import type { SourceEvent } from '../source-event.ts'
-import type { TableSelection } from './select-tables.ts'
+import type { TlsOptions } from '../tls-options.ts'
 import type { TypeOptions } from './types/options.ts'
 
 /** How to reach the server. libpq's environment is resolved by the caller. */
@@ -13,16 +14,6 @@ export interface ConnectOptions {
   readonly password: string | null
   readonly database: string
   readonly ssl: false | TlsOptions
-}
-
-/** Options of node:tls that matter here; `rejectUnauthorized: false` is libpq's sslmode=require. */
-export interface TlsOptions {
-  readonly rejectUnauthorized: boolean
-  readonly ca?: string
-  readonly cert?: string
-  readonly key?: string
-  /** False: sslmode=verify-ca, the name in the certificate may differ. */
-  readonly verifyName?: boolean
 }
 
 /** `filtered`: created for the captured tables. `all_tables`: FOR ALL TABLES. `existing`: never created or changed. */

@@ -3,8 +3,8 @@ import type { ConnectField, ConnectSchema } from '../../contract/connect-schema.
 import type { SourceBlock } from '../../contract/source-block.ts'
 import { GrowableSink, writeAll, writeSlice } from '../../format/bytes/growable-sink.ts'
 import { writeZigzag64, writeZigzagNumber } from '../../format/bytes/varint.ts'
+import { avroBytes } from '../types/text.ts'
 import { parseLsn } from './lsn.ts'
-import { avroBytes } from './types/text.ts'
 
 export interface PostgresSourceOptions {
   /** topic.prefix. */

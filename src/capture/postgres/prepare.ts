@@ -1,11 +1,11 @@
 import { Failure } from '../../failure/failure.ts'
+import type { TableMatcher } from '../select-tables.ts'
 import { type CatalogTable, describeTables, listTables } from './catalogue.ts'
 import { connectSql, quoteIdent, quoteLiteral, quoteTable, type SqlConnection } from './connect.ts'
 import { minLsn, printLsn } from './lsn.ts'
 import type { PostgresDeps, PostgresOptions } from './options.ts'
 import { type PgPosition, printPosition } from './position.ts'
 import { ensurePublication, readPublication, withoutIdentity } from './publication.ts'
-import type { TableMatcher } from './select-tables.ts'
 import { readSlot, requireNotAhead, requireSlotName, requireUsable } from './slot.ts'
 import { type TableShapes, tableName } from './table-shapes.ts'
 

@@ -1,5 +1,6 @@
 import type { TableSchema } from '../../contract/change.ts'
 import { Failure } from '../../failure/failure.ts'
+import type { TableMatcher } from '../select-tables.ts'
 import type { SourceEvent } from '../source-event.ts'
 import type { CatalogColumn } from './catalog-column.ts'
 import { type CatalogTable, describeTables, readTypes } from './catalogue.ts'
@@ -7,7 +8,6 @@ import { quoteIdent, quoteTable, type SqlConnection } from './connect.ts'
 import type { PostgresOptions } from './options.ts'
 import type { PublishedTable } from './publication.ts'
 import { isColumn, type Shape, sameShape, shapeOf, wireColumns } from './schema.ts'
-import type { TableMatcher } from './select-tables.ts'
 import type { RelationMessage } from './wire/relation.ts'
 
 /** `schema.table`; parts that hold a dot or a quote are quoted, so that two tables never share a name. */

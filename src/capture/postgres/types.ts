@@ -1,9 +1,9 @@
 import type { Column } from '../../contract/change.ts'
+import { encodeEmpty, encodeNothing } from '../types/text.ts'
 import type { CatalogColumn } from './catalog-column.ts'
 import { schemaDefault } from './types/defaults.ts'
 import { mapType } from './types/mapping.ts'
 import type { TypeOptions } from './types/options.ts'
-import { encodeEmpty, encodeNothing } from './types/text.ts'
 
 export { DEFAULT_TYPE_OPTIONS, type TypeOptions, typeOptionsOf } from './types/options.ts'
 

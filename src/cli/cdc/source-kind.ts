@@ -1,4 +1,4 @@
-import type { TableMatcher } from '../../capture/postgres/select-tables.ts'
+import type { TableMatcher } from '../../capture/select-tables.ts'
 import type { SourceEvent } from '../../capture/source-event.ts'
 import type { ChangeBatch, ChangeSource, TransactionRun } from '../../contract/change.ts'
 import type { Clock } from '../../contract/clock.ts'

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { TableMatcher } from '../../capture/postgres/select-tables.ts'
+import type { TableMatcher } from '../../capture/select-tables.ts'
 import type { ScanPlan } from '../../contract/table-reader.ts'
 import { Failure, isFailure } from '../../failure/failure.ts'
 import { pathsOf } from '../../query/table-source.ts'

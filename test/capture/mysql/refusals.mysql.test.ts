@@ -105,7 +105,8 @@ describe.each(FLAVORS)('refusals of %s', (flavor) => {
     await reader.pull()
     const at = reader.at
     await reader.close()
-    const opened = (from: string): Promise<{ code: string; text: string }> => refusal(Reader.open(optionsFor(db), from).then((r) => r.close()))
+    const opened = (from: string): Promise<{ code: string; text: string }> =>
+      refusal(Reader.open(optionsFor(db), from).then((r) => r.close()))
     expect((await opened('what is this')).code).toBe('TRB-MY-022')
     expect((await opened('bin.999999:4')).code).toBe('TRB-MY-009')
     expect((await opened('bin.000000:4')).code).toBe('TRB-MY-007')

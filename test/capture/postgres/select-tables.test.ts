@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { tableMatcher } from '../../../src/capture/postgres/select-tables.ts'
+import { tableMatcher } from '../../../src/capture/select-tables.ts'
 
 const patterns = (text: string, names: readonly string[]): string[] => {
   const m = tableMatcher({ kind: 'patterns', patterns: text })

@@ -1,7 +1,7 @@
 import type { ValueEncoder } from '../../../contract/change.ts'
 import { writeSlice } from '../../../format/bytes/growable-sink.ts'
 import { writeVarint } from '../../../format/bytes/varint.ts'
-import { type BinaryMode, binaryText, encodeText } from '../../postgres/types/text.ts'
+import { type BinaryMode, binaryText, encodeText } from '../../types/text.ts'
 
 /**
  * BINARY, VARBINARY and BLOB in one of the binary.handling.modes.

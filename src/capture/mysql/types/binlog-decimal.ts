@@ -1,6 +1,6 @@
 import type { ByteSink, ValueEncoder } from '../../../contract/change.ts'
-import { encodeDecimal, encodeDecimalText } from '../../postgres/types/decimal.ts'
-import { encodeDouble } from '../../postgres/types/float.ts'
+import { encodeDecimal, encodeDecimalText } from '../../types/decimal.ts'
+import { encodeDouble } from '../../types/float.ts'
 
 /**
  * DECIMAL(p,s) of a binlog row: groups of nine digits in four bytes, big-endian, a shorter group first in the whole part and last in the

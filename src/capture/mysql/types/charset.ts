@@ -2,7 +2,7 @@ import type { ValueEncoder } from '../../../contract/change.ts'
 import { Failure } from '../../../failure/failure.ts'
 import { writeSlice } from '../../../format/bytes/growable-sink.ts'
 import { writeVarint } from '../../../format/bytes/varint.ts'
-import { encodeText } from '../../postgres/types/text.ts'
+import { encodeText } from '../../types/text.ts'
 
 /**
  * Text of a binlog row is in the column's own character set; the record holds UTF-8. utf8mb4, utf8mb3 and ascii are copied. Sets of one

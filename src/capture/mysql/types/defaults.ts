@@ -1,8 +1,8 @@
 import { isFailure } from '../../../failure/failure.ts'
 import { GrowableSink } from '../../../format/bytes/growable-sink.ts'
-import { connectDefault, type SchemaDefault } from '../../postgres/types/defaults.ts'
-import { avroBytes } from '../../postgres/types/text.ts'
-import type { TypeMapping } from '../../postgres/types/type-mapping.ts'
+import { connectDefault, type SchemaDefault } from '../../types/connect-default.ts'
+import { avroBytes } from '../../types/text.ts'
+import type { TypeMapping } from '../../types/type-mapping.ts'
 import type { MysqlColumn } from './column.ts'
 import type { MysqlTypeOptions } from './options.ts'
 

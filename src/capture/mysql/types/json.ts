@@ -1,6 +1,6 @@
 import type { ValueEncoder } from '../../../contract/change.ts'
-import { badValue } from '../../postgres/types/bad-value.ts'
-import { encodeText } from '../../postgres/types/text.ts'
+import { badValue } from '../../types/bad-value.ts'
+import { encodeText } from '../../types/text.ts'
 import { decimalText } from './binlog-decimal.ts'
 
 /**

@@ -1,7 +1,7 @@
 import type { ValueEncoder } from '../../../contract/change.ts'
 import { writeAll } from '../../../format/bytes/growable-sink.ts'
-import { badValue } from '../../postgres/types/bad-value.ts'
-import { avroBytes } from '../../postgres/types/text.ts'
+import { badValue } from '../../types/bad-value.ts'
+import { avroBytes } from '../../types/text.ts'
 
 /** Labels as Debezium lists them: a comma inside one is escaped. */
 export function allowed(values: readonly string[]): string {

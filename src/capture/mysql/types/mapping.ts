@@ -1,9 +1,9 @@
 import type { ValueEncoder } from '../../../contract/change.ts'
 import type { ConnectSchema } from '../../../contract/connect-schema.ts'
-import { encodeDecimal, encodeDecimalText } from '../../postgres/types/decimal.ts'
-import { encodeDouble } from '../../postgres/types/float.ts'
-import { avroBytes, encodeText } from '../../postgres/types/text.ts'
-import type { TypeMapping } from '../../postgres/types/type-mapping.ts'
+import { encodeDecimal, encodeDecimalText } from '../../types/decimal.ts'
+import { encodeDouble } from '../../types/float.ts'
+import { avroBytes, encodeText } from '../../types/text.ts'
+import type { TypeMapping } from '../../types/type-mapping.ts'
 import { binaryEncoder, binlogInet4, binlogInet6, binlogUuid } from './binary.ts'
 import { binlogDecimal } from './binlog-decimal.ts'
 import {

@@ -1,4 +1,4 @@
-import { badValue } from '../../postgres/types/bad-value.ts'
+import { badValue } from '../../types/bad-value.ts'
 
 /** The date and time read last: a scratch record, so that no value allocates. */
 export const moment = {

@@ -1,5 +1,5 @@
 import { Failure } from '../../../failure/failure.ts'
-import type { BinaryMode } from '../../postgres/types/text.ts'
+import type { BinaryMode } from '../../types/text.ts'
 
 export type MysqlTimeMode = 'adaptive_time_microseconds' | 'microseconds' | 'nanoseconds' | 'connect' | 'isostring'
 

@@ -1,9 +1,9 @@
 import type { ValueEncoder } from '../../../contract/change.ts'
 import { writeSlice } from '../../../format/bytes/growable-sink.ts'
 import { writeVarint, writeZigzag32 } from '../../../format/bytes/varint.ts'
-import { badValue } from '../../postgres/types/bad-value.ts'
-import { pointSchema } from '../../postgres/types/geometry.ts'
-import type { TypeMapping } from '../../postgres/types/type-mapping.ts'
+import { badValue } from '../../types/bad-value.ts'
+import { pointSchema } from '../../types/geometry.ts'
+import type { TypeMapping } from '../../types/type-mapping.ts'
 
 /**
  * Geometry as both servers store it, in binlog and text protocol alike:  geometry => srid:u32le WKB

@@ -1,9 +1,9 @@
 import type { ByteSink, ValueEncoder } from '../../../contract/change.ts'
 import { writeVarint, writeZigzag32, writeZigzagBigInt } from '../../../format/bytes/varint.ts'
-import { badValue } from '../../postgres/types/bad-value.ts'
-import { twosComplement } from '../../postgres/types/decimal.ts'
-import { encodeFloat, parseDouble } from '../../postgres/types/float.ts'
-import { encodeInt, encodeLong } from '../../postgres/types/integer.ts'
+import { badValue } from '../../types/bad-value.ts'
+import { twosComplement } from '../../types/decimal.ts'
+import { encodeFloat, parseDouble } from '../../types/float.ts'
+import { encodeInt, encodeLong } from '../../types/integer.ts'
 
 /** Numbers of the text protocol → Avro. ZEROFILL columns come with leading zeros. */
 

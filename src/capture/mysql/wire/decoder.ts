@@ -1,14 +1,13 @@
 import { Failure } from '../../../failure/failure.ts'
 import type { BatchBuilder, BatchEnd } from '../../batch-builder.ts'
 import type { MysqlBatch, MysqlTransaction } from '../batch.ts'
-import { GtidList } from '../gtid-list.ts'
-import { GtidSet } from '../gtid-set.ts'
-import { flavorOf, type Gtids, parseGtids } from '../gtids.ts'
-import { fileNumber, type Point, type StreamPosition } from '../position.ts'
+import type { Point, StreamPosition } from '../position.ts'
+import { BinlogPlace, type GroupGtid } from './binlog-place.ts'
 import * as ev from './event.ts'
 import { EventColumns } from './event-columns.ts'
 import { parseGtid, parseMariadbGtid, parseTaggedGtid } from './gtid-event.ts'
-import { PackedReader, u32, u64 } from './little-endian.ts'
+import { u64 } from './little-endian.ts'
+import { behindImages, type Payload, parsePayload, preparedXid } from './payload.ts'
 import { classify, emptiedTable, parseQuery, type QueryEvent, querySqlAt } from './query-event.ts'
 import { inflateEvent } from './row-layout.ts'
 import { type RowsEvent, TableRows, type Target } from './table-rows.ts'
@@ -36,25 +35,11 @@ export interface StatementEvent extends QueryEvent {
   readonly emptied: { readonly schema: string; readonly table: string } | null
 }
 
-/** Compressed events inside the current event: bytes [start, end) of the buffer it was given in. */
-export interface Payload {
-  readonly start: number
-  readonly end: number
-  /** 0 zstd, 255 none. */
-  readonly method: number
-  readonly bytes: number
-}
-
 export interface DecoderSettings {
   /** Bytes of a batch at which `full` is answered. */
   readonly limit: number
   readonly includeQuery: boolean
 }
-
-/** What ends a group: how its GTID is added to those that are done. */
-type Group =
-  | { readonly kind: 'mysql'; readonly source: string; readonly number: number }
-  | { readonly kind: 'mariadb'; readonly domain: number; readonly server: number; readonly sequence: bigint }
 
 /**
  * Decodes binlog events, one per call, into a BatchBuilder.
@@ -78,15 +63,8 @@ export class BinlogDecoder {
   readonly #columns = new EventColumns()
   readonly #tx: Transaction
   readonly #prepared: Map<string, Point>
-  readonly #epoch: number
-  readonly #server: string | null
-  #gtids: Gtids | null
-  #file: string
-  /** Behind the last event outside of a transaction. */
-  #pos: number
+  readonly #place: BinlogPlace
   /** Of the current event. */
-  #start = 0
-  #end = 0
   #seconds = 0
   #serverId = 0
   /** It was given before. */
@@ -99,7 +77,7 @@ export class BinlogDecoder {
   #inflated: Buffer | null = null
   /** A rows event was left in its middle, because the batch was full. */
   #resumed = false
-  #group: Group | null = null
+  #group: GroupGtid | null = null
   #gtid: string | null = null
   #groupStart = -1
   #groupUs = 0n
@@ -114,11 +92,7 @@ export class BinlogDecoder {
     this.#settings = settings
     this.#tx = new Transaction(builder, start)
     this.tables = new TableRows(builder, this.#tx, this.#columns, settings.limit)
-    this.#epoch = start.epoch
-    this.#server = start.server
-    this.#gtids = start.gtids === null ? null : parseGtids(start.gtids, flavorOf(start.gtids))
-    this.#file = start.file
-    this.#pos = start.pos
+    this.#place = new BinlogPlace(start)
     this.#prepared = new Map(start.prepared)
   }
 
@@ -130,12 +104,12 @@ export class BinlogDecoder {
   at(): Omit<StreamPosition, 'catchUp'> {
     const inside = this.#tx.inside()
     const pending = this.#tx.resumePending
-    const gtids = this.#gtids?.print() ?? null
-    const rest = { kind: 'stream' as const, server: this.#server, epoch: this.#epoch, prepared: new Map(this.#prepared) }
-    if (inside !== null || this.#tx.open) return { ...rest, file: this.#file, pos: this.#groupStart, gtids, inside }
+    const gtids = this.#place.gtids
+    const rest = { kind: 'stream' as const, server: this.#place.server, epoch: this.#place.epoch, prepared: new Map(this.#prepared) }
+    if (inside !== null || this.#tx.open) return { ...rest, file: this.#place.file, pos: this.#groupStart, gtids, inside }
     // The transaction that was half done comes later: on another server the order can be another one.
-    if (pending !== null) return { ...rest, file: this.#file, pos: this.#pos, gtids, inside: pending.inside }
-    return { ...rest, file: this.#file, pos: this.#groupStart >= 0 ? this.#groupStart : this.#pos, gtids, inside: null }
+    if (pending !== null) return { ...rest, file: this.#place.file, pos: this.#place.pos, gtids, inside: pending.inside }
+    return { ...rest, file: this.#place.file, pos: this.#groupStart >= 0 ? this.#groupStart : this.#place.pos, gtids, inside: null }
   }
 
   /** Cuts the batch. */
@@ -186,23 +160,14 @@ export class BinlogDecoder {
     this.#seconds = ev.eventSeconds(buf, start)
     this.#serverId = ev.eventServerId(buf, start)
     if (this.#inner > 0) return
-    const type = ev.eventType(buf, start)
-    const low = ev.eventEnd(buf, start)
-    const artificial = low === 0 || (ev.eventFlags(buf, start) & ev.FLAG_ARTIFICIAL) !== 0
-    if (!artificial && type !== E.HEARTBEAT && type !== E.HEARTBEAT_V2) {
-      // The header has 32 bits; a large transaction makes a file larger.
-      let endPos = Math.floor(this.#end / 4294967296) * 4294967296 + low
-      if (endPos < this.#end && this.#end - endPos > 2147483648) endPos += 4294967296
-      this.#end = endPos
-      this.#start = endPos - ev.eventSize(buf, start)
-    } else this.#start = this.#end
+    this.#place.enter(buf, start)
   }
 
   #finish(): void {
     this.#entered = false
     this.#inflated = null
     if (this.#inner > 0) return
-    if (!this.#tx.open && this.#groupStart < 0) this.#pos = this.#end
+    if (!this.#tx.open && this.#groupStart < 0) this.#place.pos = this.#place.end
   }
 
   #body(buf: Buffer, type: number, p: number, end: number, flags: number): Outcome {
@@ -329,7 +294,7 @@ export class BinlogDecoder {
     this.#group = { kind: 'mariadb', domain, server: this.#serverId, sequence }
     this.#gtid = `${domain}-${this.#serverId}-${sequence}`
     this.#groupUs = BigInt(this.#seconds) * 1_000_000n
-    if (!head.standalone) this.#begin(this.#start, null)
+    if (!head.standalone) this.#begin(this.#place.start, null)
     // The server may leave XA START out, as it leaves out BEGIN.
     if (head.prepares) this.#xa = ''
     return 'done'
@@ -337,7 +302,7 @@ export class BinlogDecoder {
 
   #openGroup(): void {
     if (this.#tx.open || this.#groupStart >= 0) throw this.#malformed('a transaction begins inside another one')
-    this.#groupStart = this.#start
+    this.#groupStart = this.#place.start
     this.#begun = false
   }
 
@@ -352,15 +317,15 @@ export class BinlogDecoder {
   /** A group without a GTID event in front: the stream was begun at BEGIN. */
   #start0(): void {
     if (this.#groupStart >= 0) return
-    this.#groupStart = this.#start
+    this.#groupStart = this.#place.start
     this.#group = null
     this.#gtid = null
     this.#groupUs = BigInt(this.#seconds) * 1_000_000n
   }
 
   #info(beginPos: number, thread: number | null, ddl: boolean): MysqlTransaction {
-    const gtidsBefore = this.#gtids?.print() ?? null
-    return { file: this.#file, beginPos, gtid: this.#gtid, gtidsBefore, serverId: this.#serverId, thread, ddl }
+    const gtidsBefore = this.#place.gtids
+    return { file: this.#place.file, beginPos, gtid: this.#gtid, gtidsBefore, serverId: this.#serverId, thread, ddl }
   }
 
   #commit(): Outcome {
@@ -372,20 +337,13 @@ export class BinlogDecoder {
 
   /** The group is over; everything up to its end is done. */
   #endGroup(emptyRun: boolean): void {
-    const end = `${this.#file}:${this.#end}`
+    const end = `${this.#place.file}:${this.#place.end}`
     this.#tx.end(this.#gtid === null ? end : `${end}/${this.#gtid}`, emptyRun)
-    const g = this.#group
-    if (g?.kind === 'mysql') {
-      this.#gtids ??= new GtidSet()
-      if (this.#gtids instanceof GtidSet) this.#gtids.add(g.source, g.number)
-    } else if (g?.kind === 'mariadb') {
-      this.#gtids ??= new GtidList()
-      if (this.#gtids instanceof GtidList) this.#gtids.set(g.domain, g.server, g.sequence)
-    }
+    if (this.#group !== null) this.#place.add(this.#group)
     this.#group = null
     this.#groupStart = -1
     this.#xa = null
-    this.#pos = this.#end
+    this.#place.pos = this.#place.end
   }
 
   // --- statements
@@ -407,7 +365,7 @@ export class BinlogDecoder {
     switch (statement.kind) {
       case 'begin':
         if (this.#replaying) return 'done'
-        this.#begin(this.#start, query.thread)
+        this.#begin(this.#place.start, query.thread)
         this.#tx.eventIndex++
         return 'done'
       case 'commit':
@@ -457,8 +415,8 @@ export class BinlogDecoder {
     this.#tx.eventIndex++
     this.pendingStatement = {
       ...query,
-      file: this.#file,
-      pos: this.#start,
+      file: this.#place.file,
+      pos: this.#place.start,
       gtid: this.#gtid,
       serverId: this.#serverId,
       commitUs: this.#groupUs,
@@ -478,12 +436,12 @@ export class BinlogDecoder {
 
   #xaStart(xid: string, thread: number): Outcome {
     if (this.#replaying) return 'done'
-    if (!this.#begun) this.#begin(this.#start, thread)
+    if (!this.#begun) this.#begin(this.#place.start, thread)
     this.#xa = xid
     return 'done'
   }
 
-  /** body => onePhase:u8 format:u32 lengths:u32[2] … : what was done is only prepared, unless in one phase. */
+  /** What was done is only prepared, unless in one phase. */
   #xaPrepare(buf: Buffer, p: number, end: number): Outcome {
     if (this.#replaying) {
       this.#replayDone = true
@@ -493,13 +451,13 @@ export class BinlogDecoder {
     if (this.replayFrom !== null) return this.#replayOver()
     if (buf[p] !== 0) {
       // Committed at once; that was not known when its changes came by.
-      this.replayFrom = { file: this.#file, pos: this.#groupStart, gtids: this.#gtids?.print() ?? null }
+      this.replayFrom = { file: this.#place.file, pos: this.#groupStart, gtids: this.#place.gtids }
       this.#replayDone = false
       return 'replay'
     }
-    const xid = this.#xa || xidText(buf, p, end)
+    const xid = this.#xa || preparedXid(buf, p, end)
     if (xid === null) throw this.#malformed('XA PREPARE cannot be parsed')
-    this.#prepared.set(xid, { file: this.#file, pos: this.#groupStart, gtids: this.#gtids?.print() ?? null })
+    this.#prepared.set(xid, { file: this.#place.file, pos: this.#groupStart, gtids: this.#place.gtids })
     this.#tx.takeBack(0)
     this.#endGroup(false)
     return 'done'
@@ -508,7 +466,7 @@ export class BinlogDecoder {
   #xaCommit(xid: string, thread: number): Outcome {
     const from = this.#prepared.get(xid)
     if (from === undefined) throw new Failure('TRB-MY-019', { xid, position: this.where() })
-    if (!this.#tx.open) this.#begin(this.#start, thread)
+    if (!this.#tx.open) this.#begin(this.#place.start, thread)
     this.#prepared.delete(xid)
     this.replayFrom = from
     this.#replayDone = false
@@ -553,21 +511,12 @@ export class BinlogDecoder {
 
   #compressedRows(buf: Buffer, p: number, end: number, op: 99 | 117 | 100, extra: boolean): Outcome {
     if (this.#inflated === null) {
-      const at = this.#behindImages(buf, p, end, op, extra)
+      const at = behindImages(buf, p, end, op === 117, extra)
       const rows = at < 0 ? null : this.#inflate('rows event', buf, at, end)
       if (rows === null) throw this.#malformed('a compressed rows event cannot be parsed')
       this.#inflated = Buffer.concat([buf.subarray(p, at), rows])
     }
     return this.#rows(this.#inflated, 0, this.#inflated.length, op, extra)
-  }
-
-  #behindImages(buf: Buffer, p: number, end: number, op: number, extra: boolean): number {
-    let at = p + 8
-    if (extra) at += end - at >= 2 ? Math.max(2, buf.readUInt16LE(at)) : 2
-    const r = new PackedReader(buf, Math.min(at, end), end)
-    const columns = r.number()
-    r.take(((columns + 7) >> 3) * (op === 117 ? 2 : 1))
-    return r.ok ? r.pos : -1
   }
 
   #inflate(what: string, buf: Buffer, start: number, end: number): Buffer | null {
@@ -587,30 +536,18 @@ export class BinlogDecoder {
   }
 
   #rowsEvent(op: RowsEvent['op'], extra: boolean, seconds: number): RowsEvent {
-    const pos = this.#start
-    const placeHi = ((this.#epoch & 0x7f) << 24) | ((fileNumber(this.#file) & 0xfffff) << 4) | (Math.floor(pos / 4294967296) & 0xf)
-    return { op, extra, pos, seconds, placeHi: placeHi >>> 0, placeLo: pos >>> 0 }
+    const place = this.#place
+    return { op, extra, pos: place.start, seconds, placeHi: place.placeHi(), placeLo: place.placeLo() }
   }
 
-  /** body => (field:lenenc length:lenenc value)* 0 bytes     field => 1 size, 2 method, 3 size when unpacked */
   #transactionPayload(buf: Buffer, p: number, end: number): Outcome {
     if (this.payload !== null) {
       this.payload = null
       if (this.#tx.open) throw this.#malformed('a compressed transaction has no end')
       return 'done'
     }
-    const r = new PackedReader(buf, p, end)
-    let [size, method, bytes] = [-1, 0, 0]
-    for (let field = r.number(); field !== 0 && r.ok; field = r.number()) {
-      const length = r.number()
-      const at = r.take(length)
-      const value = new PackedReader(buf, at, r.ok ? at + length : at).number()
-      if (field === 1) size = value
-      else if (field === 2) method = value
-      else if (field === 3) bytes = value
-    }
-    if (!r.ok || size < 0 || size > end - r.pos) throw this.#malformed('a compressed transaction cannot be parsed')
-    this.payload = { start: r.pos, end: r.pos + size, method, bytes }
+    this.payload = parsePayload(buf, p, end)
+    if (this.payload === null) throw this.#malformed('a compressed transaction cannot be parsed')
     return 'payload'
   }
 
@@ -619,53 +556,22 @@ export class BinlogDecoder {
   #rotate(buf: Buffer, p: number, end: number, flags: number): Outcome {
     if (this.#inner > 0) return 'done'
     if (this.#tx.open || this.#groupStart >= 0) throw this.#malformed('the file ends inside a transaction')
-    const pos = Number(u64(buf, p))
-    const file = buf.toString('utf8', p + 8, end)
-    const moved = file !== this.#file
-    this.#file = file
-    // A first rotate that only repeats where the stream was begun moves nothing.
-    if (moved || (flags & ev.FLAG_ARTIFICIAL) === 0 || this.#end === 0) this.#end = pos
+    this.#place.rotate(buf, p, end, flags)
     return 'done'
   }
 
-  /** An idle server says where it is. */
   #heartbeat(buf: Buffer, type: number, p: number, end: number): Outcome {
     if (this.#tx.open || this.#groupStart >= 0 || this.#inner > 0) return 'done'
-    let file = ''
-    let pos = 0
-    if (type === E.HEARTBEAT) {
-      pos = u32(buf, p - HEADER_BYTES + 13)
-      file = buf.toString('utf8', p, end)
-    } else {
-      const r = new PackedReader(buf, p, end)
-      for (let field = r.number(); field !== 0 && r.more; field = r.number()) {
-        const length = r.number()
-        const at = r.take(length)
-        if (field === 1) file = buf.toString('utf8', at, at + length)
-        else if (field === 2) pos = new PackedReader(buf, at, at + length).number()
-      }
-    }
-    if (file === this.#file && pos > this.#end) this.#end = pos
+    this.#place.heartbeat(buf, type, p, end)
     return 'done'
   }
 
   /** The current event, for messages. */
   where(): string {
-    return `${this.#file}:${this.#start}`
+    return this.#place.where()
   }
 
   #malformed(reason: string): Failure {
     return new Failure('TRB-MY-012', { position: this.where(), reason })
   }
-}
-
-/** X'…' forms as statements print an xid; null: malformed. */
-function xidText(buf: Buffer, p: number, end: number): string | null {
-  if (end - p < 13) return null
-  const format = u32(buf, p + 1)
-  const first = u32(buf, p + 5)
-  const second = u32(buf, p + 9)
-  if (end - p - 13 < first + second) return null
-  const at = p + 13
-  return `x'${buf.toString('hex', at, at + first)}',x'${buf.toString('hex', at + first, at + first + second)}',${format}`
 }

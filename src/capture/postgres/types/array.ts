@@ -1,7 +1,7 @@
 import type { ByteSink, ValueEncoder } from '../../../contract/change.ts'
 import { GrowableSink } from '../../../format/bytes/growable-sink.ts'
 import { writeVarint, writeZigzag32 } from '../../../format/bytes/varint.ts'
-import { badValue } from './bad-value.ts'
+import { badValue } from '../../types/bad-value.ts'
 
 /**
  * PG array text → Avro array (one block, then 0; an empty array is the 0 alone).

@@ -1,8 +1,8 @@
 import type { ByteSink } from '../../../contract/change.ts'
 import { javaHashOrder } from '../../../format/bytes/java-hash-order.ts'
 import { writeVarint, writeZigzag32 } from '../../../format/bytes/varint.ts'
-import { badValue } from './bad-value.ts'
-import { encodeText } from './text.ts'
+import { badValue } from '../../types/bad-value.ts'
+import { encodeText } from '../../types/text.ts'
 
 /** `"k"=>"v", "n"=>NULL` → entries in the order of a Java HashMap of the same keys (Debezium goes through one). */
 export function parseHstore(src: Buffer, start: number, length: number): (readonly [string, string | null])[] {

@@ -1,6 +1,6 @@
 import type { ByteSink } from '../../../contract/change.ts'
 import { writeZigzagBigInt, writeZigzagNumber } from '../../../format/bytes/varint.ts'
-import { badValue } from './bad-value.ts'
+import { badValue } from '../../types/bad-value.ts'
 
 /** Fields of a PG interval, in the form java's PGInterval keeps them. */
 interface Interval {

@@ -1,5 +1,5 @@
 import type { ValueEncoder } from '../../../contract/change.ts'
-import { plainMoney } from './decimal.ts'
+import { plainMoney } from '../../types/decimal.ts'
 
 /** money as the plain number that another encoder understands (double and string modes). */
 export function encodeMoneyAs(encode: ValueEncoder): ValueEncoder {

@@ -1,5 +1,5 @@
 import { Failure } from '../../../failure/failure.ts'
-import type { BinaryMode } from './text.ts'
+import type { BinaryMode } from '../../types/text.ts'
 
 export type TimeMode = 'adaptive' | 'adaptive_time_microseconds' | 'microseconds' | 'nanoseconds' | 'connect' | 'isostring'
 

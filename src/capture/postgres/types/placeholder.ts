@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { GrowableSink } from '../../../format/bytes/growable-sink.ts'
 import { writeZigzag32 } from '../../../format/bytes/varint.ts'
+import { avroBytes, binaryText } from '../../types/text.ts'
 import type { TypeOptions } from './options.ts'
-import { avroBytes, binaryText } from './text.ts'
 
 /** The placeholder as an Avro string; bytes that are no UTF-8 become U+FFFD, as in Java. */
 export function textPlaceholder(options: TypeOptions): Uint8Array {

@@ -1,6 +1,6 @@
 import type { ByteSink, ValueEncoder } from '../../../contract/change.ts'
-import { put, putClock, putDateTail, putFraction, putYear, shortest } from './temporal.ts'
-import { scan, scanDate, scannedDays, scanTime, scanTimestamp, setDate } from './temporal-scan.ts'
+import { put, putClock, putDateTail, putFraction, putYear, shortest } from '../../types/temporal.ts'
+import { scan, scanDate, scannedDays, scanTime, scanTimestamp, setDate } from '../../types/temporal-scan.ts'
 
 /** time.precision.mode=isostring: dates and times as ISO text that ends in Z, with the shortest fraction (spec debezium A.2, B.2, B.7). */
 

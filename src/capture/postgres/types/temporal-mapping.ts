@@ -1,5 +1,4 @@
 import type { ConnectSchema } from '../../../contract/connect-schema.ts'
-import type { TypeOptions } from './options.ts'
 import {
   encodeDate,
   encodeSnapshotDate,
@@ -11,10 +10,11 @@ import {
   encodeTimestampNanos,
   encodeZonedTime,
   encodeZonedTimestamp,
-} from './temporal.ts'
+} from '../../types/temporal.ts'
+import { avroBytes } from '../../types/text.ts'
+import type { TypeMapping } from '../../types/type-mapping.ts'
+import type { TypeOptions } from './options.ts'
 import { encodeIsoDate, encodeIsoTime, encodeIsoTimestamp } from './temporal-iso.ts'
-import { avroBytes } from './text.ts'
-import type { TypeMapping } from './type-mapping.ts'
 
 const ZERO = Buffer.from([0])
 const CONNECT = 'org.apache.kafka.connect.data'

@@ -1,4 +1,4 @@
-import type { ByteSink } from '../../../contract/change.ts'
+import type { ByteSink } from '../../contract/change.ts'
 import { badValue } from './bad-value.ts'
 
 /** One double and its bytes (little-endian, as on every machine Node runs on but s390x, where the test of this file fails). */

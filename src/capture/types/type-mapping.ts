@@ -1,5 +1,5 @@
-import type { ValueEncoder } from '../../../contract/change.ts'
-import type { ConnectSchema } from '../../../contract/connect-schema.ts'
+import type { ValueEncoder } from '../../contract/change.ts'
+import type { ConnectSchema } from '../../contract/connect-schema.ts'
 
 /** How values of one PG type (with its modifier) are shown: schema without optionality and default, and the bytes. */
 export interface TypeMapping {

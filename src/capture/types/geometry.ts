@@ -1,5 +1,5 @@
-import type { ByteSink } from '../../../contract/change.ts'
-import type { ConnectSchema } from '../../../contract/connect-schema.ts'
+import type { ByteSink } from '../../contract/change.ts'
+import type { ConnectSchema } from '../../contract/connect-schema.ts'
 import { badValue } from './bad-value.ts'
 
 /** io.debezium.data.geometry.Point. */

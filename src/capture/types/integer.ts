@@ -1,5 +1,5 @@
-import type { ByteSink } from '../../../contract/change.ts'
-import { writeZigzag32, writeZigzagMagnitude, writeZigzagNumber } from '../../../format/bytes/varint.ts'
+import type { ByteSink } from '../../contract/change.ts'
+import { writeZigzag32, writeZigzagMagnitude, writeZigzagNumber } from '../../format/bytes/varint.ts'
 import { badValue } from './bad-value.ts'
 
 const TWO_32 = 4294967296

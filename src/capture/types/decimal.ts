@@ -1,5 +1,5 @@
-import type { ByteSink, ValueEncoder } from '../../../contract/change.ts'
-import { writeVarint, writeZigzag32 } from '../../../format/bytes/varint.ts'
+import type { ByteSink, ValueEncoder } from '../../contract/change.ts'
+import { writeVarint, writeZigzag32 } from '../../format/bytes/varint.ts'
 import { badValue } from './bad-value.ts'
 
 /**

@@ -1,4 +1,4 @@
-import { daysOf } from '../../../format/bytes/civil-date.ts'
+import { daysOf } from '../../format/bytes/civil-date.ts'
 import { badValue } from './bad-value.ts'
 
 /**

@@ -1,4 +1,4 @@
-import { Failure } from '../../failure/failure.ts'
+import { Failure } from '../failure/failure.ts'
 
 /**
  * Which tables are captured. `patterns`: `schema.table` with * for any text, as on the command line; several separated by commas; a

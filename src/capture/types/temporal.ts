@@ -1,5 +1,5 @@
-import type { ByteSink, ValueEncoder } from '../../../contract/change.ts'
-import { writeZigzag32, writeZigzagBigInt, writeZigzagNumber } from '../../../format/bytes/varint.ts'
+import type { ByteSink, ValueEncoder } from '../../contract/change.ts'
+import { writeZigzag32, writeZigzagBigInt, writeZigzagNumber } from '../../format/bytes/varint.ts'
 import { scan, scanDate, scannedDays, scanTime, scanTimestamp, setDate } from './temporal-scan.ts'
 
 /**

@@ -1,6 +1,6 @@
-import type { ByteSink, ValueEncoder } from '../../../contract/change.ts'
-import { writeSlice } from '../../../format/bytes/growable-sink.ts'
-import { writeVarint } from '../../../format/bytes/varint.ts'
+import type { ByteSink, ValueEncoder } from '../../contract/change.ts'
+import { writeSlice } from '../../format/bytes/growable-sink.ts'
+import { writeVarint } from '../../format/bytes/varint.ts'
 import { badValue } from './bad-value.ts'
 
 /** Every type that Debezium shows as the server's own text: Avro string of the same UTF-8 bytes. */

@@ -1,4 +1,4 @@
-import { Failure } from '../../../failure/failure.ts'
+import { Failure } from '../../failure/failure.ts'
 
 /** Refuses a value whose text is not that of its type. The text is cut: it is data of the user. */
 export function badValue(type: string, src: Buffer, start: number, length: number): Failure {
