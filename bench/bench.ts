@@ -11,6 +11,7 @@ const BENCHES: readonly { readonly name: string; load(): Promise<{ readonly benc
   { name: 'mor-read', load: () => import('./mor-read.ts') },
   { name: 'commit-curve', load: () => import('./commit-curve.ts') },
   { name: 'compaction', load: () => import('./compaction.ts') },
+  { name: 'pg-kafka', load: () => import('./pg-kafka.ts') },
   { name: 'kafka-lake', load: () => import('./kafka-lake.ts') },
 ]
 
