@@ -14,7 +14,8 @@ const MAX_VERSIONS = 50
 export async function explainConflict(http: RegistryHttp, subject: string, schemaText: string, detail: string): Promise<Failure> {
   const level = (await levelOf(http, subject)) ?? 'unknown'
   const url = http.name.split(',')[0]!
-  const lower = `curl -X PUT -H 'content-type: application/vnd.schemaregistry.v1+json' -d '{"compatibility":"NONE"}' ${url}/config/${encodeURIComponent(subject)}`
+  const put = `curl -X PUT -H 'content-type: application/vnd.schemaregistry.v1+json' -d '{"compatibility":"NONE"}'`
+  const lower = `${put} ${url}/config/${encodeURIComponent(subject)}`
   const conflict = await conflictWith(http, subject, schemaText, level)
   if (conflict === null) {
     return new Failure('TRB-REG-002', { subject, level, url, problem: detail, advice: `Allow the change: ${lower}` })
