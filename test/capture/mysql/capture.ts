@@ -48,6 +48,11 @@ export interface Change {
   readonly row: number
   readonly query: string | null
   readonly gtid: string | null
+  readonly gtidsBefore: string | null
+  readonly file: string
+  readonly beginPos: number
+  /** Number of the event in its transaction. */
+  readonly event: number
   readonly key: readonly number[]
 }
 
@@ -75,6 +80,7 @@ export function changesOf(batch: ChangeBatch): Change[] {
   const changes: Change[] = []
   const { eventOf, rowOf, events } = batch as MysqlBatch
   for (const run of batch.transactions) {
+    const info = (run as Partial<MysqlRun>).info
     for (let i = run.from; i < run.to; i++) {
       const { id, columns, key } = batch.tables[batch.table[i]]
       const event = eventOf?.[i] ?? -1
@@ -89,7 +95,11 @@ export function changesOf(batch: ChangeBatch): Change[] {
         pos: event < 0 ? -1 : events.pos[event],
         row: event < 0 ? -1 : rowOf[i],
         query: event < 0 ? null : events.query[event],
-        gtid: (run as Partial<MysqlRun>).info?.gtid ?? null,
+        gtid: info?.gtid ?? null,
+        gtidsBefore: info?.gtidsBefore ?? null,
+        file: info?.file ?? '',
+        beginPos: info?.beginPos ?? -1,
+        event: event < 0 ? -1 : events.index[event],
         key,
       })
     }
