@@ -52,5 +52,7 @@ export interface PartitionedLog {
   read(topic: string, partition: number, from: number, to: number, signal: AbortSignal): AsyncIterable<StoredBatch>
   /** Records of a topic of appends, of its first partition; what else is in it is left out. */
   appends(topic: string, from: number, to: number, signal: AbortSignal): AsyncIterable<AppendRecord>
+  /** Writes a copy of a record to another topic, with headers that say why (those of Kafka Connect). Durable when it resolves. */
+  setAside(record: TopicPartition & { readonly offset: number }, to: string, why: Error): Promise<void>
   close(): Promise<void>
 }

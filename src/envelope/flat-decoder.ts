@@ -8,6 +8,7 @@ import { BytesBuilder, type ColumnBuilder, columnBuilder, FixedBuilder } from '.
 import { RecordReader } from '../format/record-batch/reader.ts'
 import { type ColumnDecoder, compileColumn } from './column-decoder.ts'
 import { CHANGE_COLUMNS, recordColumns } from './lake-columns.ts'
+import { poison } from './poison.ts'
 import type { BatchDecoder, TopicRules } from './row-decoder.ts'
 import { SideMarks } from './side-marks.ts'
 
@@ -79,8 +80,12 @@ export class FlatDecoder implements BatchDecoder {
       const offset = batch.baseOffset + r.index
       if (offset < from) continue
       if (r.keyStart < 0) throw new Failure('TRB-INGEST-006', { topic: batch.topic, partition: batch.partition, offset })
-      if (r.valueStart < 0) this.#tombstone()
-      else this.#row()
+      try {
+        if (r.valueStart < 0) this.#tombstone()
+        else this.#row()
+      } catch (e) {
+        throw poison(batch, r.index, e)
+      }
       if (this.#lsn === null) this.#place.appendI64(Math.floor(offset / 4294967296), offset >>> 0)
       else this.#place.appendI64(this.#lsn.hi, this.#lsn.lo)
       if (this.#time === null) this.#tsMs.appendI64(Math.floor(r.timestampMs / 4294967296), r.timestampMs >>> 0)

@@ -8,6 +8,7 @@ import { BytesBuilder, type ColumnBuilder, columnBuilder, FixedBuilder } from '.
 import { RecordReader } from '../format/record-batch/reader.ts'
 import { type ColumnDecoder, compileColumn, type DecodeCounters } from './column-decoder.ts'
 import { changeColumns, lakeColumns, rowFields } from './lake-columns.ts'
+import { poison } from './poison.ts'
 import { SideMarks } from './side-marks.ts'
 import { compileSource, type SourceFields } from './source-fields.ts'
 
@@ -201,8 +202,10 @@ class Decoder implements RowDecoder {
       for (let n = 0; n < run.count; n++) {
         assert(reader.next(), 'the runs of a batch count its records')
         if (batch.baseOffset + reader.index < from) continue
-        if (reader.valueStart >= 0) this.#record(batch, tail)
-        else if (this.#topic?.tombstones === true) this.#tombstone(batch)
+        if (reader.valueStart >= 0) {
+          if (this.#topic === null) this.#record(batch, tail)
+          else this.#topicRecord(batch)
+        } else if (this.#topic?.tombstones === true) this.#tombstone(batch)
         if (this.#used >= this.#maxBytes) yield* this.flush()
       }
     }
@@ -256,6 +259,15 @@ class Decoder implements RowDecoder {
     if (r.sideStart >= 0) this.#marks.add(this.#count - 1, r.buf, r.sideStart, r.sideEnd)
     this.#used += r.valueEnd - r.valueStart + 32
     if (this.#topic !== null) this.#afterTopicRecord(batch)
+  }
+
+  /** What cannot be decoded is somebody else's record, not a defect. */
+  #topicRecord(batch: StoredBatch): void {
+    try {
+      this.#record(batch, null)
+    } catch (e) {
+      throw poison(batch, this.#reader.index, e)
+    }
   }
 
   #afterTopicRecord(batch: StoredBatch): void {

@@ -1,6 +1,6 @@
 import type { LakeColumn } from '../contract/columns.ts'
 import type { StoredBatch } from '../contract/log.ts'
-import { Failure } from '../failure/failure.ts'
+import { Failure, isFailure } from '../failure/failure.ts'
 import { type AvroNode, parseAvroSchema } from '../format/avro/avro-node.ts'
 import type { DecodeCounters } from './column-decoder.ts'
 import { FlatDecoder } from './flat-decoder.ts'
@@ -77,7 +77,9 @@ export class TopicRows {
     const shape = `${keySchema}:${valueSchema}:${names?.join(',') ?? ''}`
     let decoder = this.#decoders.get(shape)
     if (decoder === undefined) {
-      decoder = await this.#decoder(keySchema, valueSchema, names)
+      decoder = await this.#decoder(keySchema, valueSchema, names).catch((e: unknown) => {
+        throw isFailure(e, 'TRB-REG-001') || isFailure(e, 'TRB-ENV-006') ? unknownSchema(batch, e) : e
+      })
       this.#decoders.set(shape, decoder)
     }
     if (decoder === null) return null
@@ -111,6 +113,10 @@ export class TopicRows {
   #mixed({ topic, partition, baseOffset: offset }: StoredBatch): Failure {
     return new Failure('TRB-INGEST-007', { topic, partition, offset, reason: 'its value is Avro, its key is not' })
   }
+}
+
+function unknownSchema({ topic, partition, baseOffset: offset }: StoredBatch, e: Failure): Failure {
+  return new Failure('TRB-INGEST-012', { topic, partition, offset, detail: e.explain().what }, e)
 }
 
 function isEnvelope(value: AvroNode): boolean {

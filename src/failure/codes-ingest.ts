@@ -90,4 +90,20 @@ export const INGEST_CODES = {
     retry: 'never',
     exit: 2,
   },
+  'TRB-INGEST-012': {
+    what: 'The record of {topic} partition {partition} at offset {offset} names a schema that the registry does not have: {detail}',
+    why: 'It was written with another registry, or the schema was deleted there.',
+    safe: 'The lake stays at its last commits; the record was not applied.',
+    fix: 'Point --registry at the registry of the topic’s writer, or register the schema there again with its id (mode IMPORT); records that are beyond help: --on-poison dead-letter',
+    retry: 'manual',
+    exit: 3,
+  },
+  'TRB-INGEST-013': {
+    what: 'More than {limit} records of {topic} in a row were moved to the dead-letter topic.',
+    why: 'So many are no accident: the registry, the converter or the topic is another one than was meant.',
+    safe: 'What was moved aside is in the dead-letter topic; the lake stays at its last commits.',
+    fix: 'Look at the headers of the dead-letter topic (__connect.errors.exception.message), mend what they name, and start again.',
+    retry: 'manual',
+    exit: 1,
+  },
 } as const satisfies Record<string, CodeEntry>

@@ -3,6 +3,7 @@ import type { TopicTable } from '../contract/log.ts'
 import type { PartitionedLog, PartitionRange } from '../contract/partitioned-log.ts'
 import type { Checkpoint, TableWriter, WriteCounts } from '../contract/table.ts'
 import type { TopicBatchRows, TopicRows } from '../envelope/topic-rows.ts'
+import { type Skip, without } from '../envelope/without-records.ts'
 import { Failure } from '../failure/failure.ts'
 import type { FeedLake, TableLayout } from './feed-lake.ts'
 import { checkPartitioning, fitShape, stageWhole } from './fit-table.ts'
@@ -18,6 +19,8 @@ export interface IngestContext {
   readonly onLost: 'stop' | 'continue'
   /** Takes the turn at a table whose partitions several processes have. */
   readonly turn: (path: string) => Promise<Turn>
+  /** Where records go that cannot be read; null: the first one stops the ingest. */
+  readonly deadLetters: string | null
   readonly onWarning?: (text: string) => void
 }
 
@@ -45,6 +48,10 @@ export interface FlushTo {
 }
 
 const COMMIT_ATTEMPTS = 10
+/** Records set aside between two commits. */
+const MOST_ASIDE = 100
+/** What is wrong with one record, not with the topic or the lake. */
+const POISON: ReadonlySet<string> = new Set(['TRB-INGEST-006', 'TRB-INGEST-007', 'TRB-INGEST-012'])
 
 /**
  * One topic into one table.
@@ -68,6 +75,8 @@ export class IngestTable {
   readonly #partitions: number
   readonly #known = new Set<string>()
   readonly #last = new LastPosition()
+  /** `partition offset` of records in the dead-letter topic that the table has not passed yet. */
+  readonly #skipped = new Set<string>()
   /** Next offsets to read. */
   #offsets: number[] = []
   /** Offsets of the newest commit; behind `#offsets` where what was read held nothing for the table. */
@@ -111,6 +120,7 @@ export class IngestTable {
   /** Brings the owned partitions to `ends`, in one commit or (where the schema changes on the way) a few. */
   async flush({ ends, at }: FlushTo, ranges: readonly PartitionRange[], signal: AbortSignal): Promise<readonly IngestCommit[]> {
     const commits: IngestCommit[] = []
+    let aside = 0
     const behind = (): boolean => this.owned.some((p) => this.offset(p) < (ends.get(p) ?? 0))
     let refused = 0
     while (behind()) {
@@ -120,16 +130,29 @@ export class IngestTable {
         if (turn !== null || refused > 0) await this.#reread(ranges)
         const done = behind() ? await this.#step(ends, at, signal) : 'nothing'
         if (done === 'nothing') continue
+        aside = 0
         if (done !== 'refused') commits.push(done)
         else if (++refused >= COMMIT_ATTEMPTS) throw new Failure('TRB-LOG-010', { table: this.path, attempts: COMMIT_ATTEMPTS })
       } catch (e) {
         this.#rows.forget()
-        throw e
+        if (++aside > MOST_ASIDE) throw new Failure('TRB-INGEST-013', { topic: this.topic, limit: MOST_ASIDE }, e)
+        await this.#setAside(e)
       } finally {
         await turn?.end()
       }
     }
     return commits
+  }
+
+  /** Moves a record that cannot be read out of the way, if that is what is wanted. */
+  async #setAside(e: unknown): Promise<void> {
+    const { deadLetters, log, onWarning } = this.#context
+    if (!(e instanceof Failure) || !POISON.has(e.code) || deadLetters === null) throw e
+    const partition = Number(e.details['partition'])
+    const offset = Number(e.details['offset'])
+    await log.setAside({ topic: this.topic, partition, offset }, deadLetters, e)
+    this.#skipped.add(`${partition} ${offset}`)
+    onWarning?.(`moved to ${deadLetters}: ${e.message}`)
   }
 
   async #reread(ranges: readonly PartitionRange[]): Promise<void> {
@@ -141,7 +164,9 @@ export class IngestTable {
   async #step(ends: Ends, at: SourcePosition | null, signal: AbortSignal): Promise<IngestCommit | 'refused' | 'nothing'> {
     const from = [...this.#offsets]
     const base = [...this.#committed]
-    const open = (): RecordStream => new RecordStream(this.#context.log, this.topic, this.#rows, this.owned, from, ends, signal)
+    const has: Skip = (partition, offset) => this.#skipped.has(`${partition} ${offset}`)
+    const skip = this.#skipped.size === 0 ? null : has
+    const open = (): RecordStream => new RecordStream(this.#context.log, this.topic, this.#rows, this.owned, from, ends, skip, signal)
     const stream = open()
     const first = await stream.peek(this.#tableKey())
     if (first === null) return this.#skip(stream)
@@ -163,6 +188,7 @@ export class IngestTable {
     }
     for (const p of this.owned) this.#committed[p] = this.#offsets[p] = reached[p]!
     this.instant = staged.instant
+    this.#skipped.clear()
     const read = this.owned.reduce((n, p) => n + reached[p]! - from[p]!, 0)
     return { topic: this.topic, path: this.path, instant: staged.instant, records: read, counts: staged.counts, at: this.#last.at }
   }
@@ -266,11 +292,12 @@ class RecordStream {
     owned: readonly number[],
     from: readonly number[],
     ends: Ends,
+    skip: Skip | null,
     signal: AbortSignal,
   ) {
     this.#rows = rows
     this.reached = [...from]
-    this.#batches = this.#read(log, topic, owned, ends, signal)
+    this.#batches = this.#read(log, topic, owned, ends, skip, signal)
   }
 
   /** The first batch that has something for the table; null: none has. */
@@ -300,12 +327,14 @@ class RecordStream {
     await this.#batches.return(undefined)
   }
 
-  async *#read(log: PartitionedLog, topic: string, owned: readonly number[], ends: Ends, signal: AbortSignal) {
+  async *#read(log: PartitionedLog, topic: string, owned: readonly number[], ends: Ends, skip: Skip | null, signal: AbortSignal) {
     for (const partition of owned) {
       const end = ends.get(partition) ?? 0
       const from = this.reached[partition]!
-      for await (const batch of log.read(topic, partition, from, end, signal)) {
-        for (const rows of await this.#rows.of(batch, this.#tableKey)) yield { partition, rows }
+      for await (const whole of log.read(topic, partition, from, end, signal)) {
+        for (const batch of skip === null ? [whole] : without(whole, skip)) {
+          for (const rows of await this.#rows.of(batch, this.#tableKey)) yield { partition, rows }
+        }
       }
       this.reached[partition] = Math.max(from, end)
     }

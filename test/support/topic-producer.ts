@@ -38,7 +38,7 @@ export class TopicProducer {
   }
 
   async grow(topic: string, partitions: number): Promise<void> {
-    await this.#admin.createPartitions({ topics: [{ name: topic, count: partitions, assignments: [] }] })
+    await this.#admin.createPartitions({ topics: [{ name: topic, count: partitions, assignments: [{ brokerIds: [1] }] }] })
   }
 
   /** Records before `offset` are gone. */

@@ -44,6 +44,16 @@ export const INGEST_FLAGS = {
     choices: ['stop', 'continue'],
     default: 'stop',
   }),
+  'on-poison': choice({
+    help: 'a record that cannot be read: stop, or move it to the dead-letter topic (with the headers of Kafka Connect) and go on',
+    choices: ['stop', 'dead-letter'],
+    default: 'stop',
+  }),
+  'dead-letter-topic': text({
+    help: 'where --on-poison dead-letter moves records',
+    placeholder: 'TOPIC',
+    defaultText: '<group>.dead-letters',
+  }),
   placeholder: text({
     help: 'what stands for a value that was not in the source’s log (Debezium: unavailable.value.placeholder)',
     placeholder: 'TEXT',

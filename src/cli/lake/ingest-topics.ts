@@ -1,7 +1,7 @@
 import type { TopicTable } from '../../contract/log.ts'
 
 /** Topics that hold no table, by what Debezium and Kafka call them. */
-const NOT_TABLES = /^__|\.(transaction|message|offsets)$/
+const NOT_TABLES = /^__|\.(transaction|message|offsets|dead-letters)$/
 
 /** Which topics `--topics` chooses: patterns with `*`, a leading `!` excludes; topics that hold no table only by their whole name. */
 export function topicFilter(patterns: readonly string[]): (topic: string) => boolean {

@@ -132,6 +132,7 @@ function parts(context: IngestCliContext, scratchDir: string, show: Show) {
     }),
     source: flags.group,
     onLost: flags['on-lost'],
+    deadLetters: flags['on-poison'] === 'dead-letter' ? (flags['dead-letter-topic'] ?? `${flags.group}.dead-letters`) : null,
     turn,
     clock,
     policy: { intervalMs: flags['flush-interval'], records: flags['flush-rows'], bytes: Number.MAX_SAFE_INTEGER },

@@ -7,6 +7,7 @@ import { assignTables } from './consumer-assign.ts'
 import { RecordBatchDecoder } from './consumer-batches.ts'
 import { type ConsumerFailures, KAFKA_ERRORS } from './consumer-errors.ts'
 import { type FetchedPartition, fetchPartition } from './consumer-fetch.ts'
+import { DeadLetters, deadLetterHeaders } from './dead-letters.ts'
 import { CURSOR_HEADER, ENDS_HEADER, parseCursor } from './offset-record.ts'
 import type { KafkaOptions } from './options.ts'
 
@@ -37,6 +38,7 @@ export class KafkaConsumer implements PartitionedLog {
   readonly #pool: ConnectionPool
   #metadata: ClusterMetadata | null = null
   #generation = 0
+  #aside: DeadLetters | null = null
 
   constructor(options: KafkaConsumerOptions, failures: ConsumerFailures) {
     this.#options = options
@@ -145,7 +147,21 @@ export class KafkaConsumer implements PartitionedLog {
     }
   }
 
+  async setAside(record: TopicPartition & { readonly offset: number }, to: string, why: Error): Promise<void> {
+    const { topic, partition, offset } = record
+    const group = this.#options.group
+    const reader = new RecordReader()
+    for await (const batch of this.#batches(topic, partition, offset, offset + 1, new AbortController().signal, true)) {
+      reader.open(batch.records, batch.count)
+      if (!reader.next()) continue
+      this.#aside ??= new DeadLetters(baseOptions(this.#options))
+      const aside = this.#aside
+      await this.#try('Produce', () => aside.send(to, reader, deadLetterHeaders(record, group, why)))
+    }
+  }
+
   async close(): Promise<void> {
+    await this.#aside?.close()
     await Promise.allSettled([this.#consumer.close(true), this.#admin.close(), this.#pool.close()])
   }
 
