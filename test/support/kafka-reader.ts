@@ -1,8 +1,8 @@
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import kafkajs, { type Kafka } from 'kafkajs'
 
-/** Without anything new for so long a reader has seen what there is. */
-const IDLE_MS = 2500
+/** Without anything new for so long a reader has seen what there is; a busy machine pauses for seconds. */
+const IDLE_MS = 8000
 
 let counter = 0
 

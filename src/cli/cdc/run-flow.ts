@@ -14,6 +14,7 @@ import { LiveBlock } from '../terminal/live-block.ts'
 import { count } from '../terminal/quantity.ts'
 import type { Context, Outcome } from '../verb.ts'
 import type { RunFlags } from './run-flags.ts'
+import { startIngestThread } from './run-ingest-thread.ts'
 import { openKafkaSink, openRunRegistry } from './run-kafka.ts'
 import { startLakeThread } from './run-lake-thread.ts'
 import { notCaptured, partitionsOf, unmetPartitions } from './run-partitions.ts'
@@ -44,7 +45,7 @@ export async function runFlow(context: RunContext): Promise<Outcome> {
     const lake = await lakeHalf(context, state, show)
     try {
       const end = await capturing(context, kind, sink, lake, show)
-      const answer = outcome(show.progress, end, lake !== null)
+      const answer = outcome(show, end, lake !== null)
       show.log(`stopped   ${answer.summary}. The same command goes on from there.`)
       return answer
     } finally {
@@ -113,12 +114,11 @@ async function lakeHalf(context: RunContext, state: State, show: Show): Promise<
   const { flags } = context
   if (flags.lake === 'none') return null
   if (flags.kafka.length === 0) return await startLakeThread(lakeWork(context, state), lakeEvents(show, state))
+  // Whoever writes into Kafka has its readers elsewhere, unless a lake is asked for.
   if (context.origin('lake') === 'default') return null
-  throw new Failure('TRB-KAFKA-016', {
-    flag: '--lake',
-    detail: 'one process does not yet do both with --kafka',
-    fix: '--lake none here, and lake ingest --kafka … --lake URI beside it',
-  })
+  const ingest = startIngestThread(context, state.dir, (line) => show.log(line))
+  show.ingest = ingest.done
+  return ingest
 }
 
 async function capturing(context: RunContext, kind: Source, sink: Sink, lake: LakeHalf | null, show: Show): Promise<CaptureEnd> {
@@ -209,10 +209,12 @@ function lakeEvents(show: Show, state: State): Parameters<typeof startLakeThread
   }
 }
 
-function outcome(progress: RunProgress, end: CaptureEnd, hasLake: boolean): Outcome {
+function outcome({ progress, ingest }: Show, end: CaptureEnd, hasLake: boolean): Outcome {
   const at = end.cursor?.commit ?? null
   const watermark = progress.watermark
-  const lake = !hasLake ? '' : `, lake at ${watermark?.commit ?? 'its old position'} (${progress.lakeCommits} commits)`
+  const commits = ingest?.commits ?? progress.lakeCommits
+  const where = ingest !== null ? `${count(ingest.records)} records into the lake` : `lake at ${watermark?.commit ?? 'its old position'}`
+  const lake = !hasLake ? '' : `, ${where} (${commits} commits)`
   return {
     summary: `${count(progress.records)} changes captured, log at ${at ?? 'the middle of the snapshot'}${lake}`,
     result: {
@@ -223,7 +225,7 @@ function outcome(progress: RunProgress, end: CaptureEnd, hasLake: boolean): Outc
       position: end.cursor?.at ?? null,
       commit: at,
       nulled: progress.nulled,
-      lake: hasLake ? { commits: progress.lakeCommits, records: progress.lakeRecords, watermark: watermark?.commit ?? null } : null,
+      lake: hasLake ? { commits, records: ingest?.records ?? progress.lakeRecords, watermark: watermark?.commit ?? null } : null,
     },
   }
 }
@@ -231,6 +233,8 @@ function outcome(progress: RunProgress, end: CaptureEnd, hasLake: boolean): Outc
 /** What people see on stderr while it runs. */
 class Show {
   readonly progress: RunProgress
+  /** What the lake half did, when it reads Kafka. */
+  ingest: { readonly records: number; readonly commits: number } | null = null
   private readonly context: RunContext
   private readonly block: LiveBlock
   private readonly warned = new Set<string>()

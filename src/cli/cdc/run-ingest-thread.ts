@@ -1,0 +1,79 @@
+import { Worker } from 'node:worker_threads'
+import type { LakeHalf } from '../../pipeline/run.ts'
+import { INGEST_FLAGS } from '../lake/ingest-flags.ts'
+import type { Context } from '../verb.ts'
+import type { RunFlags } from './run-flags.ts'
+import { receiveFailure, type SentFailure } from './run-protocol.ts'
+
+/** What the ingest thread is started with. */
+export interface IngestWork {
+  readonly command: string
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly cwd: string
+  readonly flags: Readonly<Record<string, unknown>>
+}
+
+export type FromIngest =
+  | { readonly kind: 'log'; readonly text: string }
+  | { readonly kind: 'done'; readonly records: number; readonly commits: number }
+  | { readonly kind: 'failed'; readonly failure: SentFailure }
+
+/** The lake half with what it has done so far, known at its end. */
+export interface IngestHalf extends LakeHalf {
+  readonly done: { records: number; commits: number }
+}
+
+/**
+ * `lake ingest` of this run's own topics, in a thread: the lake of `cdc run --kafka … --lake URI`. It reads Kafka by itself, as a consumer
+ * group of the run's name; what happens to one half leaves the other a matter of Kafka.
+ */
+export function startIngestThread(context: Context<RunFlags>, state: string, log: (line: string) => void): IngestHalf {
+  const worker = new Worker(new URL('./run-ingest-entry.ts', import.meta.url), { workerData: workOf(context, state) })
+  const ended = Promise.withResolvers<void>()
+  const exited = Promise.withResolvers<void>()
+  const done = { records: 0, commits: 0 }
+  // Whoever waits sees the rejection; nobody waiting yet is no unhandled one.
+  ended.promise.catch(ignore)
+  worker.on('error', (e) => ended.reject(e))
+  worker.on('exit', (code) => {
+    ended.reject(new Error(`the ingest thread ended with ${code} without an answer`))
+    exited.resolve()
+  })
+  worker.on('message', (m: FromIngest) => {
+    if (m.kind === 'log') log(m.text)
+    else if (m.kind === 'failed') ended.reject(receiveFailure(m.failure))
+    else {
+      done.records = m.records
+      done.commits = m.commits
+      ended.resolve()
+    }
+  })
+  return {
+    done,
+    advance: () => undefined,
+    drain: async () => {
+      worker.postMessage('drain')
+      await ended.promise
+    },
+    ended: ended.promise,
+    close: async () => {
+      // After drain it has ended by itself; in any other case its half-written commit is rolled back by the next writer.
+      await worker.terminate()
+      await exited.promise
+    },
+  }
+}
+
+/** The flags of `lake ingest`: those that a run has too as they are given, the others by default. */
+function workOf(context: Context<RunFlags>, state: string): IngestWork {
+  const { flags, command, env, cwd } = context
+  const given = flags as Readonly<Record<string, unknown>>
+  const values = Object.entries(INGEST_FLAGS).map(([name, flag]) => [name, name in given ? given[name] : flag.default])
+  const offsets = flags['kafka-offsets-topic'] ?? `${flags.name}.offsets`
+  const own = { topics: [`${flags.name}.*`], group: flags.name, 'offsets-topic': offsets, state: flags.registry.length > 0 ? null : state }
+  return { command, env: { ...env }, cwd, flags: { ...Object.fromEntries(values), ...own } }
+}
+
+function ignore(): undefined {
+  return undefined
+}
