@@ -92,7 +92,8 @@ describe.each(FLAVORS)('a lake of %s', (flavor) => {
     const first = await cdc('run', '--once')
     expect([first.code, first.code === 0 ? '' : first.stderr]).toEqual([0, ''])
     for (let round = 1; round <= 3; round++) {
-      await database().sql(`SET sql_mode = ''; BEGIN; ${insert(round * 100, round * 100 + 40)} UPDATE rich SET bi = bi DIV 2, vc = 'u${round}' WHERE id % 3 = ${round % 3};
+      await database().sql(`SET sql_mode = ''; BEGIN; ${insert(round * 100, round * 100 + 40)}
+        UPDATE rich SET bi = bi DIV 2, vc = 'u${round}' WHERE id % 3 = ${round % 3};
         UPDATE rich SET id = id + 10000 WHERE id = ${round * 100}; DELETE FROM rich WHERE id % 11 = ${round}; DELETE FROM bag LIMIT 1;
         INSERT INTO bag VALUES (7, 'r${round}'), (7, 'r${round}'); COMMIT; BEGIN; DELETE FROM rich; ROLLBACK`)
       await here()
