@@ -1,3 +1,5 @@
+import { type EventEmitter, once } from 'node:events'
+import mysql from 'mysql2'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connectMysql } from '../../../src/capture/mysql/connect.ts'
 import { isFailure } from '../../../src/failure/failure.ts'
@@ -44,9 +46,10 @@ describe.each(FLAVORS)('refusals of %s', (flavor) => {
     const server = serverOptions(flavor)
     expect((await refusal(connectMysql({ ...server, port: 1 }))).code).toBe('TRB-MY-001')
     expect((await refusal(connectMysql({ ...server, password: 'wrong' }))).code).toBe('TRB-MY-002')
+    expect((await refusal(connectMysql({ ...server, ssl: { rejectUnauthorized: true } }))).code).toBe('TRB-MY-003')
     const other = flavor === 'mysql' ? 'mariadb' : 'mysql'
     const { code, text } = await refusal(Reader.open(optionsFor(db, { flavor: other })))
-    expect([code, text.includes(`--source ${flavor}`)]).toEqual(['TRB-MY-020', true])
+    expect([code, text.includes(`--source ${flavor}`)]).toEqual(['TRB-MY-052', true])
   })
 
   test('a user that may not read the binlog', async () => {
@@ -132,3 +135,49 @@ describe.each(FLAVORS)('refusals of %s', (flavor) => {
     expect([code, fix.includes('--server-id')]).toEqual(['TRB-MY-010', true])
   })
 })
+
+test('a server that is too old', async () => {
+  const { port, close } = await serverOfVersion('5.7.44')
+  const { code, text } = await refusal(connectMysql({ host: '127.0.0.1', port, user: 'u', password: null, ssl: false }))
+  close()
+  expect([code, text.includes('5.7.44')]).toEqual(['TRB-MY-023', true])
+})
+
+/** Something that lets everybody in and answers every query with its version. */
+async function serverOfVersion(version: string): Promise<{ port: number; close(): void }> {
+  // The types of the driver leave its server out.
+  const server = (mysql.createServer as unknown as () => FakeServer)()
+  server.on('connection', (c) => {
+    c.serverHandshake({
+      protocolVersion: 10,
+      serverVersion: version,
+      connectionId: 1,
+      statusFlags: 2,
+      characterSet: 8,
+      capabilityFlags: 0xffffff & ~0x820,
+    })
+    c.on('query', () => c.writeTextResult([[version]], [COLUMN]))
+    c.on('error', () => undefined)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server._server, 'listening')
+  return { port: server._server.address().port, close: () => server.close(() => undefined) }
+}
+
+const COLUMN = {
+  ...{ catalog: 'def', schema: '', table: '', orgTable: '', name: 'v', orgName: 'v' },
+  ...{ characterSet: 33, columnLength: 20, columnType: 253, flags: 0, decimals: 0 },
+}
+
+interface FakeServer {
+  readonly _server: EventEmitter & { address(): { port: number } }
+  on(event: 'connection', work: (c: FakeConnection) => void): void
+  listen(port: number, host: string): void
+  close(done: () => void): void
+}
+
+interface FakeConnection {
+  serverHandshake(options: object): void
+  on(event: 'query' | 'error', work: () => void): void
+  writeTextResult(rows: readonly (readonly string[])[], columns: readonly object[]): void
+}
