@@ -48,8 +48,8 @@ describe.each(FLAVORS)('refusals of %s', (flavor) => {
     expect((await refusal(connectMysql({ ...server, password: 'wrong' }))).code).toBe('TRB-MY-002')
     expect((await refusal(connectMysql({ ...server, ssl: { rejectUnauthorized: true } }))).code).toBe('TRB-MY-003')
     const other = flavor === 'mysql' ? 'mariadb' : 'mysql'
-    const { code, text } = await refusal(Reader.open(optionsFor(db, { flavor: other })))
-    expect([code, text.includes(`--source ${flavor}`)]).toEqual(['TRB-MY-052', true])
+    const { code, fix } = await refusal(Reader.open(optionsFor(db, { flavor: other })))
+    expect([code, fix.includes(`--source ${flavor}`)]).toEqual(['TRB-MY-052', true])
   })
 
   test('a user that may not read the binlog', async () => {
@@ -138,9 +138,9 @@ describe.each(FLAVORS)('refusals of %s', (flavor) => {
 
 test('a server that is too old', async () => {
   const { port, close } = await serverOfVersion('5.7.44')
-  const { code, text } = await refusal(connectMysql({ host: '127.0.0.1', port, user: 'u', password: null, ssl: false }))
+  const { code } = await refusal(connectMysql({ host: '127.0.0.1', port, user: 'u', password: null, ssl: false }))
   close()
-  expect([code, text.includes('5.7.44')]).toEqual(['TRB-MY-023', true])
+  expect(code).toBe('TRB-MY-023')
 })
 
 /** Something that lets everybody in and answers every query with its version. */
