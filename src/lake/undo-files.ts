@@ -3,8 +3,8 @@ import type { Action } from '../../timeline/name.ts'
 import { LogReader } from '../format/hudi-log/reader.ts'
 import { printRollback } from '../format/hudi-log/writer.ts'
 import { parseBaseFileName, parseLogFileName, printLogFileName } from './layout/file-name.ts'
-import { parsePartitionMetadata } from './layout/partition-metadata.ts'
 import { join, PARTITION_METADATA } from './layout/paths.ts'
+import { ListedFiles } from './listed-files.ts'
 import type { RollbackPlan, RollbackRequest } from './metadata/rollback-files.ts'
 import type { TimelineStore } from './timeline-store.ts'
 
@@ -25,10 +25,12 @@ export interface Undone {
 /**
  * What must be done to the files of an instant so that nothing is left of it: base files, logs of layout 2, change-data-capture logs and the metadata of
  * partitions that nobody else has files in are deleted; logs of layout 1 stay (readers may have them open) and get a rollback block after them, as
- * Hudi does (spec hudi §4.6). Found by listing, by markers, and by what the blocks of logs say: nothing depends on markers being there.
+ * Hudi does (spec hudi §4.6). Found by listing (`files`, where that has been done), by markers, and by what the blocks of logs say: nothing depends
+ * on markers being there.
  */
-export async function planRollback(ts: TimelineStore, time: string, action: Action): Promise<RollbackPlan> {
-  const found = await listed(ts, time, action)
+export async function planRollback(ts: TimelineStore, time: string, action: Action, files?: ListedFiles): Promise<RollbackPlan> {
+  const listed = files ?? (await ListedFiles.of(ts))
+  const found = await filesOf(ts, listed, time, action)
   for (const m of await ts.markers(time)) if (m.path !== null) found.add(m.path)
   for (const path of await committed(ts, time)) found.add(path)
   const requests: RollbackRequest[] = []
@@ -40,7 +42,7 @@ export async function planRollback(ts: TimelineStore, time: string, action: Acti
     const logBlocksToBeDeleted = new Map([[name, 1]])
     requests.push({ partitionPath, fileId: log.fileId, latestBaseInstant: log.baseInstant, filesToBeDeleted: [], logBlocksToBeDeleted })
   }
-  for (const partition of found.ownPartitions()) requests.push(deletion(ts, join(partition, PARTITION_METADATA)))
+  for (const partition of listed.emptyWithout(time, found.named)) requests.push(deletion(ts, join(partition, PARTITION_METADATA)))
   // In layout 1 a clustering is a replacecommit to everybody.
   return { target: { time, action: ts.layout === 1 && action === 'clustering' ? 'replacecommit' : action }, requests }
 }
@@ -48,8 +50,15 @@ export async function planRollback(ts: TimelineStore, time: string, action: Acti
 /**
  * Performs a plan, and takes the instant's markers away; the timeline is left as it is. May be repeated: files that are gone are no error, and a
  * rollback block that is there is not written twice. `by`: the instant that the blocks carry (a rollback's, or a restore's).
+ * `files`: as for `planRollback`; they are kept up to date.
  */
-export async function carryOut(ts: TimelineStore, plan: RollbackPlan, by: string): Promise<ReadonlyMap<string, Undone>> {
+export async function carryOut(
+  ts: TimelineStore,
+  plan: RollbackPlan,
+  by: string,
+  files?: ListedFiles,
+): Promise<ReadonlyMap<string, Undone>> {
+  const listed = files ?? (plan.requests.some((r) => r.logBlocksToBeDeleted.size > 0) ? await ListedFiles.of(ts) : null)
   const out = new Map<string, { deleted: string[]; appended: Map<string, number>; undone: string[] }>()
   for (const r of plan.requests) {
     const at = out.get(r.partitionPath) ?? { deleted: [] as string[], appended: new Map<string, number>(), undone: [] as string[] }
@@ -57,10 +66,11 @@ export async function carryOut(ts: TimelineStore, plan: RollbackPlan, by: string
     // Plans hold absolute paths; the table may have been moved since, its inside has not.
     const directory = join(ts.table, r.partitionPath)
     await ts.store.delete(r.filesToBeDeleted.map((path) => join(directory, nameOf(path))))
+    for (const path of r.filesToBeDeleted) listed?.remove(join(r.partitionPath, nameOf(path)))
     at.deleted.push(...r.filesToBeDeleted)
     const logs = [...r.logBlocksToBeDeleted.keys()].map(nameOf)
     for (const slice of slicesOf(logs)) {
-      const log = await appendRollback(ts, directory, slice, plan.target.time, by)
+      const log = await appendRollback(ts, listed!, r.partitionPath, slice, plan.target.time, by)
       at.appended.set(`${ts.store.root}/${log.key}`, log.bytes)
     }
     at.undone.push(...logs)
@@ -87,84 +97,68 @@ function slicesOf(logs: readonly string[]): SliceName[] {
 /** Writes a log file with one rollback block after all others of a slice, unless it is there. */
 async function appendRollback(
   ts: TimelineStore,
-  directory: string,
+  listed: ListedFiles,
+  partition: string,
   { fileId, baseInstant }: SliceName,
   target: string,
   by: string,
 ): Promise<{ key: string; bytes: number }> {
   const body = printRollback(by, target)
   let newest = 0
-  const prefix = join(directory, `.${fileId}_${baseInstant}.log.`)
-  for await (const o of ts.store.list(prefix)) {
-    const log = parseLogFileName(nameOf(o.key))
+  for (const { path, key, bytes } of listed.logsOf(join(partition, `.${fileId}_${baseInstant}.log.`))) {
+    const log = parseLogFileName(nameOf(path))
     if (log === null || log.cdc) continue
     newest = Math.max(newest, log.version)
-    if (log.token === ROLLBACK_TOKEN && o.size === body.length && (await ts.store.get(o.key)).equals(body)) {
-      return { key: o.key, bytes: o.size }
-    }
+    if (log.token === ROLLBACK_TOKEN && bytes === body.length && (await listed.body(key)).equals(body)) return { key, bytes }
   }
-  const name = printLogFileName({ fileId, baseInstant, version: newest + 1, token: ROLLBACK_TOKEN })
-  const key = join(directory, name)
+  const path = join(partition, printLogFileName({ fileId, baseInstant, version: newest + 1, token: ROLLBACK_TOKEN }))
+  const key = join(ts.table, path)
   await ts.store.put(key, body)
+  listed.add(path, body.length, ts.clock.now(), body)
   return { key, bytes: body.length }
 }
 
 /** Paths (relative to the table) that an instant wrote. */
 class Found {
   readonly deletes = new Set<string>()
+  /** Those of `deletes` that the listing showed. */
+  readonly named: ReadonlySet<string>
   /** Logs of layout 1 that hold blocks of the instant. */
   readonly logs = new Set<string>()
-  /** Logs of layout 1 that there are: an announced one may never have come to be. */
-  readonly existing = new Set<string>()
-  readonly partitions = new Map<string, { others: boolean; metadata: boolean }>()
+  readonly #listed: ListedFiles
   readonly #layout: 1 | 2
 
-  constructor(layout: 1 | 2) {
+  constructor(listed: ListedFiles, layout: 1 | 2, named: Iterable<string>) {
+    this.#listed = listed
     this.#layout = layout
+    this.named = new Set(named)
+    for (const path of this.named) this.deletes.add(path)
   }
 
   add(path: string): void {
-    const log = parseLogFileName(splitPath(path)[1])
+    const log = parseLogFileName(nameOf(path))
     if (log === null || log.cdc || this.#layout === 2) this.deletes.add(path)
-    else if (this.existing.has(path)) this.logs.add(path)
-  }
-
-  partition(path: string): { others: boolean; metadata: boolean } {
-    const seen = this.partitions.get(path) ?? { others: false, metadata: false }
-    this.partitions.set(path, seen)
-    return seen
-  }
-
-  /** Partitions that the instant made and nobody else has files in. */
-  ownPartitions(): string[] {
-    return [...this.partitions].flatMap(([path, seen]) => (seen.metadata && !seen.others ? [path] : []))
+    // An announced log of layout 1 may never have come to be.
+    else if (this.#listed.hasLog(path)) this.logs.add(path)
   }
 }
 
 /** What the listing shows of an instant. */
-async function listed(ts: TimelineStore, time: string, action: Action): Promise<Found> {
-  const inside = ts.table === '' ? '' : `${ts.table}/`
-  const found = new Found(ts.layout)
-  const pending = ts.timeline.instants.some((i) => i.time === time && i.state !== 'completed' && i.action !== 'savepoint')
-  const searched = ts.layout === 1 && pending && (action === 'deltacommit' || action === 'logcompaction')
-  const since = (instantToMs(time) ?? 0) - SKEW_MS
+async function filesOf(ts: TimelineStore, listed: ListedFiles, time: string, action: Action): Promise<Found> {
   const onTop = action === 'compaction' && ts.timeline.instants.some((i) => i.time > time && WRITES.has(i.action))
-  for await (const o of ts.store.list(inside)) {
-    const path = o.key.slice(inside.length)
-    if (path.startsWith('.hoodie/')) continue
-    const [partition, name] = splitPath(path)
-    const seen = found.partition(partition)
-    const base = parseBaseFileName(name)
-    const log = base === null ? parseLogFileName(name) : null
-    if (base !== null || log !== null) {
-      // Logs on top of a compaction are other writes'. Once none of these is left, they go too: as an empty slice they could hide the one before.
-      const named = base !== null ? base.instant === time : log!.baseInstant === time && (log!.cdc || !onTop)
-      if (named) found.deletes.add(path)
-      else seen.others = true
-      if (log !== null) found.existing.add(path)
-      const worthALook = !named && log !== null && searched && !log.cdc && o.modifiedMs >= since && !isOfAnother(log.token, time)
-      if (worthALook && (await holds(ts, o.key, o.size, time))) found.logs.add(path)
-    } else if (name === PARTITION_METADATA) seen.metadata = parsePartitionMetadata(await ts.store.get(o.key), o.key).commitTime === time
+  // Logs on top of a compaction are other writes'. Once none of these is left, they go too: as an empty slice they could hide the one before.
+  const goes = (path: string): boolean => {
+    const log = parseLogFileName(nameOf(path))
+    return log === null || log.cdc || !onTop
+  }
+  const found = new Found(listed, ts.layout, listed.namedBy(time).filter(goes))
+  const pending = ts.timeline.instants.some((i) => i.time === time && i.state !== 'completed' && i.action !== 'savepoint')
+  if (ts.layout !== 1 || !pending || (action !== 'deltacommit' && action !== 'logcompaction')) return found
+  const since = (instantToMs(time) ?? 0) - SKEW_MS
+  for (const { path, key, bytes, modifiedMs } of listed.logs()) {
+    const log = parseLogFileName(nameOf(path))!
+    const worthALook = !found.deletes.has(path) && !log.cdc && modifiedMs >= since && !isOfAnother(log.token, time)
+    if (worthALook && (await holds(ts, key, bytes, time))) found.logs.add(path)
   }
   return found
 }

@@ -48,6 +48,11 @@ const CASES: readonly (readonly [string, Shape, readonly Op[]])[] = [
     [{ do: 'both', rows: [[3, 'a', false]], others: [[3, 'b', true]] }, { do: 'compact' }],
   ],
   [
+    'the same when one of the partitions has a file group already',
+    { ...COW, tableType: 'MERGE_ON_READ', partitioned: true },
+    [write([1, 'a', true]), { do: 'both', rows: [[0, 'a', true]], others: [[0, 'a', false]] }],
+  ],
+  [
     'a version that only a savepoint keeps is no predecessor of the newest one',
     COW,
     [

@@ -2,6 +2,7 @@ import { type Action, completedAction } from '../../../timeline/name.ts'
 import type { Instant } from '../../../timeline/timeline.ts'
 import { Failure } from '../../failure/failure.ts'
 import { settleBucketChanges } from '../bucket-change.ts'
+import { ListedFiles } from '../listed-files.ts'
 import { type InstantInfo, parseRestorePlan, printRestoreMetadata, printRestorePlan } from '../metadata/restore-files.ts'
 import type { RollbackDone } from '../metadata/rollback-files.ts'
 import { openForWriting } from '../open-for-writing.ts'
@@ -82,23 +83,24 @@ async function carryThrough(ts: TimelineStore, time: string): Promise<RestoreRep
   const plan = parseRestorePlan(await planOf(ts, 'restore', time), `${time}.restore.requested`)
   await startAction(ts, 'restore', time)
   const rollbacks: RollbackDone[] = []
-  for (const target of plan.instants) rollbacks.push(await takeBack(ts, target, time))
+  const files = await ListedFiles.of(ts)
+  for (const target of plan.instants) rollbacks.push(await takeBack(ts, files, target, time))
   const done = { time, elapsedMs: ts.clock.now() - began, rollbacks }
   await completeAction(ts, 'restore', time, printRestoreMetadata(done, ts.sync()))
   await settleBucketChanges(ts)
-  const files = rollbacks.reduce((n, r) => n + [...r.deleted.values()].flat().length, 0)
-  return { instant: time, savepoint: plan.savepoint, instants: plan.instants, files }
+  const gone = rollbacks.reduce((n, r) => n + [...r.deleted.values()].flat().length, 0)
+  return { instant: time, savepoint: plan.savepoint, instants: plan.instants, files: gone }
 }
 
 /** One write: it no longer counts before its files go, and it leaves the timeline after them. */
-async function takeBack(ts: TimelineStore, target: InstantInfo, by: string): Promise<RollbackDone> {
+async function takeBack(ts: TimelineStore, files: ListedFiles, target: InstantInfo, by: string): Promise<RollbackDone> {
   const began = ts.clock.now()
   const at = ts.timeline.instants.find((i) => i.time === target.time && WRITES.has(i.action))
   const head = { time: by, target }
   if (at === undefined) return { ...head, elapsedMs: 0, deleted: new Map() }
-  const plan = await planRollback(ts, at.time, at.action)
+  const plan = await planRollback(ts, at.time, at.action, files)
   if (at.state === 'completed') await ts.perform({ event: 'undo', action: at.action, time: at.time })
-  const undone = await carryOut(ts, plan, by)
+  const undone = await carryOut(ts, plan, by, files)
   await ts.perform({ event: 'remove', action: at.action, time: at.time })
   const deleted = new Map([...undone].map(([partition, u]) => [partition, u.deleted]))
   return { ...head, elapsedMs: ts.clock.now() - began, deleted, logs: undone }

@@ -10,6 +10,7 @@ export interface StoredFile {
   readonly name: string
   readonly partition: string
   readonly bytes: number
+  readonly modifiedMs: number
 }
 
 /** One version of a file group as it lies in the store: base file, logs, change-data-capture logs. */
@@ -29,7 +30,7 @@ export async function* dataFiles(ts: TimelineStore): AsyncGenerator<StoredFile> 
       const path = o.key.slice(inside.length)
       const slash = path.lastIndexOf('/')
       const partition = slash < 0 ? '' : path.slice(0, slash)
-      yield { key: o.key, name: path.slice(slash + 1), partition, bytes: o.size }
+      yield { key: o.key, name: path.slice(slash + 1), partition, bytes: o.size, modifiedMs: o.modifiedMs }
     }
   }
 }

@@ -225,7 +225,7 @@ class MorFlush {
       log = await this.#logs.open(group)
       this.#openLogs.set(group, log)
     }
-    log.inserted += insertedOf(outcomes, work)
+    log.inserted += insertedOf(outcomes, work, this.#preparer.movesBetweenPartitions)
     for (const rows of this.#rows(outcomes, work, rescued)) {
       log = await this.#logs.next(log)
       await log.writer.data(rows)

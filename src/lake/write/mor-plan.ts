@@ -28,6 +28,8 @@ export interface GroupWork {
   /** Bags: ordinal of each row of `data`, and of each of `deletes`. */
   readonly ordinals: IntList
   readonly deleteOrdinals: IntList
+  /** How many of `data` have a key that is not stored in this partition; of tables in which keys move between partitions only. */
+  arrivals: number
 }
 
 /** File groups by the place of their keys: partition and bucket. */
@@ -97,6 +99,7 @@ function newWork(group: MorGroup | null, partition: number, bucket: number): Gro
     deletes: new IntList(),
     ordinals: new IntList(),
     deleteOrdinals: new IntList(),
+    arrivals: 0,
   }
 }
 
@@ -153,8 +156,11 @@ export async function planKeyed(
     if (written[k] !== 0) continue
     const j = outcomes.last.at(k)
     const partition = outcomes.partitionOf(j)
-    if (!outcomes.removes(j)) works.home(partition, outcomes.bucketOf(j)).data.push(j)
-    else if (!whole && deleted[k] === 0 && partition >= 0) {
+    if (!outcomes.removes(j)) {
+      const home = works.home(partition, outcomes.bucketOf(j))
+      home.data.push(j)
+      home.arrivals++
+    } else if (!whole && deleted[k] === 0 && partition >= 0) {
       const work = works.home(partition, outcomes.bucketOf(j))
       if (work.group !== null) work.deletes.push(k)
     }
@@ -222,9 +228,13 @@ export function deletedKeys(outcomes: Outcomes, work: GroupWork): PlainVector {
   return { kind: 'plain', data, starts }
 }
 
-/** How many rows of `work.data` are new to the source: the first change of their key in the unit created it. */
-export function insertedOf(outcomes: Outcomes, work: GroupWork): number {
+/**
+ * How many rows of `work.data` are new: by what is stored, where that has been looked at everywhere (`known`), as two writers go by it to keep keys
+ * unique (lock/conflicts.ts); else new to the source: the first change of their key in the unit created it.
+ */
+export function insertedOf(outcomes: Outcomes, work: GroupWork, known: boolean): number {
   if (outcomes.net !== null) return work.data.length
+  if (known) return work.arrivals
   const { unit, prev } = outcomes
   let inserted = 0
   for (const last of work.data.view()) {
