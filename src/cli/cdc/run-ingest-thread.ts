@@ -3,20 +3,8 @@ import type { LakeHalf } from '../../pipeline/run.ts'
 import { INGEST_FLAGS } from '../lake/ingest-flags.ts'
 import type { Context } from '../verb.ts'
 import type { RunFlags } from './run-flags.ts'
-import { receiveFailure, type SentFailure } from './run-protocol.ts'
-
-/** What the ingest thread is started with. */
-export interface IngestWork {
-  readonly command: string
-  readonly env: Readonly<Record<string, string | undefined>>
-  readonly cwd: string
-  readonly flags: Readonly<Record<string, unknown>>
-}
-
-export type FromIngest =
-  | { readonly kind: 'log'; readonly text: string }
-  | { readonly kind: 'done'; readonly records: number; readonly commits: number }
-  | { readonly kind: 'failed'; readonly failure: SentFailure }
+import type { FromIngest, IngestWork } from './run-ingest-protocol.ts'
+import { receiveFailure } from './run-protocol.ts'
 
 /** The lake half with what it has done so far, known at its end. */
 export interface IngestHalf extends LakeHalf {

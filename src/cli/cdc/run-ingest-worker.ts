@@ -6,7 +6,7 @@ import type { FlagValues } from '../flag.ts'
 import type { IngestFlags } from '../lake/ingest-flags.ts'
 import { runIngest } from '../lake/run-ingest.ts'
 import type { Context, Output } from '../verb.ts'
-import type { FromIngest, IngestWork } from './run-ingest-thread.ts'
+import type { FromIngest, IngestWork } from './run-ingest-protocol.ts'
 import { sendFailure } from './run-protocol.ts'
 
 // Entry of the thread that is `lake ingest` inside a cdc run. A failure is sent, not thrown, so that its code arrives.

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { text as readText } from 'node:stream/consumers'
-import { cursorOfOffset, offsetOfCursor } from '../../capture/postgres/offset.ts'
 import type { LogCursor } from '../../contract/log.ts'
 import { Failure, isFailure } from '../../failure/failure.ts'
 import { CURSOR_HEADER, type NumberedCursor, parseCursor } from '../../log/kafka/offset-record.ts'
@@ -9,7 +8,7 @@ import { type OffsetPlace, readOffset, writeOffset } from '../../log/kafka/offse
 import { kafkaOptionsOf } from '../kafka-flags.ts'
 import { openState, openStateForReading, type State } from '../state.ts'
 import type { Context, Outcome } from '../verb.ts'
-import type { OFFSETS_FLAGS } from './offsets.ts'
+import type { OFFSETS_FLAGS } from './offsets-flags.ts'
 
 type OffsetsContext = Context<typeof OFFSETS_FLAGS>
 

@@ -49,8 +49,8 @@ const PASSING: ReadonlySet<string> = new Set([
 /** Name prefixes of Node's errors for a certificate that is not trusted, or a peer that does not speak TLS. */
 const TLS_CODE = /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|HOSTNAME_MISMATCH|EPROTO)/
 
-/** How the client library says that the other side has ended the connection. */
-const CLOSED = 'Connection closed'
+/** The client library's code for a side that speaks TLS while the other does not; it is given to nothing else that we ask of it. */
+const TLS_MISMATCH = 'PLT_KFK_USER'
 
 /** Reads what a call of the client library rejected with. What is not an error of it is thrown on. */
 export function troubleOf(e: unknown): Trouble {
@@ -79,9 +79,9 @@ export function troubleOf(e: unknown): Trouble {
 /** Failures that no retry mends, whatever was asked for. */
 function knownFailure(chain: readonly Error[]): Failure | null {
   // A login that broke off on a listener that speaks TLS is no wrong password.
-  const tls = chain.find((e) => TLS_CODE.test(codeOf(e)) || (codeOf(e) === 'PLT_KFK_USER' && /TLS/.test(e.message)))
+  const tls = chain.find((e) => TLS_CODE.test(codeOf(e)) || codeOf(e) === TLS_MISMATCH)
   if (tls !== undefined) {
-    const detail = codeOf(tls) === 'PLT_KFK_USER' ? tls.message : `${codeOf(tls)}: ${tls.message}`
+    const detail = codeOf(tls) === TLS_MISMATCH ? tls.message : `${codeOf(tls)}: ${tls.message}`
     return new Failure('TRB-KAFKA-003', { detail }, chain[0])
   }
   for (const e of chain) {
@@ -92,7 +92,7 @@ function knownFailure(chain: readonly Error[]): Failure | null {
       return new Failure('TRB-KAFKA-002', { detail: 'the broker does not offer this mechanism on this listener' }, chain[0])
     }
     // A connection that ends during the login says nothing of who logs in: a listener that speaks TLS does so, too.
-    const refused = code === 'PLT_KFK_AUTHENTICATION' && !chain.some((c) => codeOf(c) === 'PLT_KFK_NETWORK' && c.message === CLOSED)
+    const refused = code === 'PLT_KFK_AUTHENTICATION' && !chain.slice(chain.indexOf(e)).some((c) => codeOf(c) === 'PLT_KFK_NETWORK')
     if (refused || ids.includes('SASL_AUTHENTICATION_FAILED')) {
       const said = chain.flatMap(protocolErrors).find((t) => t.message !== null)?.message
       return new Failure('TRB-KAFKA-002', { detail: said ?? detail }, chain[0])
