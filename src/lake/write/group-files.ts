@@ -82,7 +82,7 @@ export class GroupFiles {
     const { spec, out, instant, rowGroupBytes } = context
     const columns = storedColumns(spec)
     const rowIdColumn = columns.findIndex((c) => c.name === BAG_KEY_COLUMN)
-    const keyColumn = spec.key.length === 1 ? spec.key[0] : null
+    const keyColumn = spec.key.length === 1 && spec.namedKey !== true ? spec.key[0] : null
     this.#target = { store: out, table: spec.name, columns, rowIdColumn, keyColumn, instant, codec: 'snappy', rowGroupBytes }
   }
 

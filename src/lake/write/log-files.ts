@@ -48,7 +48,7 @@ export class LogFiles {
       table: spec.name,
       columns,
       rowIdColumn,
-      keyColumn: spec.key.length === 1 ? spec.key[0] : null,
+      keyColumn: spec.key.length === 1 && spec.namedKey !== true ? spec.key[0] : null,
       instant,
       codec: 'snappy',
       blocks: logBlocks ?? 'parquet',
