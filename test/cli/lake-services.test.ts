@@ -88,7 +88,7 @@ test('a clean and an archive do what was planned; the table stays sound', async 
   expect((await lake('rollback', TABLE)).text).toContain('no failed write of orders')
   const verify = await lake('verify', TABLE)
   expect([verify.code, verify.json.ok]).toEqual([0, true])
-  expect(verify.text).toMatch(/orders is sound: \d instants, 3 archived ones, \d files, 1 rows/)
+  expect(verify.text).toMatch(/orders is sound: \d instants, 3 archived ones, \d files, 1 row$/m)
 })
 
 test('wrong usage is refused: two policies, an action that is none, a directory without a table', async () => {
@@ -96,7 +96,7 @@ test('wrong usage is refused: two policies, an action that is none, a directory 
   expect((await lake('clean', TABLE, '--keep', '90m')).code).toBe(2)
   expect((await lake('savepoint', 'make', TABLE)).code).toBe(2)
   expect((await lake('archive', TABLE, '--keep-min', '9', '--keep-max', '2')).code).toBe(2)
-  expect((await lake('verify', root)).json.error?.code).toBe('TRB-LAKE-001')
+  expect((await lake('verify', join(root, 'nothing'))).json.error?.code).toBe('TRB-LAKE-001')
 })
 
 test('verify ends with status 4 and names what is wrong (TRB-LAKE-074)', async () => {

@@ -65,7 +65,7 @@ export function printCleanPlan(p: CleanPlan, sync: Uint8Array): Buffer {
     filesToBeDeletedPerPartition: {},
     version: 2,
     filePathsToBeDeletedPerPartition: Object.fromEntries(paths),
-    partitionsToBeDeleted: [],
+    partitionsToBeDeleted: [...(p.partitions ?? [])],
     extraMetadata: {},
   }
   return writeContainer(PLAN_SCHEMA, record, sync)
@@ -101,6 +101,8 @@ export interface CleanDone {
   readonly policy: string
   /** Partition → bare file names. */
   readonly files: ReadonlyMap<string, readonly string[]>
+  /** Partitions of which nothing is left. */
+  readonly partitions?: ReadonlySet<string>
 }
 
 /** Bytes of the completed clean. */
@@ -113,7 +115,7 @@ export function printCleanMetadata(d: CleanDone, sync: Uint8Array): Buffer {
       deletePathPatterns: names,
       successDeleteFiles: names,
       failedDeleteFiles: [],
-      isPartitionDeleted: false,
+      isPartitionDeleted: d.partitions?.has(partitionPath) ?? false,
     },
   ])
   const record = {

@@ -2,7 +2,8 @@ import { completedAction } from '../../../timeline/name.ts'
 import { type CleanPolicy, dueSlices, retainedFrom } from '../../../timeline/retention.ts'
 import type { Instant } from '../../../timeline/timeline.ts'
 import { completedWrites } from '../../../timeline/view.ts'
-import { Failure, isFailure } from '../../failure/failure.ts'
+import { isFailure } from '../../failure/failure.ts'
+import { parseBaseFileName, parseLogFileName } from '../layout/file-name.ts'
 import { join } from '../layout/paths.ts'
 import {
   CLEAN_POLICIES,
@@ -48,7 +49,7 @@ export async function planClean(ts: TimelineStore, policy: CleanPolicy): Promise
 
 /**
  * Takes away the versions of files that no state within the policy is made of. Cleans that an earlier process began are carried through first.
- * Creates no instant when nothing is due. TRB-LAKE-010 while a restore has begun, or a clean of another engine that takes whole partitions away.
+ * Creates no instant when nothing is due. TRB-LAKE-010 while a restore has begun.
  */
 export async function clean(ts: TimelineStore, policy: CleanPolicy): Promise<readonly CleanReport[]> {
   await openForService(ts)
@@ -101,10 +102,6 @@ async function readablePlan(ts: TimelineStore, i: Instant): Promise<Buffer | nul
 async function carryOut(ts: TimelineStore, time: string, body: Buffer): Promise<CleanReport> {
   const began = ts.clock.now()
   const plan = parseCleanPlan(body, `${time}.clean.requested`)
-  if ((plan.partitions ?? []).length > 0) {
-    const why = 'its plan takes whole partitions away'
-    throw new Failure('TRB-LAKE-010', { table: ts.table, action: 'clean', instant: time, why })
-  }
   const state = ts.timeline.instants.find((i) => i.action === 'clean' && i.time === time)?.state
   if (state === 'requested') await perform(ts, { event: 'start', action: 'clean', time }, ts.layout === 1 ? body : undefined)
   const names = new Map<string, string[]>()
@@ -115,10 +112,33 @@ async function carryOut(ts: TimelineStore, time: string, body: Buffer): Promise<
     await ts.store.delete(list.map((name) => join(join(ts.table, partition), name)))
   }
   const earliest = plan.earliest?.time ?? ''
-  const done = { time, elapsedMs: ts.clock.now() - began, earliest, newest: plan.newest, policy: plan.policy, files: names }
+  const partitions = await dropPartitions(ts, plan.partitions ?? [])
+  for (const partition of partitions) if (!names.has(partition)) names.set(partition, [])
+  const done = { time, elapsedMs: ts.clock.now() - began, earliest, newest: plan.newest, policy: plan.policy, files: names, partitions }
   await perform(ts, { event: 'complete', action: 'clean', time }, printCleanMetadata(done, ts.sync()))
   const files = [...names.values()].reduce((n, list) => n + list.length, 0)
   return { instant: time, from: plan.earliest?.time ?? null, files, bytes: -1 }
+}
+
+/**
+ * Takes partitions away that a plan of another engine gives up as a whole, once their files are gone: what is left of them, their metadata first of all.
+ * One in which a base file or log is left is no longer empty: somebody has written to it since the plan was made. Returns those that are gone.
+ */
+async function dropPartitions(ts: TimelineStore, partitions: readonly string[]): Promise<ReadonlySet<string>> {
+  const gone = new Set<string>()
+  for (const partition of partitions) {
+    if (partition === '') continue
+    const left: string[] = []
+    for await (const o of ts.store.list(`${join(ts.table, partition)}/`)) left.push(o.key)
+    const isData = (key: string): boolean => {
+      const name = key.slice(key.lastIndexOf('/') + 1)
+      return parseBaseFileName(name) !== null || parseLogFileName(name) !== null
+    }
+    if (left.some(isData)) continue
+    await ts.store.delete(left)
+    gone.add(partition)
+  }
+  return gone
 }
 
 function planFor(ts: TimelineStore, work: CleanWork, policy: CleanPolicy, before: string): CleanPlan {
