@@ -3,11 +3,13 @@ export function displayWidth(text: string): number {
   // Printable ASCII is the common case.
   if (/^[\x20-\x7e]*$/.test(text)) return text.length
   let width = 0
-  for (const { segment } of GRAPHEMES.segment(text)) width += isWide(segment) ? 2 : 1
+  graphemes ??= new Intl.Segmenter('en', { granularity: 'grapheme' })
+  for (const { segment } of graphemes.segment(text)) width += isWide(segment) ? 2 : 1
   return width
 }
 
-const GRAPHEMES = new Intl.Segmenter('en', { granularity: 'grapheme' })
+/** Made when it is needed: that takes ten milliseconds and more. */
+let graphemes: Intl.Segmenter | null = null
 /** First code points of ranges that terminals show two columns wide, and the last of each. */
 const WIDE_RANGES: readonly (readonly [number, number])[] = [
   [0x1100, 0x115f],

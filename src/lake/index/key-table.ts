@@ -18,6 +18,10 @@ export class KeyTable {
   /** Where a key's bytes are. */
   #source: Uint16Array | Int32Array
   #row: Int32Array
+  #filter = new Int32Array(0)
+  #filterMask = 0
+  /** How many keys the filter knows. */
+  #filtered = -1
 
   /** `expected`: about how many distinct keys. */
   constructor(sources: readonly KeySource[], expected: number) {
@@ -54,6 +58,28 @@ export class KeyTable {
     this.#slots[slot * 2 + 1] = h0
     if (this.#size * 1.5 > this.#mask) this.#rehash()
     return k
+  }
+
+  /**
+   * False: no key has this first hash. One bit for each of ten hashes per key, so that most of the keys that are not there cost neither a look into the
+   * table nor a second hash.
+   */
+  may(h0: number): boolean {
+    if (this.#filtered !== this.#size) this.#makeFilter()
+    const h = h0 & this.#filterMask
+    return (this.#filter[h >>> 5] & (1 << (h & 31))) !== 0
+  }
+
+  #makeFilter(): void {
+    let bits = 1024
+    while (bits < this.#size * 10 && bits < 1 << 28) bits *= 2
+    this.#filter = new Int32Array(bits >> 5)
+    this.#filterMask = bits - 1
+    for (let k = 0; k < this.#size; k++) {
+      const h = this.#sources[this.#source[k]].h0[this.#row[k]] & this.#filterMask
+      this.#filter[h >>> 5] |= 1 << (h & 31)
+    }
+    this.#filtered = this.#size
   }
 
   /** Number of a key given by its bytes and hashes; −1: not there. */

@@ -1,7 +1,7 @@
 import type { PlainVector } from '../../format/parquet/column.ts'
 import { DIGEST_LENGTH, ordinalOf } from '../index/bag-key.ts'
 import { KeyTable } from '../index/key-table.ts'
-import { hashInto } from '../index/keys.ts'
+import { firstHash, hashInto } from '../index/keys.ts'
 import type { Chunk } from './changes.ts'
 import { IntList } from './int-list.ts'
 
@@ -92,6 +92,7 @@ export class Outcomes {
     const n = starts.length - 1
     const h0 = new Int32Array(1)
     const h1 = new Int32Array(1)
+    const view = new DataView(data.buffer, data.byteOffset, data.length)
     for (let i = 0; i < n; i++) {
       const from = starts[i] + 4
       let to = starts[i + 1]
@@ -102,6 +103,7 @@ export class Outcomes {
         if (ordinal < 0) continue
         to = from + DIGEST_LENGTH
       }
+      if (!this.keys.may(firstHash(data, view, from, to, this.#seed))) continue
       hashInto(data, from, to, this.#seed, h0, h1, 0)
       const k = this.keys.find(h0[0], h1[0], data, from, to)
       if (k >= 0) found(i, k, ordinal)
