@@ -237,8 +237,20 @@ class MysqlStream implements ChangeStream {
 
   async #statement(statement: StatementEvent): Promise<TableSchema | null> {
     const { emptied } = statement
+    if (statement.dataAsText) this.#dataAsText(statement)
     if (emptied === null || !this.#matcher.matches(emptied.schema, emptied.table)) return null
     return await this.#sql.use((sql) => this.#shapes.byName(emptied.schema, emptied.table, sql))
+  }
+
+  /** Rows that are not in the binlog: lost if they are of a captured table. */
+  #dataAsText({ file, pos, sql, writes }: StatementEvent): void {
+    const position = `${file}:${pos}`
+    const text = sql.replaceAll(/\s+/g, ' ').slice(0, 200)
+    if (writes === null || this.#matcher.matches(writes.schema, writes.table)) {
+      throw new Failure('TRB-MY-017', { position, statement: text })
+    }
+    const where = `${writes.schema}.${writes.table}, which is not captured`
+    this.#deps.observe({ kind: 'warning', text: `a statement at ${position} is in the binlog as text; it writes ${where}: ${text}` })
   }
 
   #refused(error: ServerError | null): Failure {

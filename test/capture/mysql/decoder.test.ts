@@ -6,7 +6,7 @@ import { settingProblems } from '../../../src/capture/mysql/server-state.ts'
 import { BinlogDecoder, type Outcome } from '../../../src/capture/mysql/wire/decoder.ts'
 import { PacketEvents } from '../../../src/capture/mysql/wire/event-source.ts'
 import { PacketInbox } from '../../../src/capture/mysql/wire/packets.ts'
-import { classify, emptiedTable } from '../../../src/capture/mysql/wire/query-event.ts'
+import { classify, emptiedTable, writtenTable } from '../../../src/capture/mysql/wire/query-event.ts'
 import type { TableSchema } from '../../../src/contract/change.ts'
 import { isFailure } from '../../../src/failure/failure.ts'
 import { event, packet, query, tableMap, withChecksum, writeRows } from './events.ts'
@@ -199,6 +199,26 @@ describe('statements', () => {
     expect(name('DELETE FROM t WHERE id = 1')).toBe('')
     expect(name('CREATE TABLE truncated (i INT)')).toBe('')
   })
+})
+
+test('which table a statement with rows writes, when it is one', () => {
+  const name = (sql: string): string => {
+    const t = writtenTable(sql, 'db')
+    return t === null ? '' : `${t.schema}/${t.table}`
+  }
+  expect(name('INSERT IGNORE INTO t (a) VALUES (1)')).toBe('db/t')
+  expect(name('replace into `p`.`checksums` (x) select 1')).toBe('p/checksums')
+  expect(name('UPDATE t SET a = 1')).toBe('db/t')
+  expect(name('DELETE FROM a.t WHERE x')).toBe('a/t')
+  for (const several of [
+    'UPDATE a, b SET a.x = 1',
+    'UPDATE a JOIN b USING (i) SET a.x = 1',
+    'DELETE a FROM a JOIN b',
+    'CALL p()',
+    'UPDATE a x, b SET x.i = 1',
+  ]) {
+    expect(name(several)).toBe('')
+  }
 })
 
 describe('the server', () => {

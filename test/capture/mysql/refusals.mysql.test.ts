@@ -97,10 +97,14 @@ describe.each(FLAVORS)('refusals of %s', (flavor) => {
     await reader.pull()
     const session = await db.connect()
     await session.query("INSERT INTO other VALUES (1, 1); SET SESSION binlog_row_image = 'MINIMAL'; UPDATE other SET v = 2 WHERE id = 1")
+    await session.query(
+      "SET SESSION binlog_row_image = 'FULL'; SET SESSION binlog_format = 'STATEMENT'; UPDATE other SET v = 3 WHERE id = 1",
+    )
     await db.sql("INSERT INTO t VALUES (100, NULL, '')")
     await reader.toHead()
     await reader.close()
     expect(reader.changes.map((c) => [c.table, c.op])).toEqual([['t', 'c']])
+    expect(reader.events.some((e) => e.kind === 'warning' && e.text.includes('.other, which is not captured'))).toBe(true)
   })
 
   test('positions that are not of this server', async () => {

@@ -8,7 +8,7 @@ import { EventColumns } from './event-columns.ts'
 import { parseGtid, parseMariadbGtid, parseTaggedGtid } from './gtid-event.ts'
 import { u64 } from './little-endian.ts'
 import { behindImages, type Payload, parsePayload, preparedXid } from './payload.ts'
-import { classify, emptiedTable, parseQuery, type QueryEvent, querySqlAt } from './query-event.ts'
+import { classify, emptiedTable, parseQuery, type QueryEvent, querySqlAt, writtenTable } from './query-event.ts'
 import { inflateEvent } from './row-layout.ts'
 import { type RowsEvent, TableRows, type Target } from './table-rows.ts'
 import { Transaction } from './transaction.ts'
@@ -33,6 +33,10 @@ export interface StatementEvent extends QueryEvent {
   readonly seconds: number
   /** Table that it empties. */
   readonly emptied: { readonly schema: string; readonly table: string } | null
+  /** It changes rows that are not in the binlog: a session with another format than ROW ran it. */
+  readonly dataAsText: boolean
+  /** Then the one table that it writes; null: several, or it cannot be told. */
+  readonly writes: { readonly schema: string; readonly table: string } | null
 }
 
 export interface DecoderSettings {
@@ -405,9 +409,8 @@ export class BinlogDecoder {
 
   #statement(query: QueryEvent, rows: boolean): Outcome {
     const emptied = emptiedTable(query.sql, query.database)
-    if (rows && emptied === null) {
-      throw new Failure('TRB-MY-017', { position: this.where(), statement: query.sql.replaceAll(/\s+/g, ' ').slice(0, 200) })
-    }
+    const statement = rows && emptied === null
+    const writes = statement ? writtenTable(query.sql, query.database) : null
     this.#start0()
     if (!this.#begun) {
       this.#tx.begin({ info: this.#info(this.#groupStart, null, true), start: this.#groupStart, commitUs: this.#groupUs })
@@ -422,6 +425,8 @@ export class BinlogDecoder {
       commitUs: this.#groupUs,
       seconds: this.#seconds,
       emptied,
+      dataAsText: statement,
+      writes,
     }
     return 'statement'
   }

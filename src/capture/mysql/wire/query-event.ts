@@ -60,7 +60,7 @@ function xaStatement(verb: string, rest: string): Statement {
 }
 
 /** A name in a statement: `` `a``b` `` or plain. */
-const NAME = '(?:`((?:[^`]|``)+)`|"((?:[^"]|"")+)"|([^\\s`".;]+))'
+const NAME = '(?:`((?:[^`]|``)+)`|"((?:[^"]|"")+)"|([^\\s`".;,()]+))'
 const TRUNCATE = new RegExp(`^truncate\\s+(?:table\\s+)?${NAME}(?:\\s*\\.\\s*${NAME})?`, 'i')
 /** What the server itself writes when it finds a MEMORY table empty after a restart. */
 const EMPTIED = new RegExp(`^delete\\s+from\\s+${NAME}(?:\\s*\\.\\s*${NAME})?\\s*$`, 'i')
@@ -73,6 +73,25 @@ export function emptiedTable(sql: string, database: string): { schema: string; t
     .trim()
   const m = TRUNCATE.exec(text) ?? EMPTIED.exec(text)
   if (m === null) return null
+  const first = name(m, 1)
+  const second = name(m, 4)
+  return second === null ? { schema: database, table: first! } : { schema: first!, table: second }
+}
+
+const VERB = [
+  'insert\\s+(?:(?:low_priority|high_priority|delayed|ignore|into)\\s+)*',
+  'replace\\s+(?:(?:low_priority|delayed|into)\\s+)*',
+  'update\\s+(?:(?:low_priority|ignore)\\s+)*',
+  'delete\\s+(?:(?:low_priority|quick|ignore)\\s+)*from\\s+',
+].join('|')
+/** Group 7: signs of another table beside the first. */
+const SECOND = '(\\s*,|\\s+(?:as\\s+)?\\w*\\s*,|[^;]*\\bjoin\\b)?'
+const WRITTEN = new RegExp(`^(?:${VERB})${NAME}(?:\\s*\\.\\s*${NAME})?${SECOND}`, 'is')
+
+/** The one table that a statement with rows writes; null: several, or it cannot be told. */
+export function writtenTable(sql: string, database: string): { schema: string; table: string } | null {
+  const m = WRITTEN.exec(sql.replaceAll(/\/\*(?!!)[\s\S]*?\*\//g, ' ').trim())
+  if (m === null || m[7] !== undefined) return null
   const first = name(m, 1)
   const second = name(m, 4)
   return second === null ? { schema: database, table: first! } : { schema: first!, table: second }

@@ -4,8 +4,8 @@ import { u16, u24, u32, uN } from './little-endian.ts'
 import type { TableMap } from './table-map.ts'
 
 /**
- * Bytes of a column's value in a rows event, by column: n > 0 that many; −1 … −4: behind a length of so many bytes; −11, −12: as −1 and −2, −21 …
- * −24: as −1 … −4, and what follows is a compressed column of MariaDB. Null: a type whose values cannot be told apart from what follows them.
+ * Bytes of a column's value in a rows event, by column: n > 0 that many; −1 … −4: behind a length of so many bytes; −11, −12, −21 … −24: the
+ * same, and what follows is a compressed column of MariaDB. Null: a type whose values cannot be told apart from what follows them.
  */
 export function rowLayout(map: TableMap): Int8Array | null {
   const out = new Int8Array(map.count)

@@ -62,7 +62,9 @@ export class Transaction {
     if (resume === null || inside === null) return
     const { gtid, file } = head.info
     const same =
-      inside.gtid === null ? file === resume.file && (head.start === resume.pos || head.info.beginPos === inside.begin) : gtid === inside.gtid
+      inside.gtid === null
+        ? file === resume.file && (head.start === resume.pos || head.info.beginPos === inside.begin)
+        : gtid === inside.gtid
     if (!same) return
     this.#resume = null
     this.#done = inside
