@@ -1,20 +1,23 @@
-import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, expect, test } from 'vitest'
 import { foreignClient, freshName, kafkaServer, readCommitted } from '../../support/kafka.ts'
 import { useDatabase } from '../../support/postgres.ts'
+import { runInProcess } from '../run-in-process.ts'
 
-const MAIN = fileURLToPath(new URL('../../kill/run-child.ts', import.meta.url))
 const root = mkdtempSync(join(tmpdir(), 'trib-offsets-'))
 afterAll(() => rmSync(root, { recursive: true, force: true }))
 const db = useDatabase('k1')
 
-function cdc(args: readonly string[], input?: string): { status: number | null; out: string; err: string } {
-  const run = spawnSync(process.execPath, [MAIN, ...args], { input: input ?? '', encoding: 'utf8', timeout: 60_000 })
-  return { status: run.status, out: run.stdout, err: run.stderr }
+let inputs = 0
+
+/** `input`: the text of --input. */
+async function cdc(args: readonly string[], input?: string): Promise<{ status: number | null; out: string; err: string }> {
+  const file = join(root, `input-${++inputs}`)
+  if (input !== undefined) writeFileSync(file, input)
+  const { code, stdout, stderr } = await runInProcess('cdc', input === undefined ? args : [...args, '--input', file])
+  return { status: code, out: stdout, err: stderr }
 }
 
 test('a run captures into Kafka and goes on; its offset is exported, reset, imported in the form of Kafka Connect', async () => {
@@ -26,17 +29,17 @@ test('a run captures into Kafka and goes on; its offset is exported, reset, impo
   const state = join(root, name)
   const where = ['--url', db().url, '--tables', 's.*', '--state', state, '--lake', 'none', '--registry-listen', 'none']
   const run = (): ReturnType<typeof cdc> => cdc(['run', ...kafka, ...where, '--once'])
-  const first = run()
+  const first = await run()
   expect(first.err).toContain('10 changes captured')
 
   // Without a registry that consumers can ask, ids would be numbers without a meaning.
-  const unresolvable = cdc(['run', ...kafka, ...where.slice(0, -2), '--once'])
+  const unresolvable = await cdc(['run', ...kafka, ...where.slice(0, -2), '--once'])
   expect([unresolvable.status, unresolvable.err]).toEqual([2, expect.stringContaining('TRB-KAFKA-014')])
 
-  const shown = cdc(['offsets', 'show', ...kafka, '--json'])
+  const shown = await cdc(['offsets', 'show', ...kafka, '--json'])
   const { result } = JSON.parse(shown.out) as { result: { at: string; boundary: boolean; commit: string } }
   expect(result.boundary).toBe(true)
-  const exported = cdc(['offsets', 'export', ...kafka]).out
+  const exported = (await cdc(['offsets', 'export', ...kafka])).out
   const { offsets } = JSON.parse(exported) as { offsets: { partition: object; offset: Record<string, unknown> }[] }
   expect(offsets[0]!.partition).toEqual({ server: name })
   const [hi, lo] = result.commit.split('/')
@@ -44,13 +47,12 @@ test('a run captures into Kafka and goes on; its offset is exported, reset, impo
   expect(offsets[0]!.offset).toMatchObject({ lsn_proc: end, lsn_commit: end, lsn: end, messageType: 'COMMIT' })
 
   await db().sql("INSERT INTO s.t VALUES (11, 'y')")
-  expect(cdc(['offsets', 'reset', ...kafka]).status).toBe(0)
-  expect(cdc(['offsets', 'show', ...kafka]).err).toContain('TRB-KAFKA-017')
+  expect((await cdc(['offsets', 'reset', ...kafka])).status).toBe(0)
+  expect((await cdc(['offsets', 'show', ...kafka])).err).toContain('TRB-KAFKA-017')
   // Without a position the run refuses to fill the topics a second time.
-  expect(run().err).toContain('TRB-KAFKA-013')
-  writeFileSync(join(root, 'o.json'), exported)
-  expect(cdc(['offsets', 'import', ...kafka, '--input', join(root, 'o.json')]).out).toContain(`goes on from ${result.at}`)
-  expect(run().err).toContain('1 changes captured')
+  expect((await run()).err).toContain('TRB-KAFKA-013')
+  expect((await cdc(['offsets', 'import', ...kafka], exported)).out).toContain(`goes on from ${result.at}`)
+  expect((await run()).err).toContain('1 changes captured')
   expect(await readCommitted([`${name}.s.t`])).toHaveLength(11)
 
   // A Debezium's own offset, under the connector's name, in a topic of Kafka Connect.
@@ -60,22 +62,22 @@ test('a run captures into Kafka and goes on; its offset is exported, reset, impo
   const configEntries = [{ name: 'cleanup.policy', value: 'compact' }]
   await admin.createTopics({ topics: [{ topic: connect, numPartitions: 25, configEntries }], waitForLeaders: true })
   await admin.disconnect()
-  const newest = JSON.parse(cdc(['offsets', 'export', ...kafka]).out) as { offsets: { offset: object }[] }
+  const newest = JSON.parse((await cdc(['offsets', 'export', ...kafka])).out) as { offsets: { offset: object }[] }
   const theirs = JSON.stringify(newest.offsets[0]!.offset)
   await db().sql("INSERT INTO s.t VALUES (12, 'z')")
   const producer = foreignClient().producer()
   await producer.connect()
   await producer.send({ topic: connect, messages: [{ key: `["inventory",{"server":"${name}"}]`, value: theirs }] })
   await producer.disconnect()
-  const taken = cdc(['run', ...kafka, ...where, '--once', '--kafka-offsets-topic', connect, '--kafka-connector', 'inventory'])
+  const taken = await cdc(['run', ...kafka, ...where, '--once', '--kafka-offsets-topic', connect, '--kafka-connector', 'inventory'])
   expect(taken.err).toContain('1 changes captured')
 })
 
 test('offsets of the embedded log are shown and exported; what is no offset is refused', async () => {
   const name = freshName('e').replaceAll('-', '_')
   const state = join(root, name)
-  expect(cdc(['offsets', 'import', '--name', name, '--state', state], '{"lsn":37124488,"ts_usec":1721901234567890}').status).toBe(0)
-  const exported = cdc(['offsets', 'export', '--name', name, '--state', state]).out
+  expect((await cdc(['offsets', 'import', '--name', name, '--state', state], '{"lsn":37124488,"ts_usec":1721901234567890}')).status).toBe(0)
+  const exported = (await cdc(['offsets', 'export', '--name', name, '--state', state])).out
   expect(JSON.parse(exported)).toMatchObject({ offsets: [{ offset: { lsn_commit: 37124488, ts_usec: 1721901234567890 } }] })
   for (const [text, why] of [
     ['no json', 'it is not JSON'],
@@ -84,9 +86,9 @@ test('offsets of the embedded log are shown and exported; what is no offset is r
     ['{"lsn":5,"snapshot":"INITIAL","snapshot_completed":false}', 'its snapshot is not complete'],
     ['{"offsets":[]}', 'it holds no offset'],
   ]) {
-    const refused = cdc(['offsets', 'import', '--name', name, '--state', state], text)
+    const refused = await cdc(['offsets', 'import', '--name', name, '--state', state], text)
     expect([refused.status, refused.err]).toEqual([2, expect.stringMatching(new RegExp(`TRB-KAFKA-015.*${why}`))])
   }
-  expect(cdc(['offsets', 'reset', '--name', name, '--state', state]).err).toContain('TRB-KAFKA-016')
+  expect((await cdc(['offsets', 'reset', '--name', name, '--state', state])).err).toContain('TRB-KAFKA-016')
   expect(readFileSync(join(state, 'tributary.db')).length).toBeGreaterThan(0)
 })

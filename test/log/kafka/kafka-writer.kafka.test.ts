@@ -323,6 +323,14 @@ describe('the position', () => {
   })
 })
 
+test('an answer that no other attempt would change is given on', async () => {
+  // Longer than transaction.max.timeout.ms of the broker.
+  await expect(openLog(freshName('y'), { transactionMs: 3_600_000 })).rejects.toMatchObject({
+    code: 'TRB-KAFKA-012',
+    message: expect.stringContaining('INVALID_TRANSACTION_TIMEOUT'),
+  })
+})
+
 test('a broker that is not there is waited for, then named', async () => {
   const said: string[] = []
   const kafka = plainOptions({ outageMs: 1500, onRetry: (t) => said.push(t) }, 1)

@@ -1,12 +1,15 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import kafkajs from 'kafkajs'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { systemClock } from '../../../src/cli/clock.ts'
 import { type KafkaFlagValues, kafkaOptionsOf } from '../../../src/cli/kafka-flags.ts'
 import type { KafkaLogOptions } from '../../../src/log/kafka/kafka-writer.ts'
 import { makeBatch, makeCursor } from '../../conformance/log-data.ts'
-import { freshName, kafkaServer, kafkaTool, readCommitted } from '../../support/kafka.ts'
+import { foreignClient, freshName, kafkaServer, readCommitted } from '../../support/kafka.ts'
 import { openLog } from './open-log.ts'
+
+const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } = kafkajs
 
 const NO_FLAGS: KafkaFlagValues = {
   kafka: [],
@@ -30,17 +33,29 @@ async function options(listener: 2 | 3 | 4, flags: Partial<KafkaFlagValues>, hos
 
 const alice = { 'kafka-user': 'alice', 'kafka-password': 'alice-secret' }
 const file = (name: string): string => join(kafkaServer().data, 'tls', name)
-const ACLS = 'org.apache.kafka.tools.AclCommand'
-
-function allow(user: string, ...rule: string[]): void {
-  kafkaTool(ACLS, '--bootstrap-server', kafkaServer().bootstrap, '--add', '--allow-principal', `User:${user}`, ...rule)
+/** Allows a user these operations on what begins with a text (or is it). */
+async function allow(
+  user: string,
+  type: 'TOPIC' | 'TRANSACTIONAL_ID',
+  name: string,
+  prefixed: boolean,
+  operations: readonly Operation[],
+): Promise<void> {
+  const admin = foreignClient().admin()
+  await admin.connect()
+  const resourcePatternType = prefixed ? ResourcePatternTypes.PREFIXED : ResourcePatternTypes.LITERAL
+  const rule = { principal: `User:${user}`, host: '*', permissionType: AclPermissionTypes.ALLOW, resourceName: name, resourcePatternType }
+  await admin.createAcls({
+    acl: operations.map((o) => ({ ...rule, resourceType: AclResourceTypes[type], operation: AclOperationTypes[o] })),
+  })
+  await admin.disconnect()
 }
+type Operation = 'WRITE' | 'DESCRIBE' | 'READ' | 'CREATE' | 'DESCRIBE_CONFIGS'
 
 /** What docs/kafka.md says a capture needs, for names that begin with this. */
-function allowCapture(user: string, prefix: string): void {
-  const operations = ['Write', 'Describe', 'Read', 'Create', 'DescribeConfigs'].flatMap((o) => ['--operation', o])
-  allow(user, ...operations, '--topic', prefix, '--resource-pattern-type', 'prefixed')
-  allow(user, '--operation', 'Write', '--operation', 'Describe', '--transactional-id', 'tributary-', '--resource-pattern-type', 'prefixed')
+async function allowCapture(user: string, prefix: string): Promise<void> {
+  await allow(user, 'TOPIC', prefix, true, ['WRITE', 'DESCRIBE', 'READ', 'CREATE', 'DESCRIBE_CONFIGS'])
+  await allow(user, 'TRANSACTIONAL_ID', 'tributary-', true, ['WRITE', 'DESCRIBE'])
 }
 
 async function writes(name: string, more: Partial<KafkaLogOptions>): Promise<void> {
@@ -54,10 +69,10 @@ async function writes(name: string, more: Partial<KafkaLogOptions>): Promise<voi
 }
 
 describe('a secured cluster', () => {
-  beforeAll(() => {
-    allowCapture('alice', 'secured')
-    allowCapture('CN=client', 'secured')
-  }, 60_000)
+  beforeAll(async () => {
+    await allowCapture('alice', 'secured')
+    await allowCapture('CN=client', 'secured')
+  })
 
   test.each(['plain', 'scram-sha-256', 'scram-sha-512'] as const)('is written to with SASL %s', async (mechanism) => {
     await writes(freshName('secured'), await options(2, { 'kafka-sasl': mechanism, ...alice }))
@@ -106,7 +121,7 @@ describe('a secured cluster', () => {
     await writes(other, {})
     const again = await openLog(name, await options(2, sasl))
     // It exists by now, and may be described by whoever may read it.
-    allow('alice', '--operation', 'Describe', '--topic', `${other}.t`)
+    await allow('alice', 'TOPIC', `${other}.t`, false, ['DESCRIBE'])
     const refused = again.append([makeBatch(`${other}.t`, 0, 1)], makeCursor('0/1', { source: name }))
     const error = await refused.catch((e: Error) => e)
     expect(String(error)).toContain(`TRB-KAFKA-004: Kafka does not allow Write on topic ${other}.t`)
