@@ -1,10 +1,10 @@
-import { nameFlag, stateFlag } from '../defaults.ts'
-import { choice, text } from '../flag.ts'
+import { nameFlag, sourceFlag, stateFlag } from '../defaults.ts'
+import { text } from '../flag.ts'
 import { kafkaFlags } from '../kafka-flags.ts'
 
 /** Flags of `cdc offsets`. */
 export const OFFSETS_FLAGS = {
-  source: choice({ help: 'kind of the source database', choices: ['pg'], default: 'pg' }),
+  source: sourceFlag,
   name: nameFlag,
   state: stateFlag,
   ...kafkaFlags,

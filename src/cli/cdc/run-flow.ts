@@ -3,7 +3,6 @@ import type { SourceEvent } from '../../capture/source-event.ts'
 import type { LogWriter, SchemaRegistry, TopicTables } from '../../contract/log.ts'
 import { createEnvelopeEncoder } from '../../envelope/encoder.ts'
 import { DEFAULT_ENVELOPE_SETTINGS, type EnvelopeSettings } from '../../envelope/options.ts'
-import { Failure } from '../../failure/failure.ts'
 import { RunProgress } from '../../observe/run-progress.ts'
 import type { CaptureEnd, CaptureOptions } from '../../pipeline/capture.ts'
 import { type LakeHalf, runPipeline } from '../../pipeline/run.ts'
@@ -86,10 +85,6 @@ function embeddedSink(state: State): Sink {
 /** The log is Kafka: the state directory keeps only what is known of tables and schemas. */
 async function kafkaSink(context: RunContext, kind: Source, state: State, show: Show): Promise<Sink> {
   const { flags } = context
-  if (kind.offsetOf === undefined) {
-    const detail = `positions of ${kind.connector} cannot yet be kept as offsets of Kafka Connect`
-    throw new Failure('TRB-KAFKA-016', { flag: '--kafka', detail, fix: 'Leave --kafka out, or take --source pg.' })
-  }
   const registry = await openRunRegistry(context, state, (t) => show.log(t))
   try {
     const tell = { warn: (t: string) => show.warnOnce(t, t), retry: (t: string) => show.log(`retry     Kafka: ${t}`) }

@@ -1,4 +1,3 @@
-import { cursorOfOffset, offsetOfCursor } from '../../capture/postgres/offset.ts'
 import type { SchemaRegistry } from '../../contract/log.ts'
 import { Failure } from '../../failure/failure.ts'
 import { type KafkaLog, type KafkaLogOptions, openKafkaLog } from '../../log/kafka/kafka-writer.ts'
@@ -14,6 +13,7 @@ import { confluentOptionsOf, type registryFlags } from '../registry-flags.ts'
 import { listenSettingsOf, openRegistryServer, type registryListenFlags } from '../registry-server.ts'
 import type { State } from '../state.ts'
 import type { Context } from '../verb.ts'
+import { cursorOfOffset, offsetOfCursor } from './kafka-offset.ts'
 import type { runKafkaFlags } from './run-kafka-flags.ts'
 
 type KafkaFlags = FlagValues<typeof runKafkaFlags & typeof registryFlags & typeof registryListenFlags> & { readonly name: string }

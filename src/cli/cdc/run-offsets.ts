@@ -8,6 +8,7 @@ import { type OffsetPlace, readOffset, writeOffset } from '../../log/kafka/offse
 import { kafkaOptionsOf } from '../kafka-flags.ts'
 import { openState, openStateForReading, type State } from '../state.ts'
 import type { Context, Outcome } from '../verb.ts'
+import { cursorOfOffset, offsetOfCursor } from './kafka-offset.ts'
 import type { OFFSETS_FLAGS } from './offsets-flags.ts'
 
 type OffsetsContext = Context<typeof OFFSETS_FLAGS>

@@ -26,7 +26,7 @@ export interface Source {
   block(prefix: string, resumeAfter: string | null): SourceBlock
   /** `sourceOffset` of printed records. */
   offsets(lastPlace: string | null, commitEnd: string | null, transactions: boolean): OffsetPrinter
-  /** Debezium's offset behind a batch, for a log that keeps it; undefined: not known for this kind. */
+  /** Debezium's offset behind a batch, for a log that keeps it. */
   readonly offsetOf: CaptureOptions['offsetOf']
   /** Removes at the server what was made for this one run. */
   removeCreated(created: readonly SourceEvent[], clock: Clock): Promise<void>

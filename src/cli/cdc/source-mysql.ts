@@ -6,6 +6,7 @@ import { tableMatcher } from '../../capture/select-tables.ts'
 import type { TableId } from '../../contract/change.ts'
 import { describeMysql, resolveMysql } from '../mysql-options.ts'
 import { mysqlConnector } from './mysql-config.ts'
+import { mysqlOffset } from './mysql-kafka-offset.ts'
 import { MysqlOffsets } from './mysql-offsets.ts'
 import type { Source, SourceAdapter } from './source-kind.ts'
 
@@ -50,7 +51,7 @@ function mysqlSource(options: MysqlOptions, name: string): Source {
     open: (deps) => openMysqlSource(options, deps),
     block: (prefix) => mysqlSourceBlock({ name: prefix, flavor }),
     offsets: (_lastPlace, _commitEnd, transactions) => new MysqlOffsets(transactions),
-    offsetOf: undefined,
+    offsetOf: mysqlOffset,
     removeCreated: async () => undefined,
     async verification() {
       const { noProbe, openMysqlSnapshot } = await import('./mysql-verify.ts')
