@@ -52,7 +52,10 @@ export async function readCommitted(topics: readonly string[], client: Kafka): P
   })
   const done = Promise.withResolvers<void>()
   let heard = Number.POSITIVE_INFINITY
-  consumer.on(consumer.events.CRASH, (e) => done.reject(e.payload.error))
+  // A passing trouble of the group is a crash too, after which it starts again by itself.
+  consumer.on(consumer.events.CRASH, (e) => {
+    if (!e.payload.restart) done.reject(e.payload.error)
+  })
   consumer.on(consumer.events.GROUP_JOIN, () => {
     heard = Date.now()
   })
