@@ -21,8 +21,11 @@ export interface FlatDecoderOptions {
 }
 
 /** Fields that ExtractNewRecordState adds (add.fields, delete.tombstone.handling.mode=rewrite); what else begins so is a column. */
-const ADDED =
-  /^__(deleted|op|lsn|source_lsn|ts_ms|source_ts_ms|table|source_table|db|source_db|schema|source_schema|txId|source_txId|transaction_(id|total_order|data_collection_order)|name|source_name|connector|source_connector|snapshot|source_snapshot)$/
+const OF_SOURCE = ['lsn', 'ts_ms', 'table', 'db', 'schema', 'txId', 'name', 'connector', 'snapshot']
+const ADDED = new Set([
+  ...['deleted', 'op', 'transaction_id', 'transaction_total_order', 'transaction_data_collection_order'].map((f) => `__${f}`),
+  ...OF_SOURCE.flatMap((f) => [`__${f}`, `__source_${f}`]),
+])
 const OP_D = 100
 const OP_U = 117
 
@@ -55,7 +58,7 @@ export class FlatDecoder implements BatchDecoder {
 
   constructor({ key, value, maxBytes, counters, topic }: FlatDecoderOptions) {
     if (value.kind !== 'record' || key.kind !== 'record') throw new Failure('TRB-ENV-004', { topic: '', reason: 'its value is no record' })
-    const fields = value.fields.filter((f) => !ADDED.test(f.name))
+    const fields = value.fields.filter((f) => !ADDED.has(f.name))
     this.columns = [...recordColumns(fields), ...CHANGE_COLUMNS]
     this.key = key.fields.map((f) => f.name)
     this.#maxBytes = maxBytes

@@ -211,7 +211,7 @@ test('more poison than can be an accident stops it all the same (TRB-INGEST-013)
   expect(stderr).toContain('TRB-INGEST-013')
 })
 
-test('records without keys over several partitions are refused (TRB-INGEST-009), flattened ones anywhere (TRB-INGEST-011), Avro without a registry (TRB-INGEST-010)', async () => {
+test('refuses keyless records over several partitions (TRB-INGEST-009) or flattened (-011), and Avro without a registry (TRB-INGEST-010)', async () => {
   const [spread, flat, none] = [flow(), flow(), flow()]
   const keyless = (topic: string, partition: number): ProducedRecord => ({
     topic,

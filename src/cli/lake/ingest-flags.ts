@@ -19,7 +19,7 @@ export const INGEST_FLAGS = {
   once: bool({ help: 'stop when everything that was in the topics at start has been committed' }),
   'flush-interval': RUN_FLAGS['flush-interval'],
   'flush-rows': integer({
-    help: 'records after which a commit starts earlier; at most twenty times as many go into one',
+    help: 'records after which a commit starts earlier; at most four times as many of a partition go into one',
     default: 50_000,
     min: 1,
   }),

@@ -12,11 +12,11 @@ export const verb = defineVerb({
   examples: [
     {
       why: 'the tables of one Debezium server',
-      command: "lake ingest --kafka broker:9092 --topics 'shop.*' --registry http://registry:8081 --lake ./lake",
+      command: "lake ingest --kafka broker:9092 --topics 'shop.*' --registry http://127.0.0.1:8081 --lake ./lake",
     },
     {
       why: 'bring the lake up to date and stop',
-      command: "lake ingest --kafka broker:9092 --topics 'shop.*' --registry http://registry:8081 --lake s3://lake/shop --once",
+      command: "lake ingest --kafka broker:9092 --topics 'shop.*' --registry http://127.0.0.1:8081 --lake s3://lake/shop --once",
     },
   ],
   async run(context) {

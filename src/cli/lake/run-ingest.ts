@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
 import type { SchemaRegistry } from '../../contract/log.ts'
 import type { Watermark } from '../../contract/table.ts'
 import { TopicRows } from '../../envelope/topic-rows.ts'
@@ -41,14 +42,18 @@ const FETCH_BYTES = 4 << 20
 const POLL_MS = 200
 const TOPICS_MS = 15_000
 /** Records of a partition that one commit takes at most, in flush-rows. */
-const LARGEST_COMMIT = 20
+const LARGEST_COMMIT = 4
 
-/** Builds the parts of an ingest, runs it, and says what it did. */
-export async function runIngest(context: IngestCliContext): Promise<Outcome> {
+/** V8 lets the young generation grow to many times what it needs here, where little is allocated per row. In MB; new pages are as the flag says. */
+const YOUNG_MB = 4
+
+/** Builds the parts of an ingest, runs it, and says what it did. `watch`: hears of each commit. */
+export async function runIngest(context: IngestCliContext, watch?: (commit: ShownCommit) => void): Promise<Outcome> {
   const { flags, clock } = context
   required(context, 'kafka', flags.kafka)
   required(context, 'topics', flags.topics)
-  const show = new Show(context)
+  setFlagsFromString(`--max-semi-space-size=${YOUNG_MB}`)
+  const show = new Show(context, watch)
   const registry = await openRegistry(context)
   const scratchDir = await mkdtemp(join(tmpdir(), 'tributary-ingest-'))
   const kafka = await kafkaOptionsOf(flags, {
@@ -169,24 +174,34 @@ function required(context: IngestCliContext, flag: string, value: readonly strin
   throw new Failure('TRB-CLI-004', { command: context.command, where: `--${flag}`, value: 'nothing', expected: 'at least one' })
 }
 
+/** What is told of a commit. */
+export interface ShownCommit {
+  readonly path: string
+  readonly instant: string
+  readonly records: number
+}
+
 /** What people see on stderr while it runs. */
 class Show {
   records = 0
   commits = 0
   readonly counters = { infinite: 0 }
   readonly #context: IngestCliContext
+  readonly #watch: ((commit: ShownCommit) => void) | undefined
 
-  constructor(context: IngestCliContext) {
+  constructor(context: IngestCliContext, watch: ((commit: ShownCommit) => void) | undefined) {
     this.#context = context
+    this.#watch = watch
   }
 
   log(line: string): void {
     void this.#context.stderr.write(`${line}\n`)
   }
 
-  committed(commit: { readonly path: string; readonly instant: string; readonly records: number }): void {
+  committed(commit: ShownCommit): void {
     this.records += commit.records
     this.commits++
+    this.#watch?.(commit)
     this.log(`commit    ${commit.instant} ${commit.path}  ${count(commit.records)} records`)
   }
 }
