@@ -7,6 +7,7 @@ import { DiskStore } from '../storage/disk/disk-store.ts'
 import type { S3Options } from '../storage/s3/s3-options.ts'
 import { S3Store } from '../storage/s3/s3-store.ts'
 import { type S3FlagValues, s3OptionsOf } from './s3-flags.ts'
+import { STORES_ABANDONED } from './signals.ts'
 import type { ContextWith } from './verb.ts'
 
 /** What of a verb's context decides how a place is opened. */
@@ -36,7 +37,9 @@ export function placeOf(uri: string, context: Omit<StoreContext, 'clock'>): Plac
 
 /** Opens a place; for S3 the SDK is loaded with the first request only. */
 export function openPlace(place: Place, clock: Clock): ObjectStore {
-  return place.kind === 'disk' ? new DiskStore(place.path, clock) : new S3Store(place.uri, clock, place.s3)
+  return place.kind === 'disk'
+    ? new DiskStore(place.path, clock, STORES_ABANDONED)
+    : new S3Store(place.uri, clock, place.s3, STORES_ABANDONED)
 }
 
 /** `placeOf` and `openPlace` in one. */

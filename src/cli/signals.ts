@@ -13,10 +13,17 @@ export class Interrupted extends Error {
   }
 }
 
+const abandoned = new AbortController()
+/** Aborted by the second signal: what is on its way to a store is given up. */
+export const STORES_ABANDONED: AbortSignal = abandoned.signal
+
+/** For files that were being written to be taken away, after the second signal. */
+const LEAVE_MS = 100
+
 type Stop = 'SIGINT' | 'SIGTERM' | 'SIGHUP'
 
 /**
- * First signal: abort. Second: leave at once with 130. Signals come from the system and, behind bin/launch.mjs, as messages; one
+ * First signal: abort. Second: give up what is on its way to a store, and leave with 130 as soon as that has been told. Third: leave at once. Signals come from the system and, behind bin/launch.mjs, as messages; one
  * Ctrl-C then arrives on both ways, so the larger of the two counts is what was sent.
  */
 export function watchSignals(abort: (reason: Interrupted) => void): void {
@@ -26,7 +33,12 @@ export function watchSignals(abort: (reason: Interrupted) => void): void {
     counts[way]++
     const now = Math.max(counts.system, counts.launcher)
     if (now === before) return
-    if (now > 1) process.exit(130)
+    if (now > 2) process.exit(130)
+    if (now === 2) {
+      abandoned.abort(new Interrupted(by))
+      setTimeout(() => process.exit(130), LEAVE_MS)
+      return
+    }
     abort(new Interrupted(by))
   }
   for (const by of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(by, () => arrived('system', by))

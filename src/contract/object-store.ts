@@ -19,6 +19,11 @@ export interface ObjectWriter {
  * Every call is counted with its bytes (observe). Errors are Failures: STORE_NOT_FOUND, STORE_DENIED, STORE_FULL, STORE_UNAVAILABLE.
  */
 export interface ObjectStore {
+  /**
+   * Given when the store was opened. Once it is aborted every call fails with TRB-STORE-017, also one that is on its way, as soon as it can: what a write
+   * has done by then is not known. Absent: calls are never given up.
+   */
+  readonly signal?: AbortSignal
   /** Printable root, e.g. `/data/lake` or `s3://bucket/prefix`. */
   readonly root: string
   get(key: string): Promise<Buffer>

@@ -130,4 +130,12 @@ export const STORE_CODES = {
     retry: 'timed',
     exit: 5,
   },
+  'TRB-STORE-017': {
+    what: 'The work on {key} in {root} was given up',
+    why: 'The program was told a second time to stop, and did not wait for what was on its way.',
+    safe: 'All completed commits are whole; what was begun is taken back by the next writer.',
+    fix: 'Start the command again: it goes on where it stopped.',
+    retry: 'never',
+    exit: 1,
+  },
 } as const satisfies Record<string, CodeEntry>

@@ -23,13 +23,15 @@ const REPLACE_LOCK_MS = 10_000
 export class DiskStore implements ObjectStore {
   readonly root: string
   readonly counter = new CallCounter()
+  readonly signal?: AbortSignal
   readonly #clock: Pick<Clock, 'now' | 'uuid'>
   #ready = false
   /** Directories known to exist; dropped when a write finds one gone. */
   readonly #directories = new Set<string>()
 
-  constructor(root: string, clock: Pick<Clock, 'now' | 'uuid'>) {
+  constructor(root: string, clock: Pick<Clock, 'now' | 'uuid'>, signal?: AbortSignal) {
     this.root = resolve(root)
+    if (signal !== undefined) this.signal = signal
     this.#clock = clock
   }
 
@@ -253,6 +255,7 @@ export class DiskStore implements ObjectStore {
   }
 
   async #run<R>(key: string, effect: () => Promise<R>): Promise<R> {
+    if (this.signal?.aborted === true) throw new Failure('TRB-STORE-017', { root: this.root, key })
     try {
       return await effect()
     } catch (e) {

@@ -41,6 +41,7 @@ export class MemoryStore implements ObjectStore {
   readonly root: string
   readonly counter = new CallCounter()
   faults: FaultPlan = NO_FAULTS
+  signal?: AbortSignal
   readonly #objects: Map<string, Stored>
   readonly #clock: Pick<Clock, 'now'>
   #calls = 0
@@ -159,6 +160,7 @@ export class MemoryStore implements ObjectStore {
 
   #call<R>(call: StoreCall, key: string, effect: () => R, written = 0): R {
     if (this.#crashed) throw new SimulatedCrash(call, key)
+    if (this.signal?.aborted === true) throw new Failure('TRB-STORE-017', { root: this.root, key })
     if (call !== 'list') checkKey(key)
     const fault = this.faults(this.#calls++, call, key)
     if (fault === 'crash-before' || fault === 'crash-after') this.#crashed = true

@@ -1,5 +1,6 @@
 import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3'
 import type { Clock } from '../../contract/clock.ts'
+import { Failure } from '../../failure/failure.ts'
 import { CallCounter } from '../call-counter.ts'
 import { S3Timeout, s3Failure, troubleOf } from './s3-failure.ts'
 import type { S3Location } from './s3-location.ts'
@@ -35,12 +36,15 @@ export class S3Link {
   /** Requests as they were sent, repetitions included, with the bytes of their bodies. */
   readonly requests = new CallCounter<S3Request>()
   readonly #clock: Clock
+  /** Gives up what is on its way, and everything after. */
+  readonly #abandon: AbortSignal | null
   #connected: Promise<Connected> | null = null
 
-  constructor(location: S3Location, options: S3Options, clock: Clock) {
+  constructor(location: S3Location, options: S3Options, clock: Clock, abandon?: AbortSignal) {
     this.location = location
     this.options = options
     this.#clock = clock
+    this.#abandon = abandon ?? null
   }
 
   get limits(): S3Limits {
@@ -67,7 +71,7 @@ export class S3Link {
     this.#clock.sleep(limit, answered.signal).then(late, ignore)
     this.requests.add(request, sent)
     try {
-      return await effect(connected, over.signal)
+      return await effect(connected, this.#abandon === null ? over.signal : AbortSignal.any([over.signal, this.#abandon]))
     } catch (e) {
       throw over.signal.aborted ? over.signal.reason : e
     } finally {
@@ -78,9 +82,11 @@ export class S3Link {
   /** Repeats `effect` while its error is of a kind that may pass; then fails with what the last one means. */
   async retrying<R>(request: S3Request, key: string, effect: (tries: number) => Promise<R>): Promise<R> {
     for (let tries = 1; ; tries++) {
+      this.#refuseAbandoned(key)
       try {
         return await effect(tries)
       } catch (e) {
+        this.#refuseAbandoned(key, e)
         if (troubleOf(e) !== 'again' || tries >= this.limits.attempts) throw this.failure(e, request, key, tries)
         await this.pause(tries)
       }
@@ -95,7 +101,17 @@ export class S3Link {
   /** Full jitter: anywhere up to a limit that doubles. */
   async pause(tries: number): Promise<void> {
     const most = Math.min(this.limits.longestWaitMs, this.limits.firstWaitMs * 2 ** (tries - 1))
-    await this.#clock.sleep(Math.ceil(this.#clock.random() * most))
+    try {
+      await this.#clock.sleep(Math.ceil(this.#clock.random() * most), this.#abandon ?? undefined)
+    } catch (e) {
+      // The next try is refused.
+      if (this.#abandon?.aborted !== true) throw e
+    }
+  }
+
+  /** TRB-STORE-017 once everything is to be given up. */
+  #refuseAbandoned(key: string, cause?: unknown): void {
+    if (this.#abandon?.aborted === true) throw new Failure('TRB-STORE-017', { root: this.location.root, key }, cause)
   }
 
   failure(e: unknown, operation: string, key: string, attempts: number): Error {

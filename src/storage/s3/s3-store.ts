@@ -29,14 +29,16 @@ const OWN = '.tributary/tmp/'
 export class S3Store implements ObjectStore {
   readonly root: string
   readonly counter = new CallCounter()
+  readonly signal?: AbortSignal
   readonly link: S3Link
   readonly #writes: S3Writes
   #swept: Promise<void> | null = null
 
-  constructor(uri: string, clock: Clock, options: S3Options = DEFAULT_S3_OPTIONS) {
+  constructor(uri: string, clock: Clock, options: S3Options = DEFAULT_S3_OPTIONS, signal?: AbortSignal) {
     const location = parseS3Location(uri)
     this.root = location.root
-    this.link = new S3Link(location, options, clock)
+    if (signal !== undefined) this.signal = signal
+    this.link = new S3Link(location, options, clock, signal)
     this.#writes = options.writes === 'claims' ? new ClaimedWrites(this.link) : new ConditionalWrites(this.link)
   }
 

@@ -197,6 +197,21 @@ describe('what stays wrong is named', () => {
     expect((await s.get('first')).toString()).toBe('x')
   })
 
+  test('a request on its way is given up when the signal of the store is aborted, and none follows: TRB-STORE-017', async () => {
+    await ready()
+    const stop = new AbortController()
+    const store = new S3Store(`s3://${bucket}/given-up`, systemClock, s3Options({}, { endpoint: through }), stop.signal)
+    proxy.slowMs = 5_000
+    proxy.inject(() => 'slow')
+    const began = Date.now()
+    const asked = expect(store.get('k')).rejects.toMatchObject({ code: 'TRB-STORE-017' })
+    setTimeout(() => stop.abort(), 200)
+    await asked
+    await expect(store.put('k', bytes('x'))).rejects.toMatchObject({ code: 'TRB-STORE-017' })
+    expect(Date.now() - began).toBeLessThan(4_000)
+    expect(proxy.seen.length).toBe(1)
+  })
+
   test('a bucket that is missing: TRB-STORE-010, whatever is done first', async () => {
     const s = new S3Store('s3://no-such-bucket-here/lake', systemClock, s3Options())
     for (const call of [() => s.get('k'), () => s.put('k', bytes('x')), () => keysOf(s, ''), () => s.delete(['k'])])
