@@ -67,7 +67,7 @@ export interface SliceDelta {
   readonly hidden: Int32Array
   /** Rows that take their place or are new. */
   readonly count: number
-  /** Blocks of the logs that count, the rows in those of data, and the keys in those of deletes. */
+  /** Blocks of the logs; of those that count, the rows in the ones of data, and the keys in the ones of deletes. */
   readonly blocks: number
   readonly records: number
   readonly deletes: number

@@ -13,7 +13,7 @@ import { DeltaSpill } from './delta-spill.ts'
 import type { LogChunk } from './log-chunk.ts'
 import { LogColumns } from './log-columns.ts'
 import { blockRows } from './log-rows.ts'
-import { type CountingBlock, countingBlocks } from './log-scan.ts'
+import { type CountingBlock, scannedBlocks } from './log-scan.ts'
 import { selectWanted } from './log-select.ts'
 
 /** Memory for the logs of a slice, and a directory for what exceeds it. */
@@ -57,12 +57,12 @@ const MOST_PARTS = 256
 export async function readDelta(request: DeltaRequest): Promise<SliceDelta> {
   const of = columnsOf(request)
   const { since } = request
-  const counting = await countingBlocks(request.store, request.slice.logs, request.visible)
+  const { counting, total } = await scannedBlocks(request.store, request.slice.logs, request.visible)
   const blocks = since === undefined || counting.some((b) => since(b.instant)) ? counting : []
   const { chunks, spill, ...counts } = await collect(request, blocks, of)
   try {
     const delta = spill === null ? await merged(request, chunks, of) : await mergedByParts(request, spill, of)
-    return { ...delta, ...counts, blocks: blocks.length }
+    return { ...delta, ...counts, blocks: total }
   } catch (e) {
     await spill?.close()
     throw e

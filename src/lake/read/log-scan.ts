@@ -40,6 +40,15 @@ export async function countingBlocks(
   logs: readonly LogFile[],
   visible: (instant: string) => boolean,
 ): Promise<CountingBlock[]> {
+  return (await scannedBlocks(store, logs, visible)).counting
+}
+
+/** The same, with the number of all blocks of the files, whatever they are: what Hudi's statistics tell of a merge. */
+export async function scannedBlocks(
+  store: Pick<ObjectStore, 'range'>,
+  logs: readonly LogFile[],
+  visible: (instant: string) => boolean,
+): Promise<{ readonly counting: CountingBlock[]; readonly total: number }> {
   const blocks: CountingBlock[] = []
   const rollbacks: Rollback[] = []
   const damages: Damage[] = []
@@ -58,7 +67,7 @@ export async function countingBlocks(
   }
   for (const d of damages) refuseDamage(d, blocks, rollbacks, visible)
   const counts = blocks.filter((b, i) => visible(b.instant) && !rollbacks.some((r) => r.after > i && r.target === b.instant))
-  return inPlaceOfCompacted(counts)
+  return { counting: inPlaceOfCompacted(counts), total: blocks.length + rollbacks.length + damages.length }
 }
 
 async function scan(store: Pick<ObjectStore, 'range'>, log: LogFile): Promise<{ reader: LogReader; parts: (LogBlock | DamagedBytes)[] }> {

@@ -35,7 +35,8 @@ export class LogArchive implements Archive {
   }
 
   async newest(): Promise<ReadonlySet<string>> {
-    this.#last = undefined
+    if (this.#last !== undefined && this.#last !== null) this.#last = await this.#since(this.#last)
+    else this.#last = undefined
     const last = await this.#newestFile()
     const out = new Set<string>()
     if (last === null) return out
@@ -55,6 +56,21 @@ export class LogArchive implements Archive {
     }
     this.#last = { n, key, bytes: body.length }
     return key
+  }
+
+  /**
+   * The newest file when `known` was it: numbers follow one another, so that a table with a long history need not be listed for every batch. Undefined: it is
+   * gone (Hudi puts small ones together into one), and only a listing tells.
+   */
+  async #since(known: { readonly n: number; readonly key: string; readonly bytes: number }): Promise<typeof known | undefined> {
+    const { store } = this.#ts
+    let last: typeof known | undefined = (await store.head(known.key)) === null ? undefined : known
+    for (let n = known.n + 1; ; n++) {
+      const key = `${this.#dir}/.commits_.archive.${n}_1-0-1`
+      const found = await store.head(key)
+      if (found === null) return last
+      last = { n, key, bytes: found.size }
+    }
   }
 
   async #newestFile(): Promise<{ readonly n: number; readonly key: string; readonly bytes: number } | null> {

@@ -216,14 +216,33 @@ async function execute(
   deps: CompactionDeps,
   resumed: boolean,
 ): Promise<Compacted> {
+  return executePlan(ts, { action: 'compaction', operation: 'COMPACT', time, resumed }, deps, (spec, schema) =>
+    new Work(ts, time, spec, schema, slices, deps).run(),
+  )
+}
+
+/** Carries a plan out: `work` writes the files, and tells what they are. It beats by itself when it takes long. */
+export async function executePlan(
+  ts: TimelineStore,
+  plan: {
+    readonly action: 'compaction' | 'logcompaction'
+    readonly operation: 'COMPACT' | 'LOG_COMPACT'
+    readonly time: string
+    readonly resumed: boolean
+  },
+  deps: CompactionDeps,
+  work: (spec: TableSpec, schema: readonly LakeColumn[]) => Promise<readonly WriteStat[]>,
+): Promise<Compacted> {
+  const { action, operation, time, resumed } = plan
   await ts.beat(time)
   try {
-    await startAction(ts, 'compaction', time)
-    const columns = await columnsAt(ts, null)
-    const spec = specOf(await ts.properties(), ts.table, columns)
-    const stats = await new Work(ts, time, spec, columns ?? [], slices, deps).run()
-    const metadata = commitMetadata({ operation: 'COMPACT', stats, schema: tableSchemaText(spec), extra: [[SOURCE_KEY, 'compaction']] })
-    await completePlan(ts, 'compaction', time, ts.printCommit({ ...metadata, compacted: true }), deps.sharing ?? null)
+    await startAction(ts, action, time)
+    const schema = (await columnsAt(ts, null)) ?? []
+    const spec = specOf(await ts.properties(), ts.table, schema)
+    const stats = await work(spec, schema)
+    const extra = [[SOURCE_KEY, action === 'compaction' ? 'compaction' : 'log compaction']] as const
+    const metadata = commitMetadata({ operation: 'COMPACT', stats, schema: tableSchemaText(spec), extra })
+    await completePlan(ts, action, time, ts.printCommit({ ...metadata, operation, compacted: true }), deps.sharing ?? null)
     return summaryOf(time, stats, resumed)
   } finally {
     await ts.endBeat(time)
@@ -231,7 +250,7 @@ async function execute(
 }
 
 /** Under the table's lock where it is shared. */
-export async function completePlan(
+async function completePlan(
   ts: TimelineStore,
   action: 'compaction' | 'logcompaction',
   time: string,
@@ -248,7 +267,7 @@ export async function completePlan(
 }
 
 /** What has been done, by the statistics of its files. */
-export function summaryOf(time: string, stats: readonly WriteStat[], resumed: boolean): Compacted {
+function summaryOf(time: string, stats: readonly WriteStat[], resumed: boolean): Compacted {
   const total = (of: (s: WriteStat) => number): number => stats.reduce((n, s) => n + of(s), 0)
   return { instant: time, fileGroups: stats.length, rows: total((s) => s.numWrites), bytes: total((s) => s.fileSizeInBytes), resumed }
 }

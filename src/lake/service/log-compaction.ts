@@ -6,14 +6,13 @@ import type { PlainVector } from '../../format/parquet/column.ts'
 import { ParquetFile } from '../../format/parquet/file.ts'
 import { printLogFileName, writeToken } from '../layout/file-name.ts'
 import { join } from '../layout/paths.ts'
-import { BAG_KEY_COLUMN, specOf, storedColumns } from '../layout/table-properties.ts'
+import { BAG_KEY_COLUMN, storedColumns } from '../layout/table-properties.ts'
 import { ChunkRows, vectorOf } from '../merge/chunk-rows.ts'
 import { RECORD_KEY, recordKeys } from '../merge/join.ts'
-import { SOURCE_KEY } from '../metadata/checkpoint.ts'
-import { commitMetadata, logFileStat, type WriteStat } from '../metadata/commit-metadata.ts'
+import { logFileStat, type WriteStat } from '../metadata/commit-metadata.ts'
 import { printCompactionPlan } from '../metadata/compaction-plan.ts'
-import { columnsAt, tableSchemaText } from '../open-table.ts'
-import { pendingActions, requestAction, startAction } from '../planned-action.ts'
+import { columnsAt } from '../open-table.ts'
+import { pendingActions, requestAction } from '../planned-action.ts'
 import { readDelta } from '../read/delta.ts'
 import { type CountingBlock, countingBlocks } from '../read/log-scan.ts'
 import { mergeRulesOf } from '../read/merge-rules.ts'
@@ -24,13 +23,12 @@ import { LogFileWriter, logTarget } from '../write/log-file.ts'
 import {
   type Compacted,
   type CompactionDeps,
-  completePlan,
+  executePlan,
   freeSlices,
   logBytesOf,
   logRecords,
   operationOf,
   plannedSlices,
-  summaryOf,
 } from './compaction.ts'
 
 const EXECUTOR = 'org.apache.hudi.table.action.compact.LogCompactionExecutionHelper'
@@ -105,25 +103,15 @@ async function execute(
   deps: CompactionDeps,
   resumed: boolean,
 ): Promise<Compacted> {
-  await ts.beat(time)
-  try {
-    await startAction(ts, 'logcompaction', time)
-    const schema = (await columnsAt(ts, null)) ?? []
-    const spec = specOf(await ts.properties(), ts.table, schema)
+  return executePlan(ts, { action: 'logcompaction', operation: 'LOG_COMPACT', time, resumed }, deps, async (spec, schema) => {
     const stats: WriteStat[] = []
     for (const slice of slices) {
       const stat = await new SliceWork(ts, time, spec, schema, slice, deps, stats.length).run()
       if (stat !== null) stats.push(stat)
       await ts.beat(time)
     }
-    const extra = [[SOURCE_KEY, 'log compaction']] as const
-    const metadata = commitMetadata({ operation: 'COMPACT', stats, schema: tableSchemaText(spec), extra })
-    const body = ts.printCommit({ ...metadata, operation: 'LOG_COMPACT', compacted: true })
-    await completePlan(ts, 'logcompaction', time, body, deps.sharing ?? null)
-    return summaryOf(time, stats, resumed)
-  } finally {
-    await ts.endBeat(time)
-  }
+    return stats
+  })
 }
 
 /** One new log file for the logs of a slice. */
@@ -222,7 +210,7 @@ class SliceWork {
       logFiles,
     }
     const stat = logFileStat({ ...facts, updated: writer.records, deleted: writer.deletes, elapsedMs: clock.now() - started })
-    const compacted = { totalLogFilesCompacted: slice.logs.length, totalLogSizeCompacted: logBytesOf(slice), totalLogBlocks: blocks.length }
+    const compacted = { totalLogFilesCompacted: slice.logs.length, totalLogSizeCompacted: logBytesOf(slice), totalLogBlocks: delta.blocks }
     return {
       ...stat,
       ...compacted,

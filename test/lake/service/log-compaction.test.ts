@@ -61,6 +61,21 @@ describe.each([...LOGS, ...LOGS_9])('%s, its logs compacted', (table) => {
   })
 })
 
+it('its statistics are those that Spark recorded of the same log compaction', async () => {
+  const store = await goldenStore('v6_mor_logcompaction', 't')
+  const last = (await opened(store)).timeline.instants.at(-1)!
+  const theirs = [...(await (await opened(store)).commit(last.time, last.action)).stats.values()].flat()[0]
+  const gone = [...store.snapshot().keys()].filter((k) => k.includes(last.time) || k.endsWith(theirs.path!))
+  await store.delete(gone)
+  const ts = await opened(store)
+  const done = await compactLogs(ts, await fileSlices(ts, null), deps)
+  const ours = [...(await (await opened(store)).commit(done[0].instant, 'logcompaction')).stats.values()].flat()[0]
+  const { totalLogBlocks, totalLogRecords, totalLogFilesCompacted, totalLogSizeCompacted, totalUpdatedRecordsCompacted, numWrites } = theirs
+  expect([totalLogBlocks, totalLogFilesCompacted]).toEqual([8, 8])
+  expect(ours).toMatchObject({ totalLogBlocks, totalLogFilesCompacted, totalLogSizeCompacted, totalUpdatedRecordsCompacted, numWrites })
+  expect(ours.totalLogRecords).toBe(totalLogRecords)
+})
+
 it.each(['v6_mor_isdeleted', 'v9_mor_isdeleted'])('%s: logs whose deletes have an ordering value are left alone', async (table) => {
   const ts = await opened(await goldenStore(table, 't'))
   expect(await compactLogs(ts, await fileSlices(ts, null), deps)).toEqual([])
