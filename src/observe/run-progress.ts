@@ -73,9 +73,10 @@ export class RunProgress {
     this.appends++
     this.records += append.records
     this.bytes += append.bytes
+    // An append that brings nothing but a new position has nothing that could be late.
+    if (append.cursor.commit !== this.commit) this.appendedMs = nowMs
     this.commit = append.cursor.commit
     this.commitUs = append.cursor.commitUs
-    this.appendedMs = nowMs
   }
 
   committed(commit: LakeCommit): void {

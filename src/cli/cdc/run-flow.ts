@@ -111,7 +111,10 @@ async function lakeHalf(context: RunContext, state: State, show: Show): Promise<
   if (flags.kafka.length === 0) return await startLakeThread(lakeWork(context, state), lakeEvents(show, state))
   // Whoever writes into Kafka has its readers elsewhere, unless a lake is asked for.
   if (context.origin('lake') === 'default') return null
-  const ingest = startIngestThread(context, state.dir, (line) => show.log(line))
+  const ingest = startIngestThread(context, state.dir, {
+    log: (line) => show.log(line),
+    commit: (c) => show.progress.committed({ ...c, tookMs: 0 }),
+  })
   show.ingest = ingest.done
   return ingest
 }

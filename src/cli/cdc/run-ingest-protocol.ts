@@ -11,5 +11,6 @@ export interface IngestWork {
 /** From the ingest thread. To it goes one message, whatever it holds: drain. */
 export type FromIngest =
   | { readonly kind: 'log'; readonly text: string }
+  | { readonly kind: 'commit'; readonly path: string; readonly instant: string; readonly records: number }
   | { readonly kind: 'done'; readonly records: number; readonly commits: number }
   | { readonly kind: 'failed'; readonly failure: SentFailure }

@@ -6,6 +6,11 @@ import type { RunFlags } from './run-flags.ts'
 import type { FromIngest, IngestWork } from './run-ingest-protocol.ts'
 import { receiveFailure } from './run-protocol.ts'
 
+export interface IngestEvents {
+  log(line: string): void
+  commit(commit: { readonly path: string; readonly instant: string; readonly records: number }): void
+}
+
 /** The lake half with what it has done so far, known at its end. */
 export interface IngestHalf extends LakeHalf {
   readonly done: { records: number; commits: number }
@@ -15,7 +20,7 @@ export interface IngestHalf extends LakeHalf {
  * `lake ingest` of this run's own topics, in a thread: the lake of `cdc run --kafka … --lake URI`. It reads Kafka by itself, as a consumer
  * group of the run's name; what happens to one half leaves the other a matter of Kafka.
  */
-export function startIngestThread(context: Context<RunFlags>, state: string, log: (line: string) => void): IngestHalf {
+export function startIngestThread(context: Context<RunFlags>, state: string, tell: IngestEvents): IngestHalf {
   const worker = new Worker(new URL('./run-ingest-entry.ts', import.meta.url), { workerData: workOf(context, state) })
   const ended = Promise.withResolvers<void>()
   const exited = Promise.withResolvers<void>()
@@ -28,7 +33,8 @@ export function startIngestThread(context: Context<RunFlags>, state: string, log
     exited.resolve()
   })
   worker.on('message', (m: FromIngest) => {
-    if (m.kind === 'log') log(m.text)
+    if (m.kind === 'log') tell.log(m.text)
+    else if (m.kind === 'commit') tell.commit(m)
     else if (m.kind === 'failed') ended.reject(receiveFailure(m.failure))
     else {
       done.records = m.records

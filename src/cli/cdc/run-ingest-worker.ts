@@ -4,7 +4,7 @@ import { assert } from '../../failure/failure.ts'
 import { systemClock } from '../clock.ts'
 import type { FlagValues } from '../flag.ts'
 import type { IngestFlags } from '../lake/ingest-flags.ts'
-import { runIngest } from '../lake/run-ingest.ts'
+import { runIngest, type ShownCommit } from '../lake/run-ingest.ts'
 import type { Context, Output } from '../verb.ts'
 import type { FromIngest, IngestWork } from './run-ingest-protocol.ts'
 import { sendFailure } from './run-protocol.ts'
@@ -20,8 +20,9 @@ const send = (m: FromIngest): void => port.postMessage(m)
 
 try {
   // Follows the topics until the capture has ended; then everything that is there by now, in topics that are new by now too.
-  const followed = await runIngest(contextOf(false, drain.signal))
-  const rest = await runIngest(contextOf(true, new AbortController().signal))
+  const watch = ({ path, instant, records }: ShownCommit): void => send({ kind: 'commit', path, instant, records })
+  const followed = await runIngest(contextOf(false, drain.signal), watch)
+  const rest = await runIngest(contextOf(true, new AbortController().signal), watch)
   send({ kind: 'done', records: total(followed.result, rest.result, 'records'), commits: total(followed.result, rest.result, 'commits') })
 } catch (e) {
   send({ kind: 'failed', failure: sendFailure(e) })

@@ -7,6 +7,8 @@ const CONNECT_MS = 5000
 const REQUEST_MS = 30_000
 const FIRST_PAUSE_MS = 20
 const LONGEST_PAUSE_MS = 1000
+/** What passes within this time is no matter for people: a new topic, a coordinator that has just been chosen. */
+const SHORT_MS = 1000
 
 interface Broker {
   readonly host: string
@@ -85,7 +87,8 @@ export class KafkaCluster {
         }
         if (clock.now() - start >= outageMs) throw this.unreachable(doing, trouble.text, e)
         const close = patience?.pause(trouble.text, n) ?? null
-        if (close === null) this.forget(doing, trouble.text)
+        if (close === null) this.forget()
+        if (clock.now() - start >= SHORT_MS) this.say(doing, trouble.text)
         await clock.sleep(close ?? Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(n - 1, 10)))
       }
     }
@@ -116,9 +119,13 @@ export class KafkaCluster {
   }
 
   /** What was known of the layout may be old: the next use asks again. */
-  forget(doing: string, text: string): void {
+  forget(): void {
     this.layouts.clear()
     this.coordinators.clear()
+  }
+
+  /** Tells of a trouble that lasts, once a second. */
+  say(doing: string, text: string): void {
     const now = this.options.clock.now()
     if (now - this.saidAt < 1000) return
     this.saidAt = now

@@ -77,7 +77,8 @@ export class CompactedLog {
       } catch (e) {
         const text = this.passing(e)
         if (attempt === ATTEMPTS) throw new Failure('TRB-KAFKA-012', { doing: `writing to ${this.options.topic}`, detail: text }, e)
-        this.cluster.forget(`writing to ${this.options.topic}`, text)
+        this.cluster.say(`writing to ${this.options.topic}`, text)
+        this.cluster.forget()
         await this.renew()
         // The commit may have got through although its answer did not.
         if ((await newestRecord(this.cluster, this.options.topic, last.key))?.value === last.value) return

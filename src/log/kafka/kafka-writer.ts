@@ -106,7 +106,7 @@ export class KafkaLog implements LogWriter {
 
   async append(batches: readonly TopicBatch[], cursor: LogCursor): Promise<number> {
     const append = (this.last?.append ?? 0) + 1
-    const { clock, outageMs, bootstrap, onRetry } = this.cluster.options
+    const { clock, outageMs, bootstrap } = this.cluster.options
     const start = clock.now()
     for (;;) {
       try {
@@ -119,9 +119,9 @@ export class KafkaLog implements LogWriter {
           const seconds = Math.round(outageMs / 1000)
           throw new Failure('TRB-KAFKA-001', { hosts, doing: 'writing a transaction', detail: text, seconds }, e)
         }
-        onRetry?.(`writing a transaction: ${text}; it is aborted and done again`)
+        if (clock.now() - start >= 1000) this.cluster.say('writing a transaction', `${text}; it is aborted and done again`)
         this.topics.clear()
-        this.cluster.forget('writing a transaction', text)
+        this.cluster.forget()
         await this.producer.renew()
         // The commit may have got through although its answer did not.
         if ((await this.stored())?.append === append) break
