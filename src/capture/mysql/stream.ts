@@ -1,16 +1,16 @@
 import type { ChangeBatch, TableSchema } from '../../contract/change.ts'
 import type { Clock } from '../../contract/clock.ts'
-import { Failure } from '../../failure/failure.ts'
+import { Failure, isFailure } from '../../failure/failure.ts'
 import { BatchBuilder, type BatchEnd } from '../batch-builder.ts'
 import type { SqlConnection } from './connect.ts'
 import { type DumpRequest, dumpCommands, HEARTBEAT_MS } from './dump.ts'
 import { type CatchUp, hasReached, type Point, printPoint, printPosition, type StreamPosition } from './position.ts'
 import { BinlogDecoder, type StatementEvent } from './wire/decoder.ts'
 import { DumpSocket } from './wire/dump-socket.ts'
-import { type EventSource, PacketEvents, PlainEvents } from './wire/event-source.ts'
+import { type EventSource, type LargeEvent, PacketEvents, PlainEvents } from './wire/event-source.ts'
 import type { ServerError } from './wire/packets.ts'
 import type { TableMap } from './wire/table-map.ts'
-import { unzstd } from './wire/unpack.ts'
+import { pieces, unzstd } from './wire/unpack.ts'
 
 /** A batch is cut at most this often while the consumer waits: small transactions then share a batch. */
 const LINGER_MS = 3
@@ -76,6 +76,10 @@ export class StreamSession {
   /** Something asynchronous is going on: what is received meanwhile has to wait. */
   #busy = false
   #held: Buffer[] = []
+  /** Bytes of the large event that were read. */
+  #largeAt = 0
+  /** Waits for more of a large event. */
+  #more: PromiseWithResolvers<void> | null = null
   #failure: Failure | null = null
   #closed = false
   /** Text of the last position that was handed on. */
@@ -146,11 +150,19 @@ export class StreamSession {
     this.#waiter?.resolve(null)
     this.#waiter = null
     this.#room?.resolve()
+    this.#more?.resolve()
   }
 
   #onChunk(chunk: Buffer): void {
     if (this.#closed || this.#failure !== null) return
     this.#heardAt = this.#deps.clock.now()
+    if (this.#more !== null) {
+      this.#events.inbox.append(chunk)
+      this.#more.resolve()
+      this.#more = null
+      this.#flow()
+      return
+    }
     if (this.#busy) {
       // What is being decoded may lie in the inbox, which an append may move.
       this.#held.push(Buffer.from(chunk))
@@ -190,6 +202,11 @@ export class StreamSession {
         this.#fail(this.#deps.refused(events.ended.error))
         return
       }
+      const large = events.beginLarge()
+      if (large !== null) {
+        this.#suspend(large)
+        return
+      }
     } catch (e) {
       this.#fail(this.#deps.failure(e))
       return
@@ -198,7 +215,7 @@ export class StreamSession {
     this.#flow()
   }
 
-  #suspend(outcome: Suspension): void {
+  #suspend(outcome: Suspension | LargeEvent): void {
     this.#busy = true
     this.#flow()
     const resume = (): void => {
@@ -207,7 +224,8 @@ export class StreamSession {
       this.#held = []
       this.#pump(false)
     }
-    this.#answer(outcome, this.#events).then(resume, (e: unknown) => this.#fail(this.#deps.failure(e)))
+    const work = typeof outcome === 'string' ? this.#answer(outcome, this.#events) : this.#large(outcome)
+    work.then(resume, (e: unknown) => this.#fail(this.#deps.failure(e)))
   }
 
   /** Does what the decoder asks for; then the same event can be given to it again. */
@@ -236,31 +254,65 @@ export class StreamSession {
   /** The events of a compressed transaction, in the bytes of the current one. */
   async #unpack(source: EventSource): Promise<void> {
     const { start, end, method } = this.#decoder.payload!
-    const position = this.#decoder.where()
-    const bytes = source.buf.subarray(start, end)
-    const events = new PlainEvents()
     this.#decoder.enter(false)
-    const failed = (reason: string, cause?: unknown): Failure => new Failure('TRB-MY-024', { what: 'transaction', position, reason }, cause)
-    if (method === PLAIN) {
-      events.append(bytes)
-      await this.#all(events)
-    } else if (method === ZSTD) {
-      const pieces = unzstd(bytes)
-      try {
-        for (;;) {
-          const piece = await pieces.next().catch((e: unknown) => {
-            throw failed(e instanceof Error ? e.message : String(e), e)
-          })
-          if (piece.done === true) break
-          events.append(piece.value)
-          await this.#all(events)
-        }
-      } finally {
-        await pieces.return(undefined)
-      }
-    } else throw failed(`method ${method} is not known`)
-    if (events.waiting > 0) throw failed('it ends inside an event')
+    await this.#packed(method, pieces(source.buf.subarray(start, end)))
     this.#decoder.leave(false)
+  }
+
+  /** A compressed transaction that is unpacked while it comes. */
+  async #large({ head, bytes }: LargeEvent): Promise<void> {
+    const payload = this.#decoder.beginLarge(head, bytes)
+    this.#decoder.enter(false)
+    await this.#packed(payload.method, this.#largeBytes(payload.start, payload.end))
+    // What is behind the compressed bytes, and the checksum.
+    for await (const _rest of this.#largeBytes(bytes, bytes));
+    this.#decoder.leave(false)
+    this.#decoder.endLarge()
+  }
+
+  /** Bytes [from, to) of the large event, as they come; between calls nothing more is received than what the inbox was given. */
+  async *#largeBytes(from: number, to: number): AsyncGenerator<Uint8Array> {
+    while (this.#largeAt < to || from === to) {
+      const part = this.#events.readLarge()
+      if (part === null) {
+        this.#largeAt = 0
+        return
+      }
+      if (part.length === 0) {
+        if (this.#closed || this.#failure !== null) return
+        this.#more = Promise.withResolvers()
+        const { promise } = this.#more
+        this.#flow()
+        await promise
+        continue
+      }
+      const at = this.#largeAt
+      this.#largeAt += part.length
+      const wanted = part.subarray(Math.max(0, from - at), Math.max(0, to - at))
+      if (wanted.length > 0) yield wanted
+    }
+  }
+
+  /** Decodes the events that are packed in `bytes`. */
+  async #packed(method: number, bytes: AsyncGenerator<Uint8Array>): Promise<void> {
+    const position = this.#decoder.where()
+    const events = new PlainEvents()
+    const failed = (reason: string, cause?: unknown): Failure => new Failure('TRB-MY-024', { what: 'transaction', position, reason }, cause)
+    if (method !== PLAIN && method !== ZSTD) throw failed(`method ${method} is not known`)
+    const unpacked = method === PLAIN ? bytes : unzstd(bytes)
+    try {
+      for (;;) {
+        const piece = await unpacked.next().catch((e: unknown) => {
+          throw isFailure(e) ? e : failed(e instanceof Error ? e.message : String(e), e)
+        })
+        if (piece.done === true) break
+        events.append(piece.value)
+        await this.#all(events)
+      }
+    } finally {
+      await unpacked.return(undefined)
+    }
+    if (events.waiting > 0 && !this.#closed) throw failed('it ends inside an event')
   }
 
   /** The changes of an XA transaction, which were written when it was prepared. */
@@ -376,7 +428,7 @@ export class StreamSession {
   }
 
   #flow(): void {
-    const hold = this.#busy || this.#pacing || this.#queued >= this.#settings.budgetBytes
+    const hold = (this.#busy && this.#more === null) || this.#pacing || this.#queued >= this.#settings.budgetBytes
     if (hold && !this.#socket.paused) this.#socket.pause()
     else if (!hold && this.#socket.paused) {
       this.#heardAt = this.#deps.clock.now()
@@ -412,6 +464,7 @@ export class StreamSession {
     this.#socket.destroy()
     this.#connection.destroy()
     this.#room?.resolve()
+    this.#more?.resolve()
     this.#waiter?.reject(failure)
     this.#waiter = null
   }

@@ -135,6 +135,19 @@ export class BinlogDecoder {
     return outcome
   }
 
+  /** Begins an event of which only the first bytes are there: a large compressed transaction. Then `enter`, its events, `leave`, `endLarge`. */
+  beginLarge(head: Buffer, bytes: number): Payload {
+    this.#header(head, 0)
+    const payload = parsePayload(head, HEADER_BYTES, bytes)
+    if (payload === null) throw this.#malformed('a compressed transaction cannot be parsed')
+    return payload
+  }
+
+  endLarge(): void {
+    if (this.#tx.open) throw this.#malformed('a compressed transaction has no end')
+    this.#finish()
+  }
+
   /** What follows are the events inside the current one. */
   enter(replay: boolean): void {
     this.#inner++
@@ -329,7 +342,7 @@ export class BinlogDecoder {
 
   #info(beginPos: number, thread: number | null, ddl: boolean): MysqlTransaction {
     const gtidsBefore = this.#place.gtids
-    return { file: this.#place.file, beginPos, gtid: this.#gtid, gtidsBefore, serverId: this.#serverId, thread, ddl }
+    return { file: this.#place.file, beginPos, gtid: this.#gtid, gtidsBefore, serverId: this.#serverId, epoch: this.#place.epoch, thread, ddl }
   }
 
   #commit(): Outcome {

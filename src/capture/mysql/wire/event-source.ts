@@ -14,6 +14,18 @@ export interface EventSource {
   consume(): void
 }
 
+/** Compressed transactions from this size on are unpacked while they come. */
+const LARGE = 8 << 20
+/** Header, and fields in front of the compressed bytes. */
+const LARGE_HEAD = HEADER_BYTES + 64
+
+export interface LargeEvent {
+  /** Its first bytes. */
+  readonly head: Buffer
+  /** Its size, without a checksum. */
+  readonly bytes: number
+}
+
 /**
  * The events of a binlog dump, out of its packets; checksums are verified and cut off.
  *   packet => 0x00 event checksum:u32? | 0xfe … the end | 0xff error
@@ -28,6 +40,7 @@ export class PacketEvents implements EventSource {
   /** Answers to commands that come before the events. */
   #answers: number
   readonly #where: () => string
+  #large: { begun: boolean; readonly bytes: number; seen: number; crc: number; tail: Buffer } | null = null
 
   /**
    * @param checksum whether events before the first format description have one
@@ -77,6 +90,45 @@ export class PacketEvents implements EventSource {
     this.inbox.consume()
   }
 
+  /**
+   * A compressed transaction that is too large to wait for the whole of it: the event's header and the begin of its body, and then
+   * `readLarge`. Null: the next event is none of these, or too little of it is there.
+   */
+  beginLarge(): LargeEvent | null {
+    const { inbox } = this
+    if (this.ended !== null || this.#answers > 0 || this.#checked || !inbox.peekHead(LARGE_HEAD + 1)) return null
+    const { buf, start } = inbox
+    if (buf[start] !== 0 || eventType(buf, start + 1) !== E.TRANSACTION_PAYLOAD) return null
+    const size = eventSize(buf, start + 1)
+    if (size < LARGE) return null
+    const bytes = size - (this.#checksum ? CHECKSUM_BYTES : 0)
+    this.#large = { begun: false, bytes, seen: 0, crc: 0, tail: Buffer.alloc(0) }
+    return { head: Buffer.from(buf.subarray(start + 1, start + 1 + LARGE_HEAD)), bytes }
+  }
+
+  /** More of the large event, header included, a copy; empty: nothing yet; null: it is over, and its checksum was right. */
+  readLarge(): Buffer | null {
+    const large = this.#large!
+    const part = this.inbox.readPart()
+    if (part === null) {
+      this.#large = null
+      if (large.seen !== large.bytes || (this.#checksum && large.tail.length !== CHECKSUM_BYTES)) {
+        throw new Failure('TRB-MY-012', { position: this.#where(), reason: `an event of ${large.seen} bytes says it has another length` })
+      }
+      if (this.#checksum) this.#compare(u32(large.tail, 0), large.crc, E.TRANSACTION_PAYLOAD, large.bytes)
+      return null
+    }
+    // The packet's first byte is no part of the event.
+    const from = !large.begun && part.length > 0 ? 1 : 0
+    if (part.length > 0) large.begun = true
+    const take = Math.min(part.length - from, large.bytes - large.seen)
+    const event = Buffer.from(part.subarray(from, from + take))
+    large.seen += take
+    large.crc = crc32(event, large.crc)
+    large.tail = Buffer.concat([large.tail, part.subarray(from + take)])
+    return event
+  }
+
   #check(buf: Buffer, start: number, end: number): void {
     if (end - start < HEADER_BYTES || eventSize(buf, start) !== end - start) {
       throw new Failure('TRB-MY-012', { position: this.#where(), reason: `an event of ${end - start} bytes says it has another length` })
@@ -97,8 +149,13 @@ export class PacketEvents implements EventSource {
       copy[17] &= 0xfe
       if (crc32(copy) === found) return
     }
+    this.#compare(found, computed, type, end - start)
+  }
+
+  #compare(found: number, computed: number, type: number, size: number): void {
+    if (found === computed) return
     const hex = (n: number): string => n.toString(16).padStart(8, '0')
-    throw new Failure('TRB-MY-011', { position: this.#where(), type, size: end - start, found: hex(found), computed: hex(computed) })
+    throw new Failure('TRB-MY-011', { position: this.#where(), type, size, found: hex(found), computed: hex(computed) })
   }
 }
 

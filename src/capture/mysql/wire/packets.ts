@@ -18,6 +18,10 @@ export class PacketInbox {
   #joined = 0
   /** Where the next part of it begins. */
   #next = 0
+  /** Bytes left of the part that `readPart` is in; −1: none. */
+  #left = -1
+  /** Another part follows. */
+  #more = false
   /** `peek` found the packet whole. */
   #whole = false
 
@@ -36,6 +40,36 @@ export class PacketInbox {
   peek(): boolean {
     if (!this.#whole) this.#whole = this.#find()
     return this.#whole
+  }
+
+  /** True: the first `bytes` of the next packet are there, from `start` on, though perhaps not all of it. */
+  peekHead(bytes: number): boolean {
+    if (this.#joined > 0 || this.#left >= 0 || this.#filled - this.#from < 4 + bytes) return false
+    this.start = this.#from + 4
+    return true
+  }
+
+  /**
+   * What has come of the packet at the front, without waiting for the rest; a view until the next call, empty: nothing yet, null: it is over. Once
+   * begun it is to be read to its end this way.
+   */
+  readPart(): Buffer | null {
+    if (this.#left < 0) {
+      if (this.#filled - this.#from < 4) return this.buf.subarray(0, 0)
+      this.#left = u24(this.buf, this.#from)
+      this.#more = this.#left === MOST
+      this.#from += 4
+    }
+    const at = this.#from
+    const bytes = Math.min(this.#left, this.#filled - at)
+    this.#from += bytes
+    this.#left -= bytes
+    if (this.#left === 0 && bytes === 0) {
+      // A part without bytes, or the call behind the last one.
+      this.#left = -1
+      if (!this.#more) return null
+    } else if (this.#left === 0 && this.#more) this.#left = -1
+    return this.buf.subarray(at, at + bytes)
   }
 
   #find(): boolean {

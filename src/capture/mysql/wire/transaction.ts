@@ -139,7 +139,7 @@ export class Transaction {
       to: this.#builder.count,
       firstIndex: this.#runFirst,
       // Where it will end is not known yet.
-      commit: ends ? commit : `${info.file}:${info.beginPos}+`,
+      commit: `${ends ? commit : `${info.file}:${info.beginPos}+`}${info.epoch === 0 ? '' : `~${info.epoch}`}`,
       commitUs,
       xid,
       begins: this.#runBegins,
