@@ -48,7 +48,7 @@ export interface RegistryFlagValues {
  */
 export async function confluentOptionsOf(
   flags: RegistryFlagValues,
-  world: { readonly clock: Clock; readonly cwd: string; secret(value: string): void },
+  world: { readonly clock: Clock; readonly cwd: string; readonly signal?: AbortSignal; secret(value: string): void },
 ): Promise<ConfluentOptions | null> {
   if (flags.registry.length === 0) return null
   for (const url of flags.registry) world.secret(urlPassword(url) ?? '')
@@ -62,6 +62,7 @@ export async function confluentOptionsOf(
     timeoutMs: 10_000,
     patienceMs: flags['registry-patience'],
     cache: null,
+    ...(world.signal === undefined ? {} : { signal: world.signal }),
   }
 }
 

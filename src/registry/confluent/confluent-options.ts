@@ -35,6 +35,8 @@ export interface ConfluentOptions {
   readonly patienceMs: number
   /** What earlier processes were told; null: only this process's own memory. */
   readonly cache: SchemaCache | null
+  /** Ends the waiting for a registry that does not answer; a question that is being answered goes on. */
+  readonly signal?: AbortSignal
   /** Called once when the registry stops answering and the cache takes over, and once when it answers again. */
   readonly onOutage?: (outage: boolean, cause: string) => void
 }

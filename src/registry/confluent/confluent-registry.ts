@@ -8,6 +8,8 @@ import { subjectName } from './subject-name.ts'
 const UNKNOWN_SUBJECT = 40401
 const UNKNOWN_SCHEMA = 40403
 const NOT_ALLOWED = 42205
+/** After no server answered: how long none is asked for what is known. */
+const OUTAGE_MS = 10_000
 
 /**
  * Schema ids of a registry with Confluent's API. What was answered once is not asked again by this process; ids of earlier processes
@@ -19,7 +21,8 @@ export class ConfluentRegistry implements SchemaRegistry {
   /** `subject \0 text` → id; promises, so that callers at the same time ask once. */
   readonly #ids = new Map<string, Promise<number>>()
   readonly #texts = new Map<number, Promise<string>>()
-  #outage = false
+  /** Until then an outage is taken as going on: what is known is not asked for, each time with a wait. */
+  #outageUntil: number | null = null
 
   /** Fails with TRB-REG-011 when a setting can't be used. Nothing is asked yet. */
   constructor(options: ConfluentOptions) {
@@ -59,32 +62,24 @@ export class ConfluentRegistry implements SchemaRegistry {
     })
   }
 
-  /** Asks the registry for something harmless: for a start that wants to know now. Fails with those of the transport. */
-  async check(signal?: AbortSignal): Promise<void> {
-    const answer = await this.#http.ask('GET', '/config', undefined, this.#options.patienceMs, signal)
-    if (answer.status !== 200) throw unexpected(answer, 'GET /config')
-  }
-
   close(): void {
     this.#http.close()
   }
 
   async #asked<T>(known: T | null, ask: (patienceMs: number) => Promise<T>): Promise<T> {
+    const { clock, onOutage } = this.#options
+    if (known !== null && this.#outageUntil !== null && clock.now() < this.#outageUntil) return known
     try {
       const answer = await ask(known === null ? this.#options.patienceMs : 0)
-      this.#tell(false, '')
+      if (this.#outageUntil !== null) onOutage?.(false, '')
+      this.#outageUntil = null
       return answer
     } catch (e) {
       if (known === null || !isFailure(e, 'TRB-REG-003')) throw e
-      this.#tell(true, String(e.details['detail']))
+      if (this.#outageUntil === null) onOutage?.(true, String(e.details['detail']))
+      this.#outageUntil = clock.now() + OUTAGE_MS
       return known
     }
-  }
-
-  #tell(outage: boolean, cause: string): void {
-    if (this.#outage === outage) return
-    this.#outage = outage
-    this.#options.onOutage?.(outage, cause)
   }
 
   async #register(subject: string, schemaText: string, patienceMs: number): Promise<number> {

@@ -52,15 +52,9 @@ export class RegistryHttp {
 
   /**
    * The answer of the first server that gives one (status below 500, and not 429). `patienceMs` 0: each server is asked once.
-   * Fails with TRB-REG-003 (no answer), -004 (401), -005 (403), -007 (TLS), -009 (no registry's answer), or the signal's reason.
+   * Fails with TRB-REG-003 (no answer), -004 (401), -005 (403), -007 (TLS), -009 (no registry's answer), or the signal's reason while it waits.
    */
-  async ask(
-    method: 'GET' | 'POST' | 'PUT',
-    path: string,
-    body: unknown,
-    patienceMs: number,
-    signal?: AbortSignal,
-  ): Promise<RegistryAnswer> {
+  async ask(method: 'GET' | 'POST', path: string, body: unknown, patienceMs: number): Promise<RegistryAnswer> {
     const start = this.#clock.now()
     let pause = FIRST_PAUSE_MS
     for (let round = 1; ; round++) {
@@ -68,11 +62,10 @@ export class RegistryHttp {
       for (let i = 0; i < this.#servers.length; i++) {
         const server = this.#servers[this.#current]!
         try {
-          const answer = await this.#once(server, method, path, body, signal)
+          const answer = await this.#once(server, method, path, body)
           if (answer.status < 500 && answer.status !== 429) return judge(answer, method, path)
           cause = `${server.base} answered ${answer.status} ${messageOf(answer.body)}`
         } catch (e) {
-          if (signal?.aborted) throw signal.reason
           if (e instanceof Failure) throw e
           if (isTlsError(e)) throw new Failure('TRB-REG-007', { url: server.base, detail: reasonOf(e) }, e)
           cause = e
@@ -83,7 +76,7 @@ export class RegistryHttp {
         const detail = typeof cause === 'string' ? cause : reasonOf(cause)
         throw new Failure('TRB-REG-003', { url: this.name, detail, attempts: round }, typeof cause === 'string' ? undefined : cause)
       }
-      await this.#clock.sleep(pause * (0.5 + this.#clock.random() / 2), signal)
+      await this.#clock.sleep(pause * (0.5 + this.#clock.random() / 2), this.#options.signal)
       pause = Math.min(pause * 2, LONGEST_PAUSE_MS)
     }
   }
@@ -94,7 +87,7 @@ export class RegistryHttp {
     this.#secure.destroy()
   }
 
-  #once(server: Server, method: string, path: string, body: unknown, signal: AbortSignal | undefined): Promise<RegistryAnswer> {
+  #once(server: Server, method: string, path: string, body: unknown): Promise<RegistryAnswer> {
     const { promise, resolve, reject } = Promise.withResolvers<RegistryAnswer>()
     const text = body === undefined ? null : JSON.stringify(body)
     const send = server.secure ? requestHttps : requestHttp
@@ -107,7 +100,6 @@ export class RegistryHttp {
         ...(server.authorization === null ? {} : { authorization: server.authorization }),
         ...(text === null ? {} : { 'content-type': CONTENT_TYPE, 'content-length': Buffer.byteLength(text) }),
       },
-      ...(signal === undefined ? {} : { signal }),
     }
     const request = send(`${server.base}${path}`, options, (response) => {
       readAnswer(response, server.base).then(resolve, reject)

@@ -30,8 +30,9 @@ export interface RegistryServer {
 
 /** Serves Confluent's API. Resolves when it listens; fails with TRB-REG-012 when the address can't be used, -011 for unusable TLS files. */
 export async function serveRegistry(service: RegistryService, options: ServerOptions): Promise<RegistryServer> {
+  const answering = new Set<Promise<void>>()
   const respond = (request: IncomingMessage, response: ServerResponse): void => {
-    handle(service, options, request, response).catch((e: unknown) => {
+    handle(service, options, request, response, answering).catch((e: unknown) => {
       options.onError(e)
       response.destroy()
     })
@@ -42,11 +43,13 @@ export async function serveRegistry(service: RegistryService, options: ServerOpt
   const host = options.host.includes(':') ? `[${options.host}]` : options.host
   return {
     url: `${options.tls === null ? 'http' : 'https'}://${host}:${port}`,
-    close: () => {
+    async close() {
       const { promise, resolve } = Promise.withResolvers<void>()
       server.close(() => resolve())
+      // What was asked before is answered; a request of which only a part has come is not waited for.
+      await Promise.allSettled(answering)
       server.closeAllConnections()
-      return promise
+      await promise
     },
   }
 }
@@ -71,24 +74,61 @@ function listen(server: Server, { host, port }: ServerOptions): Promise<void> {
   return promise
 }
 
-async function handle(service: RegistryService, options: ServerOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const send = (status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): void => {
-    const text = body instanceof JsonText ? body.text : JSON.stringify(body)
-    response.writeHead(status, { 'content-type': CONTENT_TYPE, 'content-length': Buffer.byteLength(text), ...headers })
-    response.end(request.method === 'HEAD' ? undefined : text)
+async function handle(
+  service: RegistryService,
+  options: ServerOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+  answering: Set<Promise<void>>,
+): Promise<void> {
+  if (options.user !== null && !isUser(options.user, request.headers.authorization)) {
+    request.resume()
+    response.setHeader('www-authenticate', 'Basic realm="schema registry"')
+    send(request, response, 401, { error_code: 401, message: 'Unauthorized' })
+    return
   }
+  let given: ApiRequest
   try {
-    if (options.user !== null && !isUser(options.user, request.headers.authorization)) {
-      request.resume()
-      send(401, { error_code: 401, message: 'Unauthorized' }, { 'www-authenticate': 'Basic realm="schema registry"' })
-      return
-    }
-    send(200, await answerApi(service, await apiRequest(request)))
+    given = await apiRequest(request)
   } catch (e) {
-    const error = e instanceof ApiError ? e : new ApiError(500, 50001, 'Error in the backend data store')
-    if (error !== e) options.onError(e)
-    send(error.status, { error_code: error.errorCode, message: error.message })
+    sendError(request, response, options, e)
+    return
   }
+  const answered = answer(service, options, request, response, given)
+  answering.add(answered)
+  await answered.finally(() => answering.delete(answered))
+}
+
+/** Resolves when the answer has left. */
+async function answer(
+  service: RegistryService,
+  options: ServerOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+  given: ApiRequest,
+): Promise<void> {
+  const { promise: left, resolve } = Promise.withResolvers<void>()
+  response.once('close', resolve)
+  try {
+    send(request, response, 200, await answerApi(service, given))
+  } catch (e) {
+    sendError(request, response, options, e)
+  }
+  await left
+}
+
+function send(request: IncomingMessage, response: ServerResponse, status: number, body: unknown): void {
+  const text = body instanceof JsonText ? body.text : JSON.stringify(body)
+  response.writeHead(status, { 'content-type': CONTENT_TYPE, 'content-length': Buffer.byteLength(text) })
+  response.end(request.method === 'HEAD' ? undefined : text)
+}
+
+function sendError(request: IncomingMessage, response: ServerResponse, options: ServerOptions, e: unknown): void {
+  // The caller has gone in the middle of its request: there is nobody to tell.
+  if (request.destroyed && !request.complete) return
+  const error = e instanceof ApiError ? e : new ApiError(500, 50001, 'Error in the backend data store')
+  if (error !== e) options.onError(e)
+  send(request, response, error.status, { error_code: error.errorCode, message: error.message })
 }
 
 async function apiRequest(request: IncomingMessage): Promise<ApiRequest> {

@@ -203,7 +203,6 @@ describe('outages', () => {
     const clock = fastClock()
     const registry = client(await url(), { clock, patienceMs: 500, timeoutMs: 50 })
     await expect(registry.schema(1)).rejects.toMatchObject({ code: 'TRB-REG-003' })
-    await expect(registry.check()).rejects.toMatchObject({ code: 'TRB-REG-003' })
     expect(clock.slept).toBeLessThan(1000)
   })
   test('do not stop what earlier processes were told; anything new does', async () => {
@@ -236,11 +235,28 @@ describe('outages', () => {
     expect(createSchemaCache(db, 'y').id('t-value', row(a))).toBe(null)
     db.close()
   })
-  test('end with the signal', async () => {
-    const server = await scripted(() => 'hang')
+  test('are waited out only until the signal; a question that is being answered goes on', async () => {
     const stop = new AbortController()
-    const checked = client(server.url).check(stop.signal)
-    stop.abort(new Error('stopped'))
-    await expect(checked).rejects.toThrow('stopped')
+    const server = await scripted(() => {
+      stop.abort(new Error('stopped'))
+      return id(1)
+    })
+    const clock = { ...fastClock(), sleep: async (_ms: number, signal?: AbortSignal) => signal?.throwIfAborted() }
+    expect(await client(server.url, { clock, signal: stop.signal }).register('t-value', row(a))).toBe(1)
+    await expect(client('http://127.0.0.1:1', { clock, signal: stop.signal }).schema(1)).rejects.toThrow('stopped')
+  })
+  test('are not tried out anew for each known schema', async () => {
+    const db = new Database(':memory:')
+    const cache = createSchemaCache(db, 'x')
+    for (let i = 0; i < 20; i++) cache.putId(`t${i}-value`, row(a), 5)
+    const server = await scripted(() => 'cut')
+    const clock = fastClock()
+    const registry = client(server.url, { cache, clock })
+    for (let i = 0; i < 20; i++) await registry.register(`t${i}-value`, row(a))
+    expect(server.requests).toHaveLength(1)
+    clock.slept += 10_000
+    await registry.register('t0-key', row(a)).catch(() => undefined)
+    expect(server.requests.length).toBeGreaterThan(1)
+    db.close()
   })
 })

@@ -157,6 +157,30 @@ describe('HTTP', () => {
     expect(await status(`Basic ${btoa('app:secret')}`)).toBe(200)
     await registry.close()
   })
+  test('what was asked before the end is answered; half a request holds nothing up, and is no error', async () => {
+    const inner = await openRegistry()
+    const journal = createStateJournal(inner.db)
+    const written = Promise.withResolvers<void>()
+    const begun = Promise.withResolvers<void>()
+    const append: typeof journal.append = async (records) => {
+      begun.resolve()
+      await written.promise
+      await journal.append(records)
+    }
+    const registry = await openRegistry({ journal: { ...journal, append } })
+    const asked = ask(registry.url, 'POST', '/subjects/late/versions', { schema: schema('a') })
+    const half = connect(Number(new URL(registry.url).port), '127.0.0.1')
+    half.on('error', () => undefined)
+    half.write('POST /subjects/half/versions HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{')
+    await begun.promise
+    const closed = registry.close()
+    written.resolve()
+    expect(await asked).toMatchObject({ status: 200, body: { id: 1 } })
+    await closed
+    expect(registry.errors).toEqual([])
+    half.destroy()
+    await inner.close()
+  })
   test('an address that is taken is refused', async () => {
     const other: Server = createServer()
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
