@@ -125,6 +125,8 @@ class Decoder implements RowDecoder {
   readonly #topic: TopicRules | null
   readonly #byKey: (c: ByteCursor) => void
   #ops = new Uint8Array(1024)
+  /** Top byte of the places of the current run. */
+  #epoch = 0
   #count = 0
   #used = 0
   /** Ordinal in its batch of the last record that was a delete, and where its key is. */
@@ -199,6 +201,7 @@ class Decoder implements RowDecoder {
     const tail = batch.valueTail === undefined ? null : this.#openTail(batch.valueTail)
     for (const run of batch.runs) {
       if (stop?.(run) === true) return false
+      this.#epoch = epochBits(run.commit)
       for (let n = 0; n < run.count; n++) {
         assert(reader.next(), 'the runs of a batch count its records')
         if (batch.baseOffset + reader.index < from) continue
@@ -326,7 +329,7 @@ class Decoder implements RowDecoder {
     this.#tsMs.appendI64(f.tsHi, f.tsLo)
     if (f.hasTx) this.#txId.appendI64(f.txHi, f.txLo)
     else this.#txId.appendNull()
-    if (f.hasPlace) this.#place.appendI64(f.placeHi, f.placeLo)
+    if (f.hasPlace) this.#place.appendI64((f.placeHi | this.#epoch) >>> 0, f.placeLo)
     else this.#place.appendNull()
   }
 
@@ -358,6 +361,15 @@ function envelopeField(envelope: AvroNode, index: number, name: string): AvroNod
 }
 
 const DELETE = Buffer.from('d', 'latin1')
+
+/**
+ * After a failover the files of another server count from anew, and the log marks its commits with how often that happened (`~1`): it goes
+ * into the top byte of the place, so that a newer change never looks older.
+ */
+function epochBits(commit: string): number {
+  const at = commit.lastIndexOf('~')
+  return at < 0 ? 0 : (Number(commit.slice(at + 1)) & 0x7f) << 24
+}
 
 const noKey = (): undefined => undefined
 

@@ -38,9 +38,9 @@ export function parseAsOf(given: string, nowMs: number): AsOf {
 }
 
 function parseBinlog(text: string): AsOf {
-  const m = /^binlog:[^:/\s]*?(\d+):(\d{1,15})$/i.exec(text)
+  const m = /^binlog:[^:/\s]*?(\d+):(\d{1,15})(?:~(\d{1,3}))?$/i.exec(text)
   if (m === null) return malformed(text, 'binlog: takes a file and a byte in it, binlog:mysql-bin.000003:1234.')
-  return { kind: 'lsn', lsn: (BigInt(m[1]) << 48n) + BigInt(m[2]) * 2n, text }
+  return { kind: 'lsn', lsn: (BigInt(m[3] ?? 0) << 96n) + (BigInt(m[1]) << 48n) + BigInt(m[2]) * 2n, text }
 }
 
 function parseGtidOf(text: string): AsOf {

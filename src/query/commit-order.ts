@@ -5,19 +5,27 @@ import { parseLsn } from './as-of.ts'
  *   commit => LSN of Postgres, hex '/' hex
  *           | file ':' byte ('/' gtids)?      end of a transaction in a binlog; of a snapshot with the set of its GTIDs
  *           | file ':' byte '+'               start of a transaction whose end was not known when this part of it was written
+ *   and '~' n behind it after the stream has gone on at another server n times, whose files have names of their own
  */
 
 /** Place of a commit among those of its source, whatever its kind; null: the text is none. A part stands behind what ended where it starts. */
 export function commitOrder(commit: string): bigint | null {
   const lsn = parseLsn(commit)
   if (lsn !== null) return lsn
-  const m = /^[^:/\s]*?(\d*):(\d{1,15})(\+?)(?:\/\S*)?$/.exec(commit)
-  return m === null ? null : (BigInt(m[1] === '' ? 0 : m[1]) << 48n) + BigInt(m[2]) * 2n + (m[3] === '' ? 0n : 1n)
+  const m = /^[^:/\s]*?(\d*):(\d{1,15})(\+?)(?:\/[^\s~]*)?(?:~(\d{1,3}))?$/.exec(commit)
+  if (m === null) return null
+  return (BigInt(epochOf(commit)) << 96n) + (BigInt(m[1] === '' ? 0 : m[1]) << 48n) + BigInt(m[2]) * 2n + (m[3] === '' ? 0n : 1n)
 }
 
 /** A part of a transaction that goes on in later records. */
 export function isPart(commit: string): boolean {
-  return commit.endsWith('+')
+  return /\+(~\d+)?$/.test(commit)
+}
+
+/** How often the source went on at another server before this commit. */
+export function epochOf(commit: string): number {
+  const at = commit.lastIndexOf('~')
+  return at < 0 ? 0 : Number(commit.slice(at + 1))
 }
 
 /** One GTID: whose it is, and its number there. `uuid:5`, `uuid:tag:5` (MySQL), `0-2-5` (MariaDB, by domain). Null: not such a text. */
@@ -34,7 +42,7 @@ export function compareGtid(commit: string, gtid: string): number | null {
   const slash = commit.indexOf('/')
   if (wanted === null || slash < 0) return null
   let newest: bigint | null = null
-  for (const { of, last } of gtidRanges(commit.slice(slash + 1))) {
+  for (const { of, last } of gtidRanges(commit.slice(slash + 1).replace(/~\d+$/, ''))) {
     if (of === wanted.of && (newest === null || last > newest)) newest = last
   }
   return newest === null ? null : newest < wanted.number ? -1 : newest === wanted.number ? 0 : 1

@@ -1,7 +1,7 @@
 import type { Watermark } from '../contract/table.ts'
 import { Failure } from '../failure/failure.ts'
 import { type AsOf, formatMicros } from './as-of.ts'
-import { commitOrder, compareGtid } from './commit-order.ts'
+import { commitOrder, compareGtid, epochOf } from './commit-order.ts'
 
 /** A position of the source to reach, once the watermark below it is known. */
 export type Target = Extract<AsOf, { kind: 'time' | 'lsn' | 'gtid' }>
@@ -66,7 +66,9 @@ function compareWith(w: Watermark, target: Target): number {
     return order
   }
   const at = commitOrder(w.commit)
-  if (at === null || w.commit.includes(':') !== target.text.startsWith('binlog:')) {
+  // A file of which server, once there were several?
+  const unclear = epochOf(w.commit) > 0 && !target.text.includes('~')
+  if (at === null || unclear || w.commit.includes(':') !== target.text.startsWith('binlog:')) {
     throw new Failure('TRB-QUERY-002', { text: target.text, kind: target.text.slice(0, target.text.indexOf(':')) })
   }
   return at < target.lsn ? -1 : at === target.lsn ? 0 : 1

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { commitOrder, compareGtid, isPart, parseGtid } from '../../src/query/commit-order.ts'
+import { commitOrder, compareGtid, epochOf, isPart, parseGtid } from '../../src/query/commit-order.ts'
 
 const UUID = '3e11fa47-71ca-11e1-9e33-c80aa9429562'
 const OTHER = '3e11fa47-71ca-11e1-9e33-c80aa9429563'
@@ -22,6 +22,15 @@ describe('order of commits', () => {
     expect(orders).toEqual(orders.toSorted((a, b) => (a < b ? -1 : 1)))
     expect(new Set(orders).size).toBe(texts.length)
     expect(texts.map(isPart)).toEqual([false, false, true, false, false, false])
+  })
+
+  test('behind a failover every place is later than all before it', () => {
+    const texts = ['bin.000900:99/0-1-5', 'bin.000001:4+~1', 'bin.000001:900/0-2-6~1', 'bin.000001:4/0-3-7~2']
+    const orders = texts.map((t) => commitOrder(t)!)
+    expect(orders).toEqual(orders.toSorted((a, b) => (a < b ? -1 : 1)))
+    expect(texts.map(epochOf)).toEqual([0, 1, 1, 2])
+    expect(texts.map(isPart)).toEqual([false, true, false, false])
+    expect(compareGtid(texts[2]!, '0-2-6')).toBe(0)
   })
 
   test.each(['', 'bin.000001', 'bin:x', '16/', 'a b:3'])('%j is none', (text) => {

@@ -11,6 +11,8 @@ export interface MysqlTransaction {
   /** GTIDs of everything before it; null: the server writes none. */
   readonly gtidsBefore: string | null
   readonly serverId: number
+  /** How often the stream went on at another server (StreamPosition.epoch): its files are not those of before. */
+  readonly epoch: number
   /** Connection that ran it (MySQL only). */
   readonly thread: number | null
   /** One statement that is not part of a transaction: DDL. */

@@ -89,7 +89,7 @@ export function printPoint(p: Point): string {
 
 /** Null: not such a text. */
 export function parsePoint(text: string): Point | null {
-  const m = /^([^:/\s]+):(\d{1,15})\+?(?:\/(\S*))?$/.exec(text)
+  const m = /^([^:/\s]+):(\d{1,15})\+?(?:\/([^\s~]*))?(?:~\d{1,3})?$/.exec(text)
   if (m === null) return null
   const gtids = m[3] ?? null
   if (gtids !== null && parseGtids(gtids, flavorOf(gtids)) === null) return null
