@@ -101,6 +101,8 @@ export interface Watermark {
   readonly commit: string
   readonly commitUs: bigint
   readonly writtenMs: number
+  /** Set: the tables are near this position, each by itself; nobody knows of one transaction that all of them end with. */
+  readonly loose?: true
   /** Log append that the watermark corresponds to. */
   readonly appendId: number
   readonly tables: readonly {

@@ -113,8 +113,9 @@ export class IngestTable {
     return this.#offsets[partition] ?? 0
   }
 
-  get offsets(): readonly number[] {
-    return this.#offsets
+  /** The newest position among the rows that this process has brought in. */
+  get at(): SourcePosition {
+    return this.#last.at
   }
 
   /** Brings the owned partitions to `ends`, in one commit or (where the schema changes on the way) a few. */

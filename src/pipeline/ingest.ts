@@ -1,7 +1,7 @@
 import type { Clock } from '../contract/clock.ts'
 import type { TopicTable } from '../contract/log.ts'
 import type { Assignment, PartitionRange, TopicInfo } from '../contract/partitioned-log.ts'
-import type { Watermark } from '../contract/table.ts'
+import type { TableWriter, Watermark } from '../contract/table.ts'
 import type { TopicRows } from '../envelope/topic-rows.ts'
 import { isFailure } from '../failure/failure.ts'
 import { FlushCutter, type FlushPolicy } from './flush-policy.ts'
@@ -18,8 +18,8 @@ export interface IngestOptions extends IngestContext {
   readonly rowsOf: (topic: string) => TopicRows
   /** Topics that tell where transactions of the source end. */
   readonly tells: (topic: string) => boolean
-  /** `telling`: topics that `tells` chose; `after`: the newest watermark. */
-  readonly cuts: (telling: readonly TopicInfo[], after: Watermark | null) => Cuts
+  /** `telling`: topics that `tells` chose; the newest watermark, and the newest that is a state of the source. */
+  readonly cuts: (telling: readonly TopicInfo[], newest: Watermark | null, exact: Watermark | null) => Cuts
   /** Time between two looks at the ends of the partitions while nothing is due. */
   readonly pollMs: number
   /** Time between two looks for new topics and partitions. */
@@ -29,6 +29,9 @@ export interface IngestOptions extends IngestContext {
   readonly onCommit?: (commit: IngestCommit) => void
   readonly onWatermark?: (watermark: Watermark) => void
 }
+
+/** Tries at a watermark that other members write at the same time. */
+const MARK_ATTEMPTS = 5
 
 /** How far the ingest is, for whoever asks at its end. */
 export interface IngestEnd {
@@ -52,10 +55,14 @@ class Ingest {
   #cuts: Cuts | null = null
   /** Names of the topics that the cuts come from. */
   #telling = ''
+  /** The newest watermark, and the newest that is a state of the source. */
   #watermark: Watermark | null = null
+  #exact: Watermark | null = null
   /** The cut that the next flush goes to. */
   #ends: Cut | null = null
   #topics: readonly TopicInfo[] = []
+  /** Writers of tables that other members bring in: only looked at. */
+  readonly #others = new Map<string, TableWriter>()
   #topicsAt = Number.NEGATIVE_INFINITY
   #generation = -1
   #ranges: readonly PartitionRange[] = []
@@ -72,7 +79,9 @@ class Ingest {
     const { log, lake, pollMs, source } = this.#options
     for await (const w of lake.watermarks.list()) {
       if (w.source !== source) continue
-      this.#watermark = w
+      this.#watermark ??= w
+      if (w.loose === true) continue
+      this.#exact = w
       break
     }
     for (;;) {
@@ -101,7 +110,7 @@ class Ingest {
     this.#topicsAt = clock.now()
     if (this.#cuts === null || telling.map((t) => t.name).join() !== this.#telling) {
       this.#telling = telling.map((t) => t.name).join()
-      this.#cuts = this.#options.cuts(telling, this.#watermark)
+      this.#cuts = this.#options.cuts(telling, this.#watermark, this.#exact)
       this.#generation = -1
     }
     if (same) return
@@ -117,6 +126,7 @@ class Ingest {
     if (assignment === null) return this.#topics.length === 0
     if (assignment.generation === this.#generation) return true
     this.#tables.clear()
+    this.#others.clear()
     for (const topic of this.#topics) await this.#open(topic, assignment)
     this.#generation = assignment.generation
     const all = this.#topics.reduce((n, t) => n + t.partitions, 0)
@@ -170,19 +180,58 @@ class Ingest {
     }
     this.#cutter.flushed()
     this.#ends = null
-    if (cut.exact && !moved()) await this.#mark(cut)
+    if (!moved()) await this.#mark(cut)
     return true
   }
 
-  /** The watermark: every table is at this cut. Only whoever has all partitions knows that. */
-  async #mark({ info }: Cut): Promise<void> {
-    const { lake, source, onWatermark } = this.#options
+  /**
+   * The watermark that readers go by: a state of the source when this process has brought every table to the cut, else where the tables
+   * are, each by itself (`loose`).
+   */
+  async #mark(cut: Cut): Promise<void> {
+    const { source, onWatermark } = this.#options
     const whole = this.#topics.every((t) => this.#tables.get(t.name)?.owned.length === t.partitions)
-    const { commit, commitUs } = info.cursor
-    if (!whole || commit === null || commitUs === null || info.id <= (this.#watermark?.appendId ?? 0)) return
-    const tables = [...this.#tables.values()].flatMap((t) => (t.writer === null ? [] : [tableMark(t)]))
-    this.#watermark = await lake.watermarks.append({ source, commit, commitUs, appendId: info.id, tables })
-    onWatermark?.(this.#watermark)
+    const at = positionOf(cut) ?? newestOf([...this.#tables.values()].map((t) => t.at))
+    if (at.commitUs === null) return
+    const base = { source, commit: at.commit ?? '-', commitUs: at.commitUs }
+    for (let attempt = 1; attempt <= MARK_ATTEMPTS; attempt++) {
+      const newest = await this.#newestId()
+      const exact = whole && cut.exact && at.commit !== null && cut.info.id > newest
+      const tables = await marksOf(this.#topics, (topic) => this.#openTable(topic), this.#options)
+      const appendId = exact ? cut.info.id : Math.max(cut.info.id, newest + 1)
+      const next = { ...base, appendId, tables, ...(exact ? {} : { loose: true as const }) }
+      const written = await this.#append(next)
+      if (written === null) continue
+      this.#watermark = written
+      if (exact) this.#exact = written
+      onWatermark?.(written)
+      return
+    }
+  }
+
+  /** Null: another member wrote one at the same moment. */
+  async #append(watermark: Omit<Watermark, 'seq' | 'writtenMs'>): Promise<Watermark | null> {
+    try {
+      return await this.#options.lake.watermarks.append(watermark)
+    } catch (e) {
+      if (isFailure(e, 'TRB-LAKE-016') || isFailure(e, 'TRB-LAKE-017')) return null
+      throw e
+    }
+  }
+
+  async #newestId(): Promise<number> {
+    for await (const w of this.#options.lake.watermarks.list()) if (w.source === this.#options.source) return w.appendId
+    return 0
+  }
+
+  /** The table of a topic as this process knows it; of one that others bring in, opened to be looked at. */
+  async #openTable(topic: TopicInfo): Promise<TableWriter | null> {
+    const own = this.#tables.get(topic.name)
+    if (own !== undefined) return own.writer
+    const { lake, tableOf } = this.#options
+    const known = this.#others.get(topic.name) ?? (await lake.open(lake.pathOf(tableOf(topic.name))))
+    if (known !== null) this.#others.set(topic.name, known)
+    return known
   }
 
   /** Group offsets, for tools that show lag: a group that is being rebalanced does without. */
@@ -220,9 +269,27 @@ class Ingest {
   }
 }
 
-function tableMark(t: IngestTable): Watermark['tables'][number] {
-  const { schema, table } = t.info.table
-  return { path: t.path, schema, table, instant: t.instant, topic: t.topic, nextOffset: t.offsets.reduce((sum, o) => sum + o, 0) }
+/** Where the tables are by their newest commits, whoever made them. */
+async function marksOf(
+  topics: readonly TopicInfo[],
+  open: (topic: TopicInfo) => Promise<TableWriter | null>,
+  { lake, tableOf }: IngestOptions,
+): Promise<Watermark['tables']> {
+  const out: Watermark['tables'][number][] = []
+  for (const topic of topics) {
+    const writer = await open(topic)
+    if (writer === null) continue
+    const info = tableOf(topic.name)
+    const nextOffset = (await writer.checkpoint())?.nextOffset ?? 0
+    const { schema, table } = info.table
+    out.push({ path: lake.pathOf(info), schema, table, instant: await writer.instant(), topic: topic.name, nextOffset })
+  }
+  return out
+}
+
+function newestOf(positions: readonly SourcePosition[]): SourcePosition {
+  const later = (a: SourcePosition, b: SourcePosition): SourcePosition => ((b.commitUs ?? -1n) > (a.commitUs ?? -1n) ? b : a)
+  return positions.reduce(later, { commit: null, commitUs: null })
 }
 
 function positionOf({ exact, info }: Cut): SourcePosition | null {

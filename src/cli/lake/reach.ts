@@ -50,7 +50,15 @@ export async function reach(
   if (base.watermark === null) return withoutWatermark(await untouched(), state)
   const { watermark, target } = base
   const at = { commit: watermark.commit, commitUs: watermark.commitUs }
-  if (target === null) return { plans: await untouched(), exact: true, lack: 'none', ...at, text: stateText(at), pending: [], note: null }
+  const loose = watermark.loose === true
+  if (loose && context.flags.exact) {
+    const text = context.flags['as-of'] ?? 'the newest state'
+    throw new Failure('TRB-QUERY-004', { text, reason: sentence(LOOSE), nearest: describeState(at) })
+  }
+  if (target === null || loose) {
+    const note = loose ? LOOSE : null
+    return { plans: await untouched(), exact: !loose, lack: 'none', ...at, text: stateText(at), pending: [], note }
+  }
   const handle = openState(context)
   try {
     const wanted = new Set([...plans.keys()].flatMap((t) => (t.topic === null ? [] : [t.topic])))
@@ -69,6 +77,10 @@ export async function reach(
     if (typeof handle !== 'string') handle.close()
   }
 }
+
+/** Of watermarks that are no state of the source. */
+const LOOSE =
+  'the tables are near this position, each by itself: their topics do not say where transactions end, or several processes bring them in'
 
 async function replayed(
   lake: OpenLake,

@@ -81,10 +81,10 @@ export async function runIngest(context: IngestCliContext, watch?: (commit: Show
             placeholder: Buffer.from(flags.placeholder, 'utf8'),
             counters: show.counters,
           }),
-        cuts: (telling, after) => {
-          if (telling.length === 1) return new AppendCuts(consumer, telling[0]!.name, after?.appendId ?? 0, never)
+        cuts: (telling, newest, exact) => {
+          if (telling.length === 1) return new AppendCuts(consumer, telling[0]!.name, exact?.appendId ?? 0, never)
           if (telling.length > 1) show.log('warning   topics of several sources: the tables have no common position')
-          return new PlainCuts(flags.group, flags['flush-rows'] * LARGEST_COMMIT, after?.appendId ?? 0)
+          return new PlainCuts(flags.group, flags['flush-rows'] * LARGEST_COMMIT, newest?.appendId ?? 0)
         },
       },
       flags.once,
@@ -148,7 +148,9 @@ function parts(context: IngestCliContext, scratchDir: string, show: Show) {
     topicsMs: TOPICS_MS,
     onWarning: (text: string) => show.log(`warning   ${text}`),
     onAssigned: (owned: number, all: number, topics: number) => show.log(`assigned  ${owned} of ${all} partitions, ${topics} topics`),
-    onWatermark: (w: Watermark) => show.log(`state     ${w.commit} (${formatMicros(w.commitUs)}) of all ${w.tables.length} tables`),
+    onWatermark: (w: Watermark) => {
+      if (w.loose !== true) show.log(`state     ${w.commit} (${formatMicros(w.commitUs)}) of all ${w.tables.length} tables`)
+    },
     onCommit: (commit: { readonly path: string; readonly instant: string; readonly records: number }) => show.committed(commit),
   }
 }
