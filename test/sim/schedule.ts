@@ -1,3 +1,5 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { expect } from 'vitest'
 import { isFailure } from '../../src/failure/failure.ts'
@@ -126,7 +128,7 @@ const PER_OPERATION = 3
 export async function searchSchedules(tableType: Shape['tableType'], scratch: string): Promise<void> {
   let schedules = 0
   let failed = false
-  await fc.assert(
+  const found = await fc.check(
     fc.asyncProperty(anyShape(tableType), anyOps, fc.nat(999), async (shape, ops, salt) => {
       // While a failing sequence is made shorter there is no limit.
       if (schedules >= WANTED && !failed) return
@@ -139,6 +141,20 @@ export async function searchSchedules(tableType: Shape['tableType'], scratch: st
     }),
     { numRuns: WANTED, seed: SEED },
   )
+  if (found.failed) {
+    const kept = keep(tableType, found.counterexample)
+    throw new Error(`kept in ${kept}\n${await fc.asyncDefaultReportMessage(found)}`, { cause: found.errorInstance })
+  }
   expect(schedules).toBe(WANTED)
   console.info(`${tableType}: ${schedules} schedules (SIM_SCHEDULES), seed ${SEED} (SIM_SEED)`)
+}
+
+/** Failing schedules as the search left them, each a file `[shape, operations, salt]`: test/sim/regressions.test.ts runs them from then on. */
+export const FOUND = new URL('./found/', import.meta.url)
+
+function keep(tableType: string, counterexample: unknown): string {
+  mkdirSync(FOUND, { recursive: true })
+  const file = new URL(`${tableType.toLowerCase()}-${SEED}.json`, FOUND)
+  writeFileSync(file, `${JSON.stringify(counterexample)}\n`)
+  return fileURLToPath(file)
 }
