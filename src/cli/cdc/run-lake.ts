@@ -17,6 +17,8 @@ import type { FeedLake } from '../../pipeline/feed-lake.ts'
 
 /** Changes held in memory while a commit is staged; more goes to the scratch directory. */
 const MEMORY_BUDGET = 12 << 20
+/** The same for a log compaction: logs of a quarter of it at most, which is about when a base file of 100 MiB is worth a compaction. */
+const LOG_COMPACTION_BUDGET = 48 << 20
 /** Rows of a base file held in memory, uncompressed, before a row group is written. */
 const ROW_GROUP_BYTES = 12 << 20
 
@@ -79,7 +81,10 @@ export function feedLake(place: LakePlace, policy: LakePolicy, tell: LakeTell): 
     const sharing = await tableConcurrency(store, spec.path, clock, concurrency)
     const work = { ...deps, sharing, sole: sharing === null }
     const compactor = merges && policy.compaction !== null ? new Compactor(policy.compaction, work) : null
-    const logCompactor = merges && policy.logCompaction !== null ? new LogCompactor(policy.logCompaction, work) : null
+    const logCompactor =
+      merges && policy.logCompaction !== null
+        ? new LogCompactor(policy.logCompaction, { ...work, memoryBudget: LOG_COMPACTION_BUDGET })
+        : null
     const clusterer = new Clusterer(policy.clustering(spec.path), work)
     tables.set(spec.path, { writer, services: new TableServices(policy), compactor, logCompactor, clusterer, sharing })
     return writer

@@ -59,7 +59,8 @@ export class Clusterer {
   async run(ts: TimelineStore): Promise<readonly Clustered[]> {
     const out: Clustered[] = []
     if (!this.#resumed) {
-      await ts.refresh()
+      // Whoever has just looked, or written alone, knows what is pending.
+      if (this.#deps.sharing != null || ts.timeline.instants.length === 0) await ts.refresh()
       out.push(...(await this.#resume(ts)))
       this.#resumed = true
     }

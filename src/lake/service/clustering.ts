@@ -1,6 +1,6 @@
 import type { FileSlice } from '../../contract/slice.ts'
 import { Failure } from '../../failure/failure.ts'
-import { announceBuckets } from '../bucket-change.ts'
+import { announceBuckets, settleBucketChanges } from '../bucket-change.ts'
 import { parseBaseFileName } from '../layout/file-name.ts'
 import { join } from '../layout/paths.ts'
 import { specOf } from '../layout/table-properties.ts'
@@ -49,6 +49,8 @@ export interface Clustered {
 }
 
 const STRATEGY = 'org.apache.hudi.client.clustering.run.strategy.SparkSortAndSizeExecutionStrategy'
+/** Of tables with buckets: Hudi's strategy would put their rows into file groups without one, so that a plan of ours is nothing for Spark to carry out. */
+const WITHIN_BUCKETS = 'tributary.ClusterWithinBuckets'
 const SORT_KEY = 'hoodie.clustering.plan.strategy.sort.columns'
 const TARGET_KEY = 'hoodie.clustering.plan.strategy.target.file.max.bytes'
 
@@ -98,6 +100,7 @@ export async function cluster(ts: TimelineStore, policy: ClusteringPolicy, deps:
   sortColumns(ts.table, columns, policy.sort)
   const { sort, targetBytes, buckets = null } = policy
   const plan = async (): Promise<{ time: string; groups: readonly (readonly FileSlice[])[] } | null> => {
+    if (buckets !== null) await settleBucketChanges(ts)
     const groups = buckets === null ? await clusterable(ts, policy, deps.memoryBudget) : await rebucketable(ts, buckets)
     return groups === null || (groups.length === 0 && buckets === null)
       ? null
@@ -113,7 +116,10 @@ async function scheduleClustering(ts: TimelineStore, policy: ClusteringPolicy, g
   const { buckets = null } = policy
   const plan: ClusteringPlan = {
     groups: groups.map((slices) => groupOf(ts, slices, policy.targetBytes)),
-    strategy: { name: STRATEGY, parameters: { [SORT_KEY]: policy.sort.join(','), [TARGET_KEY]: String(policy.targetBytes) } },
+    strategy: {
+      name: (await hasBuckets(ts)) ? WITHIN_BUCKETS : STRATEGY,
+      parameters: { [SORT_KEY]: policy.sort.join(','), [TARGET_KEY]: String(policy.targetBytes) },
+    },
     extra: { [RETRACTABLE]: 'true', ...(buckets === null ? {} : { [REBUCKETED]: String(buckets) }) },
   }
   const version = ts.layout === 1 ? 6 : 9

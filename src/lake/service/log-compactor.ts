@@ -37,7 +37,8 @@ export class LogCompactor {
   async run(ts: TimelineStore): Promise<readonly Compacted[]> {
     const out: Compacted[] = []
     if (!this.#resumed) {
-      await ts.refresh()
+      // Whoever has just looked, or written alone, knows what is pending.
+      if (this.#deps.sharing != null || ts.timeline.instants.length === 0) await ts.refresh()
       out.push(...(await resumeLogCompactions(ts, this.#deps)))
       await this.#remember(ts)
       this.#resumed = true

@@ -1,7 +1,7 @@
 import { pendingInstants } from '../../../timeline/view.ts'
 import type { FileSlice } from '../../contract/slice.ts'
 import { Failure } from '../../failure/failure.ts'
-import { recordedBuckets, settleBucketChanges } from '../bucket-change.ts'
+import { countingConfiguration, recordedBuckets } from '../bucket-change.ts'
 import { bucketOfFileId } from '../layout/file-name.ts'
 import { fileSlices } from '../read/slices.ts'
 import type { TimelineStore } from '../timeline-store.ts'
@@ -17,8 +17,7 @@ const OUTGROWN = 2
  */
 export async function rebucketable(ts: TimelineStore, buckets: number): Promise<readonly (readonly FileSlice[])[] | null> {
   await ts.properties()
-  await settleBucketChanges(ts)
-  const old = recordedBuckets(ts.configuration)
+  const old = recordedBuckets(await countingConfiguration(ts))
   if (old === null) throw new Failure('TRB-LAKE-092', { table: ts.table })
   if (old === buckets) return null
   const all = await fileSlices(ts, null)
