@@ -52,12 +52,16 @@ async function earlierVersions(http: RegistryHttp, subject: string): Promise<rea
   return earlier
 }
 
-/** Level in force for a subject; null when the registry won't tell. */
+/**
+ * Level in force for a subject that refused a schema; null when the registry won't tell. NONE refuses nothing: Apicurio says it of a subject
+ * without a level of its own.
+ */
 async function levelOf(http: RegistryHttp, subject: string): Promise<string | null> {
-  const own = await told(http, `/config/${encodeURIComponent(subject)}`)
-  const answer = own ?? (await told(http, '/config'))
-  const level = (answer?.body as { compatibilityLevel?: unknown } | undefined)?.compatibilityLevel
-  return typeof level === 'string' ? level : null
+  for (const path of [`/config/${encodeURIComponent(subject)}`, '/config']) {
+    const level = ((await told(http, path))?.body as { compatibilityLevel?: unknown } | undefined)?.compatibilityLevel
+    if (typeof level === 'string' && level !== 'NONE') return level
+  }
+  return null
 }
 
 /** What only makes a message better must not replace it by another error: null when there is no answer. */

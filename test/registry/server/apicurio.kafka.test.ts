@@ -3,7 +3,10 @@ import { mkdtempSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { systemClock } from '../../../src/cli/clock.ts'
+import { type ConfluentOptions, DEFAULT_CONFLUENT_OPTIONS } from '../../../src/registry/confluent/confluent-options.ts'
+import { ConfluentRegistry } from '../../../src/registry/confluent/confluent-registry.ts'
 import { registryConformance } from '../../conformance/registry.ts'
 import { root } from '../../tidy/tree.ts'
 
@@ -36,6 +39,29 @@ registryConformance('Apicurio 3.3.3', {
     'a deletion out of order is named by its code': 'the codes are the same, the status is 409',
     'errors and answers carry the content type of the API': 'application/json',
   },
+})
+
+describe('our client of it', () => {
+  const client = (options: Partial<ConfluentOptions> = {}): ConfluentRegistry =>
+    new ConfluentRegistry({ ...DEFAULT_CONFLUENT_OPTIONS, clock: systemClock, urls: [url], ...options })
+  const row = (...fields: string[]): string =>
+    `{"type":"record","name":"Value","namespace":"client","fields":[${fields.map((f) => `{"name":"${f}","type":"int"}`).join(',')}]}`
+
+  test('registers, reads by id, and looks up without registering', async () => {
+    const id = await client().register('client-value', row('a'))
+    expect(await client().schema(id)).toBe(row('a'))
+    expect(await client({ autoRegister: false }).register('client-value', row('a'))).toBe(id)
+    await expect(client({ autoRegister: false }).register('client-value', row('b'))).rejects.toMatchObject({ code: 'TRB-REG-008' })
+    await expect(client().schema(2_000_000_000)).rejects.toMatchObject({ code: 'TRB-REG-001' })
+    await expect(client().register('client-value', '{"type":"record"}')).rejects.toMatchObject({ code: 'TRB-REG-006' })
+  })
+  test('says which field an incompatible schema is refused for, which the registry does not', async () => {
+    await client().register('conflict-value', row('a'))
+    await expect(client().register('conflict-value', row('a', 'b'))).rejects.toMatchObject({
+      code: 'TRB-REG-002',
+      details: { level: 'BACKWARD', problem: 'field b is new and has no default (compared with version 1)' },
+    })
+  })
 })
 
 function freePort(): Promise<number> {
