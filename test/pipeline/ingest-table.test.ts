@@ -1,0 +1,163 @@
+import { expect, test } from 'vitest'
+import type { RowChanges } from '../../src/contract/columns.ts'
+import type { StoredBatch } from '../../src/contract/log.ts'
+import type { PartitionedLog, PartitionRange } from '../../src/contract/partitioned-log.ts'
+import type { Checkpoint, Staged, TableSpec, TableWriter } from '../../src/contract/table.ts'
+import { TopicRows } from '../../src/envelope/topic-rows.ts'
+import { GrowableSink } from '../../src/format/bytes/growable-sink.ts'
+import { writeBlob, writeNullBlob, writeTimestamp } from '../../src/format/record-batch/writer.ts'
+import type { FeedLake } from '../../src/pipeline/feed-lake.ts'
+import { type IngestContext, IngestTable } from '../../src/pipeline/ingest-table.ts'
+import { KEY_SCHEMA, keyBytes, VALUE_SCHEMA, valueBytes } from '../support/envelope-topic.ts'
+
+const TOPIC = { name: 'p.public.t', id: 'topic-1', partitions: 2 }
+const INFO = { database: 'p', table: { schema: 'public', table: 't' }, rowEstimate: -1, keySchema: 0, valueSchema: 0 }
+
+/** A table that several writers commit to: what counts is what the merge of each commit says at that moment. */
+class SharedTable {
+  readonly commits: { readonly ids: readonly number[]; readonly checkpoint: Checkpoint }[] = []
+  spec: TableSpec | null = null
+  /** Runs when a writer has staged and not committed yet: another process has its chance. */
+  between: (() => Promise<void>) | null = null
+
+  get lake(): FeedLake {
+    const open = async (): Promise<TableWriter | null> => (this.spec === null ? null : this.writer(this.spec))
+    const create = async (spec: TableSpec): Promise<TableWriter> => {
+      this.spec ??= spec
+      return this.writer(this.spec)
+    }
+    return { root: 'shared', pathOf: () => 'p/public/t', open, create } as unknown as FeedLake
+  }
+
+  get ids(): number[] {
+    return this.commits.flatMap((c) => c.ids)
+  }
+
+  private writer(spec: TableSpec): TableWriter {
+    const staged = new Map<Staged, number[]>()
+    return {
+      spec,
+      checkpoint: async () => this.commits.at(-1)?.checkpoint ?? null,
+      instant: async () => String(this.commits.length),
+      evolve: async () => undefined,
+      stage: async (changes) => {
+        const ids: number[] = []
+        for await (const chunk of changes as AsyncIterable<RowChanges>) {
+          const v = chunk.vectors[0]!
+          for (let i = 0; i < chunk.count; i++) if (v.kind === 'fixed') ids.push(v.data.readInt32LE(i * 4))
+        }
+        const done = { instant: String(this.commits.length + 1), counts: { inserted: ids.length, updated: 0, deleted: 0 } }
+        staged.set(done, ids)
+        const others = this.between
+        this.between = null
+        await others?.()
+        return done
+      },
+      commit: async (s, checkpoint) => {
+        const merged = typeof checkpoint === 'function' ? checkpoint(this.commits.at(-1)?.checkpoint ?? null) : checkpoint
+        if (merged === null) return 'conflict'
+        this.commits.push({ ids: staged.get(s)!, checkpoint: merged })
+        return 'committed'
+      },
+      abandon: async () => undefined,
+    }
+  }
+}
+
+/** Two partitions; record i of partition p has the id 100 p + i. */
+const RANGES: readonly PartitionRange[] = [0, 1].map((partition) => ({ topic: TOPIC.name, partition, start: 0, end: 50 }))
+
+async function* read(topic: string, partition: number, from: number, to: number): AsyncGenerator<StoredBatch> {
+  if (from >= to) return
+  const out = new GrowableSink()
+  for (let i = from; i < to; i++) {
+    writeTimestamp(out, i)
+    writeBlob(out, keyBytes(100 * partition + i))
+    writeBlob(out, valueBytes({ op: 'c', id: 100 * partition + i, v: 'x', lsn: i }))
+    writeNullBlob(out)
+    writeNullBlob(out)
+  }
+  const count = to - from
+  const schemas = { keySchema: 1, valueSchema: 2, headers: null, runs: [{ count, commit: '', commitUs: 0n }] }
+  yield { topic, partition, count, baseOffset: from, appendId: 0, records: out.take(), ...schemas }
+}
+
+function member(table: SharedTable, owned: readonly number[], more: Partial<IngestContext> = {}): IngestTable {
+  const context: IngestContext = {
+    log: { read } as unknown as PartitionedLog,
+    lake: table.lake,
+    layout: () => ({ tableType: 'MERGE_ON_READ', tableVersion: 6, partition: null }),
+    source: 'g',
+    onLost: 'stop',
+    deadLetters: null,
+    turn: async () => ({ end: async () => undefined }),
+    ...more,
+  }
+  const schema = async (id: number): Promise<string> => (id === 1 ? KEY_SCHEMA : VALUE_SCHEMA)
+  const rows = new TopicRows({ topic: TOPIC.name, schema, chunkBytes: 1 << 20, placeholder: Buffer.from('?'), counters: { infinite: 0 } })
+  return new IngestTable(context, TOPIC, INFO, owned, rows)
+}
+
+const to = (...ends: number[]) => ({ ends: new Map(ends.map((end, p) => [p, end])), at: null })
+const never = new AbortController().signal
+const ids = (p: number, from: number, end: number): number[] => Array.from({ length: end - from }, (_, i) => 100 * p + from + i)
+
+test('a commit names the offsets of all partitions, and the next process goes on there', async () => {
+  const table = new SharedTable()
+  const first = member(table, [0, 1])
+  await first.open(RANGES)
+  await first.flush(to(3, 2), RANGES, never)
+  expect(table.commits.at(-1)!.checkpoint).toMatchObject({
+    source: 'g',
+    topic: TOPIC.name,
+    topicId: 'topic-1',
+    partitions: [3, 2],
+    nextOffset: 5,
+  })
+  const second = member(table, [0, 1])
+  await second.open(RANGES)
+  await second.flush(to(5, 2), RANGES, never)
+  expect(table.ids).toEqual([...ids(0, 0, 3), ...ids(1, 0, 2), ...ids(0, 3, 5)])
+})
+
+test('members with different partitions keep each other’s offsets', async () => {
+  const table = new SharedTable()
+  const [a, b] = [member(table, [0]), member(table, [1])]
+  await a.open(RANGES)
+  await b.open(RANGES)
+  table.between = async () => {
+    await b.flush(to(0, 4), RANGES, never)
+  }
+  await a.flush(to(6, 4), RANGES, never)
+  expect(table.commits.map((c) => c.checkpoint.partitions)).toEqual([[0, 4], [6, 4]]) // biome-ignore format: offsets
+  expect(table.ids.toSorted((x, y) => x - y)).toEqual([...ids(0, 0, 6), ...ids(1, 0, 4)])
+})
+
+test('the commit of an owner that is late to learn of a rebalance is refused, and nothing is there twice', async () => {
+  const table = new SharedTable()
+  const [late, owner] = [member(table, [0, 1]), member(table, [0, 1])]
+  await late.open(RANGES)
+  await owner.open(RANGES)
+  table.between = async () => {
+    await owner.flush(to(4, 4), RANGES, never)
+  }
+  // It read the same records, finds them in the table, and takes only what is left.
+  await late.flush(to(6, 4), RANGES, never)
+  expect(table.ids).toEqual([...ids(0, 0, 4), ...ids(1, 0, 4), ...ids(0, 4, 6)])
+  expect(table.commits.map((c) => c.checkpoint.partitions)).toEqual([[4, 4], [6, 4]]) // biome-ignore format: offsets
+})
+
+test('a table of another group, of a topic created again, or with lost records is refused', async () => {
+  const table = new SharedTable()
+  const first = member(table, [0, 1])
+  await first.open(RANGES)
+  await first.flush(to(3, 2), RANGES, never)
+  await expect(member(table, [0, 1], { source: 'other' }).open(RANGES)).rejects.toMatchObject({ code: 'TRB-INGEST-008' })
+  const shorter = RANGES.map((r) => ({ ...r, end: 1 }))
+  await expect(member(table, [0, 1]).open(shorter)).rejects.toMatchObject({ code: 'TRB-INGEST-005' })
+  const lost = RANGES.map((r) => ({ ...r, start: 10 }))
+  await expect(member(table, [0, 1]).open(lost)).rejects.toMatchObject({ code: 'TRB-INGEST-002' })
+  const going = member(table, [0, 1], { onLost: 'continue' })
+  await going.open(lost)
+  expect([going.offset(0), going.offset(1)]).toEqual([10, 10])
+})
