@@ -65,7 +65,7 @@ function service(name: string, said: RegExp): Promise<string> {
   const args = command.map((a) =>
     a
       .replace('kafka-1:9092,kafka-2:9092,kafka-3:9092', bootstrap)
-      .replace('http://registry:8081', registry)
+      .replace(/http:\/\/registry:8081/, registry)
       .replace('0.0.0.0:8081', '127.0.0.1:0'),
   )
   const env = { PATH: process.env['PATH'] ?? '', TZ: 'UTC', TRIBUTARY_FLUSH_INTERVAL: '500ms', ...own }
