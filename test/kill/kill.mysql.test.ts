@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { FLAVORS, serverOptions } from '../support/mysql.ts'
 import { mysqlKillTest } from './mysql-kill.ts'
 
-const kills = Number(process.env['TRIBUTARY_KILLS'] ?? 3)
+const kills = Number(process.env['TRIBUTARY_KILLS'] ?? 2)
 const seed = Number(process.env['TRIBUTARY_SEED'] ?? process.pid)
 
 test.each(FLAVORS)(

@@ -9,7 +9,7 @@
 . "$(dirname "$(readlink -f "$0")")/common.sh"
 . "$(dirname "$(readlink -f "$0")")/database.sh"
 DATA=$(readlink -m "${MYSQL_DATA:-.services/mysql}"); PORT=${MYSQL_PORT:-54306}
-DIST=$SERVICES_HOME/mysql-sid
+DIST=$SERVICES_HOME/mysql-sid EMPTY=$SERVICES_HOME/mysql-sid-empty
 LIB=$DIST/usr/lib/$(uname -m)-linux-gnu
 case $(uname -m) in x86_64) LD=ld-linux-x86-64.so.2;; aarch64) LD=ld-linux-aarch64.so.1;; *) die "unsupported machine";; esac
 PID=$DATA/pid SOCK=$DATA/s
@@ -34,6 +34,13 @@ server() {
 }
 client() { $(exe usr/bin/mysql) -uroot -S "$SOCK" "$@"; }
 
+keep_empty() {
+  (
+    flock 9
+    [ -e "$EMPTY/.ok" ] && exit 0
+    rm -rf "$EMPTY"; mkdir -p "$EMPTY"; cp -a "$DATA/db" "$EMPTY/db"; touch "$EMPTY/.ok"
+  ) 9>"$EMPTY.lock"
+}
 start() {
   once "$DIST" install_into
   alive "$PID" && { say "already running on port $PORT"; return; }
@@ -41,7 +48,13 @@ start() {
   mkdir -p "$DATA"; own "$DATA"
   if [ ! -d "$DATA/db/mysql" ]; then
     rm -rf "$DATA/db"
-    server --initialize-insecure --log-error="$DATA/init.log" || { tail -20 "$DATA/init.log" >&2; die "initialize failed (is every parent of $DATA readable by $(svc_user)?)"; }
+    # Initialising takes longer than everything else: the result is kept and copied. A server makes its own identity when it has none.
+    if [ -e "$EMPTY/.ok" ]; then cp -a "$EMPTY/db" "$DATA/db"
+    else
+      server --initialize-insecure --log-error="$DATA/init.log" || { tail -20 "$DATA/init.log" >&2; die "initialize failed (is every parent of $DATA readable by $(svc_user)?)"; }
+      rm -f "$DATA/db/auto.cnf"
+      keep_empty
+    fi
   fi
   server --port="$PORT" --bind-address=127.0.0.1 --socket="$SOCK" --pid-file="$PID" --log-error="$DATA/err.log" \
     --mysqlx=OFF --server-id="${MYSQL_SERVER_ID:-1}" --log-bin=bin --binlog-format=ROW --binlog-row-image=FULL --binlog-row-metadata=FULL \

@@ -416,11 +416,12 @@ export class StreamSession {
   }
 
   /** Tables are consistent from here on, perhaps without any transaction of theirs: an empty run says at which position. */
-  #nameState(at: Point): void {
+  #nameState(at: Omit<StreamPosition, 'catchUp'>): void {
     const { runs, count } = this.#builder
     if (runs.some((r) => r.ends)) return
     const commitUs = BigInt(this.#deps.clock.now()) * 1000n
-    runs.push({ from: count, to: count, firstIndex: 0, commit: printPoint(at), commitUs, xid: null, begins: true, ends: true })
+    const commit = at.epoch === 0 ? printPoint(at) : `${printPoint(at)}~${at.epoch}`
+    runs.push({ from: count, to: count, firstIndex: 0, commit, commitUs, xid: null, begins: true, ends: true })
   }
 
   #catchUpDone(at: Point): boolean {
