@@ -393,7 +393,9 @@ export class TimelineStore {
     const files: InstantFile[] = []
     const { dir, layout } = this.#placed()
     // Instants begin with a digit; '/' sorts just before '0'.
-    for await (const object of this.store.list(dir, dir + (from === '' ? '/' : from))) {
+    // What comes after one of this millennium begins as it does: the directories behind the instants, an archive of thousands of files, stay unread.
+    const prefix = from.startsWith('2') ? `${dir}2` : dir
+    for await (const object of this.store.list(prefix, dir + (from === '' ? '/' : from))) {
       const name = object.key.slice(dir.length)
       if (name > ':') break
       if (name.includes('/')) continue
