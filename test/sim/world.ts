@@ -125,6 +125,11 @@ export class World<S extends SimStore = MemoryStore> {
     return new TimelineStore(this.store, 't', this.clock)
   }
 
+  /** The timeline, read. */
+  async fresh(): Promise<TimelineStore> {
+    return fresh(this.timeline())
+  }
+
   async create(): Promise<void> {
     await this.writer()
     const { cdc } = this.shape
