@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import mysql from 'mysql2'
 import { Failure } from '../../failure/failure.ts'
 import { ByteSocket, type TakenSocket, takenPlain, takenStream } from '../byte-socket.ts'
+import { signEd25519 } from './ed25519.ts'
 import type { ConnectOptions, Flavor } from './options.ts'
 import { connectDetails, type FailureContext, serverFailure } from './server-failure.ts'
 
@@ -48,6 +49,7 @@ export async function connectMysql(options: ConnectOptions): Promise<SqlConnecti
     password: options.password ?? '',
     connectTimeout: 20_000,
     charset: 'utf8mb4_general_ci',
+    authPlugins: { client_ed25519: () => (challenge: Buffer) => signEd25519(options.password ?? '', challenge.subarray(0, 32)) },
     // With attributes a query has another form (wire/text-rows.ts), and nothing here has any.
     flags: ['-CLIENT_QUERY_ATTRIBUTES'],
     ...(unix ? { socketPath: options.host } : { host: options.host, port: options.port }),

@@ -140,6 +140,24 @@ describe.each(FLAVORS)('refusals of %s', (flavor) => {
   })
 })
 
+test.each([
+  ['mysql', 'caching_sha2_password', "IDENTIFIED WITH caching_sha2_password BY 'sécret'"],
+  ['mariadb', 'ed25519', "IDENTIFIED VIA ed25519 USING PASSWORD('sécret')"],
+  ['mariadb', 'mysql_native_password', "IDENTIFIED VIA mysql_native_password USING PASSWORD('sécret')"],
+] as const)('%s: login by %s, without TLS too', async (flavor, method, clause) => {
+  const db = await freshDatabase(flavor, 'm1a')
+  const user = `u${db.name.slice(-12)}`
+  if (method === 'ed25519') await db.sql("INSTALL SONAME 'auth_ed25519'").catch(() => undefined)
+  await db.sql(`CREATE USER ${user}@'%' ${clause}`)
+  const server = { ...serverOptions(flavor), user }
+  const connection = await connectMysql({ ...server, password: 'sécret' })
+  expect((await connection.query('SELECT CURRENT_USER()', 'asking'))[0][0]).toBe(`${user}@%`)
+  await connection.close()
+  expect((await refusal(connectMysql({ ...server, password: 'wrong' }))).code).toBe('TRB-MY-002')
+  await db.sql(`DROP USER ${user}@'%'`)
+  await db.drop()
+})
+
 test('a server that is too old', async () => {
   const { port, close } = await serverOfVersion('5.7.44')
   const { code } = await refusal(connectMysql({ host: '127.0.0.1', port, user: 'u', password: null, ssl: false }))
