@@ -24,17 +24,25 @@ export async function openRegistry(
   const db = openStateDatabase(dir)
   // Tests end before a machine fails.
   db.pragma('synchronous = OFF')
-  const service = await openRegistryService(journal ?? createStateJournal(db), level)
+  const gone = (): void => {
+    db.close()
+    if (given === undefined) rmSync(dir, { recursive: true })
+  }
   const errors: unknown[] = []
-  const onError = (e: unknown): void => void errors.push(e)
-  const { url, close } = await serveRegistry(service, { host: '127.0.0.1', port: 0, user: null, tls: null, onError, ...server })
-  return {
-    ...{ url, service, db, errors },
-    async close() {
-      await close()
-      await service.close()
-      db.close()
-      if (given === undefined) rmSync(dir, { recursive: true })
-    },
+  try {
+    const service = await openRegistryService(journal ?? createStateJournal(db), level)
+    const onError = (e: unknown): void => void errors.push(e)
+    const { url, close } = await serveRegistry(service, { host: '127.0.0.1', port: 0, user: null, tls: null, onError, ...server })
+    return {
+      ...{ url, service, db, errors },
+      async close() {
+        await close()
+        await service.close()
+        gone()
+      },
+    }
+  } catch (e) {
+    gone()
+    throw e
   }
 }
