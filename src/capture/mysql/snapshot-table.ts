@@ -81,7 +81,9 @@ function beyond(key: readonly MysqlColumn[], after: readonly string[]): string {
 /** Keys travel as latin1 text of their bytes. */
 function literal(column: MysqlColumn, text: string): string {
   const bytes = Buffer.from(text, 'latin1')
-  return BYTES.includes(column.dataType) ? `x'${bytes.toString('hex')}'` : quoteLiteral(bytes.toString('utf8'))
+  if (BYTES.includes(column.dataType)) return `x'${bytes.toString('hex')}'`
+  // With the name of its character set it stays a literal, which takes the column's collation; CONVERT would have one of its own.
+  return column.charset === null ? quoteLiteral(bytes.toString('utf8')) : `_utf8mb4 x'${bytes.toString('hex')}'`
 }
 
 /** Bytes of the key columns of the tuple at `offset`, as latin1 text. */
