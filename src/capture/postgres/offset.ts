@@ -12,7 +12,8 @@ const MESSAGE_TYPES: Readonly<Record<number, string>> = { 99: 'INSERT', 117: 'UP
  */
 export function debeziumOffset(batch: ChangeBatch, before: string | null): string {
   const run = batch.transactions.at(-1)
-  const us = String(run?.commitUs ?? 0n)
+  // A batch without a transaction moves the position only.
+  const us = run === undefined || run.commitUs === 0n ? (fieldOf(before, 'ts_usec') ?? '0') : String(run.commitUs)
   const id: [string, string][] = run?.xid === null || run === undefined ? [] : [['txId', String(run.xid)]]
   const at = parsePosition(batch.upTo)
   if (at.kind === 'snapshot') {
