@@ -5,6 +5,13 @@ export type LakeType =
   | { readonly kind: 'decimal'; readonly precision: number; readonly scale: number }
   | { readonly kind: 'list'; readonly element: LakeType }
   | { readonly kind: 'map'; readonly value: LakeType }
+  | { readonly kind: 'struct'; readonly fields: readonly StructField[] }
+
+/** At least one; every field is nullable. */
+export interface StructField {
+  readonly name: string
+  readonly type: LakeType
+}
 
 /** Every column of a lake table is nullable (Hudi writer rule). `doc` goes into the Avro schema of the table. */
 export interface LakeColumn {
@@ -45,7 +52,15 @@ export interface MapVector {
   readonly value: Vector
 }
 
-export type Vector = FixedVector | BytesVector | ListVector | MapVector
+/** Row i of the struct is row i of every field, which is null where the struct is. */
+export interface StructVector {
+  readonly kind: 'struct'
+  readonly count: number
+  readonly valid: Uint8Array | null
+  readonly fields: readonly Vector[]
+}
+
+export type Vector = FixedVector | BytesVector | ListVector | MapVector | StructVector
 
 /** Changes of one table in log order. */
 export interface RowChanges {

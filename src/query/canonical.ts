@@ -68,6 +68,7 @@ export function canonical(type: SourceType, lake: LakeType): Canonical | null {
     case 'list':
       return list(type, lake.element)
     case 'map':
+    case 'struct':
       return null
   }
 }

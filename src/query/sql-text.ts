@@ -39,6 +39,8 @@ export function duckType(type: LakeType): string {
       return `${duckType(type.element)}[]`
     case 'map':
       return `MAP(VARCHAR, ${duckType(type.value)})`
+    case 'struct':
+      return `STRUCT(${type.fields.map((f) => `${identifier(f.name)} ${duckType(f.type)}`).join(', ')})`
   }
 }
 
@@ -46,6 +48,7 @@ export function duckType(type: LakeType): string {
 export function storedType(type: LakeType): string {
   if (type.kind === 'time-micros') return 'BIGINT'
   if (type.kind === 'list') return `${storedType(type.element)}[]`
+  if (type.kind === 'struct') return `STRUCT(${type.fields.map((f) => `${identifier(f.name)} ${storedType(f.type)}`).join(', ')})`
   return type.kind === 'map' ? `MAP(VARCHAR, ${storedType(type.value)})` : duckType(type)
 }
 
@@ -54,5 +57,9 @@ export function fromStored(type: LakeType, ref: string): string {
   if (storedType(type) === duckType(type)) return `CAST(${ref} AS ${duckType(type)})`
   if (type.kind === 'list') return `list_transform(${ref}, lambda x: ${fromStored(type.element, 'x')})`
   if (type.kind === 'map') return `map(map_keys(${ref}), list_transform(map_values(${ref}), lambda x: ${fromStored(type.value, 'x')}))`
+  if (type.kind === 'struct') {
+    const fields = type.fields.map((f) => `${identifier(f.name)} := ${fromStored(f.type, `(${ref}).${identifier(f.name)}`)}`)
+    return `CASE WHEN ${ref} IS NOT NULL THEN struct_pack(${fields.join(', ')}) END`
+  }
   return `(TIME '00:00:00' + to_microseconds(${ref}))`
 }

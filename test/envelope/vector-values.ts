@@ -12,6 +12,7 @@ function valueAt(type: LakeType, v: Vector, i: number): unknown {
     const bytes = v.data.subarray(v.offsets[i], v.offsets[i + 1])
     return type.kind === 'string' ? bytes.toString('utf8') : bytes.toString('hex')
   }
+  if (v.kind === 'struct') throw new Error('a change of a source has no structs')
   const out: unknown[] = []
   for (let k = v.offsets[i]; k < v.offsets[i + 1]; k++) {
     if (v.kind === 'list' && type.kind === 'list') out.push(valueAt(type.element, v.element, k))

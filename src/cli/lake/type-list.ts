@@ -6,21 +6,28 @@ import { Failure } from '../../failure/failure.ts'
  *
  *   list => column ':' type (',' column ':' type)*
  *   type => boolean | int | long | float | double | string | bytes | date | time | timestamp
- *         | decimal '(' precision ',' scale ')' | 'list<' type '>' | 'map<' type '>'
+ *         | decimal '(' precision ',' scale ')' | 'list<' type '>' | 'map<' type '>' | 'struct<' list '>'
  *
  * A column's name may hold ':' but the last. TRB-CLI-004 for anything else.
  */
 export function parseTypes(command: string, text: string): LakeColumn[] {
   return parts(text).map((part) => {
-    const at = part.lastIndexOf(':')
-    const type = at < 1 ? null : typeOf(part.slice(at + 1).trim())
-    if (type === null) {
+    const column = columnOf(part)
+    if (column === null) {
       const expected =
-        'column:type, where type is boolean, int, long, float, double, string, bytes, date, time, timestamp, decimal(p,s), list<type> or map<type>'
+        'column:type, where type is boolean, int, long, float, double, string, bytes, date, time, timestamp, decimal(p,s), list<type>, map<type> or struct<name:type,…>'
       throw new Failure('TRB-CLI-004', { command, where: '--types', value: JSON.stringify(part), expected })
     }
-    return { name: part.slice(0, at).trim(), type }
+    return column
   })
+}
+
+/** The first ':' before the brackets of a nested type, else the last. */
+function columnOf(part: string): LakeColumn | null {
+  const bracket = part.search(/(list|map|struct)</)
+  const at = (bracket < 0 ? part : part.slice(0, bracket)).lastIndexOf(':')
+  const type = at < 1 ? null : typeOf(part.slice(at + 1).trim())
+  return type === null ? null : { name: part.slice(0, at).trim(), type }
 }
 
 /** Cuts at commas outside brackets. */
@@ -59,6 +66,11 @@ function typeOf(text: string): LakeType | null {
   if (decimal !== null) {
     const [precision, scale] = [Number(decimal[1]), Number(decimal[2])]
     return precision >= 1 && precision <= 38 && scale <= precision ? { kind: 'decimal', precision, scale } : null
+  }
+  const struct = /^struct<(.+)>$/.exec(text)
+  if (struct !== null) {
+    const fields = parts(struct[1]!).map(columnOf)
+    return fields.every((f) => f !== null) ? { kind: 'struct', fields } : null
   }
   const nested = /^(list|map)<(.+)>$/.exec(text)
   const inner = nested === null ? null : typeOf(nested[2]!.trim())

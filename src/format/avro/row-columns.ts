@@ -1,6 +1,14 @@
 import type { LakeColumn, LakeType, Vector } from '../../contract/columns.ts'
 import { ByteCursor } from '../bytes/cursor.ts'
-import { BytesBuilder, type ColumnBuilder, columnBuilder, FixedBuilder, ListBuilder, MapBuilder } from '../columns/builders.ts'
+import {
+  BytesBuilder,
+  type ColumnBuilder,
+  columnBuilder,
+  FixedBuilder,
+  ListBuilder,
+  MapBuilder,
+  StructBuilder,
+} from '../columns/builders.ts'
 import { parseWriterSchema, type WriterShape } from './writer-shape.ts'
 
 type Step = (c: ByteCursor) => void
@@ -91,7 +99,25 @@ function nested(shape: WriterShape, b: ColumnBuilder, type: LakeType, column: st
     }
     return blocks(entry, () => b.end())
   }
+  if (type.kind === 'struct' && shape.kind === 'record' && b instanceof StructBuilder) return record(shape, type, b, column)
   return null
+}
+
+/** Fields by name: those that the type lacks are skipped, those that the record lacks are null. */
+function record(
+  shape: Extract<WriterShape, { kind: 'record' }>,
+  type: Extract<LakeType, { kind: 'struct' }>,
+  b: StructBuilder,
+  column: string,
+): Step {
+  const steps = shape.fields.map((f) => {
+    const at = type.fields.findIndex((x) => x.name === f.name)
+    return at < 0 ? skip(f.shape) : into(f.shape, type.fields[at].type, b.fields[at], `${column}.${f.name}`)
+  })
+  return (c) => {
+    for (let i = 0; i < steps.length; i++) steps[i](c)
+    b.end()
+  }
 }
 
 function fixed(shape: WriterShape, type: LakeType, b: ColumnBuilder): Step | null {

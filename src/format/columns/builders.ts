@@ -1,4 +1,4 @@
-import type { BytesVector, FixedVector, LakeType, ListVector, MapVector, Vector } from '../../contract/columns.ts'
+import type { BytesVector, FixedVector, LakeType, ListVector, MapVector, StructVector, Vector } from '../../contract/columns.ts'
 import { decimalWidth } from './decimal-width.ts'
 
 /** Grows one column of vectors (contract/columns.ts) value by value. `take` hands the vector over and starts a new one. */
@@ -277,6 +277,38 @@ export class MapBuilder implements ColumnBuilder {
   }
 }
 
+/** Each row's values go into `fields`; `end` closes it. */
+export class StructBuilder implements ColumnBuilder {
+  count = 0
+  readonly fields: readonly ColumnBuilder[]
+  readonly #valid = new Validity()
+
+  constructor(fields: readonly ColumnBuilder[]) {
+    this.fields = fields
+  }
+
+  get bytes(): number {
+    return this.fields.reduce((n, f) => n + f.bytes, this.count)
+  }
+
+  appendNull(): void {
+    this.end()
+    this.#valid.clear(this.count - 1)
+  }
+
+  /** Fields without a value in this row become null. */
+  end(): void {
+    this.count++
+    for (const f of this.fields) if (f.count < this.count) f.appendNull()
+  }
+
+  take(): StructVector {
+    const { count } = this
+    this.count = 0
+    return { kind: 'struct', count, valid: this.#valid.take(count), fields: this.fields.map((f) => f.take()) }
+  }
+}
+
 /** The builder that holds values of `type` in the form of contract/columns.ts. */
 export function columnBuilder(type: LakeType): ColumnBuilder {
   switch (type.kind) {
@@ -300,6 +332,8 @@ export function columnBuilder(type: LakeType): ColumnBuilder {
       return new ListBuilder(columnBuilder(type.element))
     case 'map':
       return new MapBuilder(columnBuilder(type.value))
+    case 'struct':
+      return new StructBuilder(type.fields.map((f) => columnBuilder(f.type)))
   }
 }
 

@@ -69,6 +69,13 @@ function putValue(column: Column, type: LakeType): Put {
       value(row, out)
     })
   }
+  if (v.kind === 'struct') {
+    assert(type.kind === 'struct', 'a struct column has a struct type')
+    const puts = type.fields.map((f, i) => putColumn(v.fields[i], f.type))
+    return (row, out) => {
+      for (let i = 0; i < puts.length; i++) puts[i](row, out)
+    }
+  }
   const { data, width } = v
   switch (type.kind) {
     case 'int':

@@ -1,5 +1,5 @@
-import type { LakeType } from '../../contract/columns.ts'
-import { type BytesBuilder, type ColumnBuilder, ListBuilder, MapBuilder } from '../columns/builders.ts'
+import type { LakeType, StructField } from '../../contract/columns.ts'
+import { type BytesBuilder, type ColumnBuilder, ListBuilder, MapBuilder, StructBuilder } from '../columns/builders.ts'
 import { scalarParser } from '../text/scalar-parsers.ts'
 import type { JsonScanner } from './json-scanner.ts'
 
@@ -23,6 +23,7 @@ export function jsonCell(type: LakeType): JsonCell {
 function presentCell(type: LakeType): JsonCell {
   if (type.kind === 'list') return listCell(type.element)
   if (type.kind === 'map') return mapCell(type.value)
+  if (type.kind === 'struct') return structCell(type.fields)
   if (type.kind === 'string') return textCell
   const parse = scalarParser(type)!
   const number = numberParser(type) ?? parse
@@ -84,6 +85,32 @@ function mapCell(value: LakeType): JsonCell {
       if (wrong !== null) {
         bad ??= wrong
         builder.value.appendNull()
+      }
+    })
+    builder.end()
+    return bad
+  }
+}
+
+/** Members by name; one that is no field, or comes twice, makes the value none of the type. Fields without a member are null. */
+function structCell(fields: readonly StructField[]): JsonCell {
+  const place = new Map(fields.map((f, i) => [f.name, i]))
+  const cells = fields.map((f) => jsonCell(f.type))
+  return (json, builder) => {
+    if (json.kind() !== 'object' || !(builder instanceof StructBuilder)) return json.raw()
+    const { count } = builder
+    let bad: string | null = null
+    json.object((name) => {
+      const at = place.get(name)
+      if (at === undefined || builder.fields[at]!.count > count) {
+        bad ??= JSON.stringify(name)
+        json.skip()
+        return
+      }
+      const wrong = cells[at]!(json, builder.fields[at]!)
+      if (wrong !== null) {
+        bad ??= wrong
+        builder.fields[at]!.appendNull()
       }
     })
     builder.end()

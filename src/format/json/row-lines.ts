@@ -7,7 +7,7 @@ export type CellWriter = (v: Vector, i: number) => string
 
 /**
  * Turns chunks of rows with these columns into JSON lines, one object per row with its keys in column order: 64-bit integers beyond
- * 2^53 and decimals as strings, points in time ISO with six digits and Z, bytes base64, maps as objects, null for null. Of rows [from, to).
+ * 2^53 and decimals as strings, points in time ISO with six digits and Z, bytes base64, maps and structs as objects, null for null. Of rows [from, to).
  */
 export function rowLines(columns: readonly LakeColumn[]): (vectors: readonly Vector[], to: number, from?: number) => string {
   const object = rowObject(columns)
@@ -56,6 +56,16 @@ function presentWriter(type: LakeType): CellWriter {
         const { key } = v
         const name = (k: number): string => JSON.stringify(key.data.toString('utf8', key.offsets[k], key.offsets[k + 1]))
         return `{${span(v.offsets[i], v.offsets[i + 1], (k) => `${name(k)}:${item(v.value, k)}`)}}`
+      }
+    }
+    case 'struct': {
+      const names = type.fields.map((f, i) => `${i === 0 ? '{' : ','}${JSON.stringify(f.name)}:`)
+      const items = type.fields.map((f) => cellWriter(f.type))
+      return (v, i) => {
+        assert(v.kind === 'struct', 'a struct column has struct vectors')
+        let out = ''
+        for (let f = 0; f < items.length; f++) out += names[f] + items[f](v.fields[f], i)
+        return `${out}}`
       }
     }
     case 'decimal': {

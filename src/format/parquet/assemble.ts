@@ -1,9 +1,10 @@
-import type { BytesVector, FixedVector, LakeType, ListVector, MapVector, Vector } from '../../contract/columns.ts'
+import type { BytesVector, FixedVector, LakeType, ListVector, MapVector, StructVector, Vector } from '../../contract/columns.ts'
 import { Failure } from '../../failure/failure.ts'
+import { columnBuilder } from '../columns/builders.ts'
 import type { LeafValues } from './chunk-reader.ts'
 import { bytesOfPlain, type Column, copyBytes, type DictionaryVector, type PlainVector, plainOfDictionary } from './column.ts'
 import { conformBytes, conformFixed } from './conform.ts'
-import type { LeafNode, Node } from './schema.ts'
+import type { LeafNode, Node, StructNode } from './schema.ts'
 
 /**
  * Rows of a column from its leaves. Flat byte strings stay plain or dictionary. `leaves` are those of the column in file
@@ -72,10 +73,9 @@ function spreadDictionary(v: DictionaryVector, valid: Uint8Array, n: number): Di
 function nested(node: Node, type: LakeType, leaves: readonly LeafValues[], first: number, above: number, file: string): Vector {
   const witness = leaves[firstLeaf(node) - first]
   if (node.kind === 'leaf') return nestedLeaf(node, type, witness, above, file)
-  const shape = node.kind === 'list' ? 'list' : node.kind
-  if (node.kind === 'struct' || type.kind !== shape) {
-    throw new Failure('TRB-LAKE-402', { file, feature: `a ${node.kind} where the table has ${type.kind}` })
-  }
+  if (type.kind !== node.kind) throw new Failure('TRB-LAKE-402', { file, feature: `a ${node.kind} where the table has ${type.kind}` })
+  if (node.kind === 'struct' && type.kind === 'struct') return struct(node, type, leaves, first, above, file)
+  if (node.kind === 'struct') throw new Failure('TRB-INT-001', { invariant: 'a struct node has a struct type' })
   const { offsets, valid } = containers(witness, node.definition, node.repetition, above)
   if (node.kind === 'list' && type.kind === 'list') {
     const element = nested(node.item, type.element, leaves, first, node.definition + 1, file)
@@ -89,11 +89,41 @@ function nested(node: Node, type: LakeType, leaves: readonly LeafValues[], first
   throw new Failure('TRB-LAKE-402', { file, feature: `a ${node.kind} where the table has ${type.kind}` })
 }
 
+/** One slot per entry of the container above, which shows once in the struct's first leaf; fields that the file lacks are null. */
+function struct(
+  node: StructNode,
+  type: Extract<LakeType, { kind: 'struct' }>,
+  leaves: readonly LeafValues[],
+  first: number,
+  above: number,
+  file: string,
+): StructVector {
+  const witness = leaves[firstLeaf(node) - first]
+  const slots: number[] = []
+  for (let i = 0; i < witness.count; i++) {
+    const r = witness.repetition === null ? 0 : witness.repetition[i]
+    const d = witness.definition === null ? node.definition : witness.definition[i]
+    // entries of lists inside the struct repeat deeper
+    if (d >= above && r <= node.repetition) slots.push(d >= node.definition ? 1 : 0)
+  }
+  const fields = type.fields.map((f) => {
+    const stored = node.fields.find((n) => n.name === f.name)
+    return stored === undefined ? nullVector(f.type, slots.length) : nested(stored.node, f.type, leaves, first, above, file)
+  })
+  return { kind: 'struct', count: slots.length, valid: slots.includes(0) ? Uint8Array.from(slots) : null, fields }
+}
+
+/** `count` nulls. */
+function nullVector(type: LakeType, count: number): Vector {
+  const builder = columnBuilder(type)
+  for (let i = 0; i < count; i++) builder.appendNull()
+  return builder.take()
+}
+
 function firstLeaf(node: Node): number {
   if (node.kind === 'leaf') return node.leaf
   if (node.kind === 'list') return firstLeaf(node.item)
-  if (node.kind === 'map') return firstLeaf(node.key)
-  return 0
+  return firstLeaf(node.kind === 'map' ? node.key : node.fields[0].node)
 }
 
 /**

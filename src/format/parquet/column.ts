@@ -1,4 +1,4 @@
-import type { BytesVector, FixedVector, ListVector, MapVector, Vector } from '../../contract/columns.ts'
+import type { BytesVector, FixedVector, ListVector, MapVector, StructVector, Vector } from '../../contract/columns.ts'
 import { assert } from '../../failure/failure.ts'
 
 /**
@@ -24,7 +24,7 @@ export interface DictionaryVector {
 }
 
 /** What the Parquet writer takes and the reader gives. Top-level byte strings come as plain or dictionary. */
-export type Column = FixedVector | PlainVector | DictionaryVector | BytesVector | ListVector | MapVector
+export type Column = FixedVector | PlainVector | DictionaryVector | BytesVector | ListVector | MapVector | StructVector
 
 export function isVector(column: Column): column is Vector {
   return column.kind !== 'plain' && column.kind !== 'dictionary'
@@ -168,6 +168,8 @@ export function columnLength(column: Column): number {
       return column.indexes.length
     case 'fixed':
       return Math.floor(column.data.length / column.width)
+    case 'struct':
+      return column.count
     default:
       return column.offsets.length - 1
   }

@@ -106,7 +106,7 @@ function leavesUnder(column: FileColumn): (i: number) => Extract<FileColumn['nod
     else if (node.kind === 'map') {
       visit(node.key)
       visit(node.value)
-    }
+    } else for (const f of node.fields) visit(f.node)
   }
   visit(column.node)
   return (i) => {

@@ -4,7 +4,7 @@ import { CONVERTED, PHYSICAL, type SchemaElement } from './metadata.ts'
 import type { FileColumn, LeafNode, Node } from './schema.ts'
 
 /**
- * The lake's types for the columns of a Parquet file that anybody wrote. Structs and unsigned 32- and 64-bit numbers, which no lake type
+ * The lake's types for the columns of a Parquet file that anybody wrote. Unsigned 32- and 64-bit numbers, which no lake type
  * holds, fail with TRB-LAKE-402. Times finer than microseconds are rounded down when they are read.
  */
 export function lakeColumnsOf(columns: readonly FileColumn[], file: string): LakeColumn[] {
@@ -19,7 +19,7 @@ function typeOf(node: Node, column: string, file: string): LakeType {
     if (key.kind !== 'string') throw unknown(file, `column ${column}, a map with keys that are no texts`)
     return { kind: 'map', value: typeOf(node.value, column, file) }
   }
-  throw unknown(file, `struct column ${column}`)
+  return { kind: 'struct', fields: node.fields.map((f) => ({ name: f.name, type: typeOf(f.node, `${column}.${f.name}`, file) })) }
 }
 
 function leafType({ element: e }: LeafNode, column: string, file: string): LakeType {

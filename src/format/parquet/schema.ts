@@ -34,11 +34,11 @@ export interface MapNode {
   readonly value: Node
 }
 
-/** Kept so that other columns of the file stay readable; a struct column itself is refused when it is read. */
 export interface StructNode {
   readonly kind: 'struct'
   readonly definition: number
   readonly repetition: number
+  readonly fields: readonly { readonly name: string; readonly node: Node }[]
 }
 
 export interface FileColumn {
@@ -68,6 +68,11 @@ function pushType(out: SchemaElement[], name: string, type: LakeType, repetition
     out.push(group('key_value', REPETITION.repeated, 2, null, null))
     pushType(out, 'key', { kind: 'string' }, REPETITION.required)
     pushType(out, 'value', type.value, REPETITION.optional)
+    return
+  }
+  if (type.kind === 'struct') {
+    out.push(group(name, repetition, type.fields.length, null, null))
+    for (const f of type.fields) pushType(out, f.name, f.type, REPETITION.optional)
     return
   }
   out.push({ name, repetition, children: 0, ...physical(type) })
@@ -119,6 +124,7 @@ function physical(type: LakeType): Physical {
     }
     case 'list':
     case 'map':
+    case 'struct':
       throw new Failure('TRB-INT-001', { invariant: `${type.kind} is not a primitive` })
   }
 }
@@ -170,8 +176,9 @@ function readBody(c: Cursor, e: SchemaElement, path: readonly string[], definiti
     const value = readNode(c, at, definition + 1, repetition + 1)
     return { kind: 'map', definition, repetition: repetition + 1, key, value }
   }
-  for (let i = 0; i < e.children; i++) readNode(c, path, definition, repetition)
-  return { kind: 'struct', definition, repetition }
+  const fields: { name: string; node: Node }[] = []
+  for (let i = 0; i < e.children; i++) fields.push({ name: c.schema[c.at]?.name ?? '', node: readNode(c, path, definition, repetition) })
+  return { kind: 'struct', definition, repetition, fields }
 }
 
 function readList(c: Cursor, e: SchemaElement, path: readonly string[], definition: number, repetition: number): ListNode {

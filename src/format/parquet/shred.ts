@@ -19,7 +19,7 @@ export interface LeafData {
 
 /** Splits the first `n` rows of a column into its leaves, in schema order (`schemaOf`). */
 export function shred(column: Column, type: LakeType, n: number): LeafData[] {
-  if (type.kind !== 'list' && type.kind !== 'map') return [flat(column, n)]
+  if (type.kind !== 'list' && type.kind !== 'map' && type.kind !== 'struct') return [flat(column, n)]
   assert(isVector(column), 'nested columns are vectors')
   const leaves: LeafBuilder[] = []
   plan(type, [], 1, 0, leaves)
@@ -117,10 +117,10 @@ function compactFixed(v: FixedVector, n: number, present: number): FixedVector {
   return { kind: 'fixed', width, data: out, valid: null }
 }
 
-/** What a leaf passes on its way down: a list, or one side of a map. */
+/** What a leaf passes on its way down: a list, one side of a map, or a field of a struct (its number). */
 interface Step {
-  readonly side: 'element' | 'key' | 'value'
-  /** Definition level at which this container is not null; an entry is one more. */
+  readonly side: 'element' | 'key' | 'value' | number
+  /** Definition level at which this container is not null; an entry of a list or map is one more. */
   readonly definition: number
   readonly repetition: number
 }
@@ -144,6 +144,10 @@ function plan(type: LakeType, steps: readonly Step[], definition: number, repeti
     // keys are required, so a key is present at the entry's own level
     plan({ kind: 'string' }, [...steps, { side: 'key', definition, repetition: repetition + 1 }], definition + 1, repetition + 1, out)
     plan(type.value, [...steps, { side: 'value', definition, repetition: repetition + 1 }], definition + 2, repetition + 1, out)
+  } else if (type.kind === 'struct') {
+    type.fields.forEach((f, side) => {
+      plan(f.type, [...steps, { side, definition, repetition }], definition + 1, repetition, out)
+    })
   } else {
     out.push({ steps, maxDefinition: definition, maxRepetition: repetition, rows: [], repetition: [], definition: [], innermost: null })
   }
@@ -163,6 +167,10 @@ function emit(leaf: LeafBuilder, depth: number, v: Vector, row: number, repetiti
     leaf.innermost = v
     leaf.rows.push(row)
     push(leaf.maxDefinition)
+    return
+  }
+  if (v.kind === 'struct' && typeof step.side === 'number') {
+    emit(leaf, depth + 1, v.fields[step.side], row, repetition, step.definition)
     return
   }
   assert(v.kind === 'list' || v.kind === 'map', 'a vector has the shape of its type')

@@ -167,6 +167,11 @@ function sameNode(a: Node, b: Node): boolean {
   if (a.definition !== b.definition || a.repetition !== b.repetition) return false
   if (a.kind === 'leaf' && b.kind === 'leaf') return a.path.join('/') === b.path.join('/') && sameElement(a.element, b.element)
   if (a.kind === 'list' && b.kind === 'list') return sameNode(a.item, b.item)
+  if (a.kind === 'struct' && b.kind === 'struct') {
+    return (
+      a.fields.length === b.fields.length && a.fields.every((f, i) => f.name === b.fields[i].name && sameNode(f.node, b.fields[i].node))
+    )
+  }
   return a.kind === 'map' && b.kind === 'map' && sameNode(a.key, b.key) && sameNode(a.value, b.value)
 }
 

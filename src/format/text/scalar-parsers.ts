@@ -22,6 +22,7 @@ export function scalarParser(type: LakeType): ScalarParser | null {
   switch (type.kind) {
     case 'list':
     case 'map':
+    case 'struct':
       return null
     case 'string':
       return (b, text) => appendBytes(b as BytesBuilder, Buffer.from(text, 'utf8'))

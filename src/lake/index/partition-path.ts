@@ -104,7 +104,7 @@ function fieldText(spec: TableSpec, field: PartitionField): (v: Vector, row: num
   }
 }
 
-const NO_TEXT: ReadonlySet<LakeType['kind']> = new Set(['list', 'map', 'bytes'])
+const NO_TEXT: ReadonlySet<LakeType['kind']> = new Set(['list', 'map', 'struct', 'bytes'])
 
 function valueText(spec: TableSpec, column: LakeColumn): (v: Vector, row: number) => string | null {
   const { truncate } = spec.partition!

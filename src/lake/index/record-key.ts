@@ -69,7 +69,8 @@ export function keyWriter(table: string, key: readonly LakeColumn[], named?: boo
 }
 
 function keyText(table: string, c: LakeColumn): TextWriter {
-  if (c.type.kind === 'list' || c.type.kind === 'map') throw new Failure('TRB-LAKE-404', { table, column: c.name, type: c.type.kind })
+  if (c.type.kind === 'list' || c.type.kind === 'map' || c.type.kind === 'struct')
+    throw new Failure('TRB-LAKE-404', { table, column: c.name, type: c.type.kind })
   return textWriter(c.type)
 }
 

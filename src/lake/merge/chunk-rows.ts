@@ -72,5 +72,7 @@ function bytesOfVector(v: Vector): number {
       return v.offsets.length * 4 + valid + bytesOfVector(v.element)
     case 'map':
       return v.offsets.length * 4 + valid + bytesOfVector(v.key) + bytesOfVector(v.value)
+    case 'struct':
+      return v.fields.reduce((n, f) => n + bytesOfVector(f), valid)
   }
 }

@@ -1,11 +1,11 @@
 import type { FixedVector, LakeColumn, LakeType, Vector } from '../../contract/columns.ts'
 import { Failure } from '../../failure/failure.ts'
-import { int32View } from '../../format/parquet/column.ts'
-import { fixedWidth } from './gather.ts'
+import { int32View, toVector } from '../../format/parquet/column.ts'
+import { fixedWidth, nullColumn } from './gather.ts'
 
 /**
  * Schema evolution. A column may grow: int → long, int → double, float → double,
- * decimal(p, s) → decimal(larger p, s), and element-wise in lists and maps. The wider of two types, or null.
+ * decimal(p, s) → decimal(larger p, s), and element-wise in lists, maps and structs, which may also get more fields. The wider of two types, or null.
  */
 export function widerType(a: LakeType, b: LakeType): LakeType | null {
   if (sameType(a, b) || canWiden(b, a)) return a
@@ -16,6 +16,11 @@ export function sameType(a: LakeType, b: LakeType): boolean {
   if (a.kind === 'decimal' && b.kind === 'decimal') return a.precision === b.precision && a.scale === b.scale
   if (a.kind === 'list' && b.kind === 'list') return sameType(a.element, b.element)
   if (a.kind === 'map' && b.kind === 'map') return sameType(a.value, b.value)
+  if (a.kind === 'struct' && b.kind === 'struct') {
+    return (
+      a.fields.length === b.fields.length && a.fields.every((f, i) => f.name === b.fields[i].name && sameType(f.type, b.fields[i].type))
+    )
+  }
   return a.kind === b.kind
 }
 
@@ -26,6 +31,10 @@ export function canWiden(from: LakeType, to: LakeType): boolean {
   if (from.kind === 'decimal' && to.kind === 'decimal') return from.scale === to.scale && from.precision <= to.precision
   if (from.kind === 'list' && to.kind === 'list') return canWiden(from.element, to.element)
   if (from.kind === 'map' && to.kind === 'map') return canWiden(from.value, to.value)
+  if (from.kind === 'struct' && to.kind === 'struct') {
+    // more fields, in any order
+    return from.fields.every((f) => to.fields.some((t) => t.name === f.name && canWiden(f.type, t.type)))
+  }
   return false
 }
 
@@ -62,6 +71,7 @@ export function typeText(t: LakeType): string {
   if (t.kind === 'decimal') return `decimal(${t.precision},${t.scale})`
   if (t.kind === 'list') return `list of ${typeText(t.element)}`
   if (t.kind === 'map') return `map of ${typeText(t.value)}`
+  if (t.kind === 'struct') return `struct of ${t.fields.map((f) => `${f.name}: ${typeText(f.type)}`).join(', ')}`
   return t.kind
 }
 
@@ -70,6 +80,13 @@ export function widen(v: Vector, from: LakeType, to: LakeType): Vector {
   if (sameType(from, to)) return v
   if (v.kind === 'list' && from.kind === 'list' && to.kind === 'list') return { ...v, element: widen(v.element, from.element, to.element) }
   if (v.kind === 'map' && from.kind === 'map' && to.kind === 'map') return { ...v, value: widen(v.value, from.value, to.value) }
+  if (v.kind === 'struct' && from.kind === 'struct' && to.kind === 'struct') {
+    const fields = to.fields.map((t) => {
+      const at = from.fields.findIndex((f) => f.name === t.name)
+      return at < 0 ? toVector(nullColumn(t.type, v.count)) : widen(v.fields[at], from.fields[at].type, t.type)
+    })
+    return { ...v, fields }
+  }
   if (v.kind === 'fixed') return widenFixed(v, from, to)
   throw new Failure('TRB-INT-001', { invariant: `${typeText(from)} widens to ${typeText(to)}` })
 }

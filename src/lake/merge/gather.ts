@@ -70,6 +70,7 @@ export function fixedWidth(type: LakeType): number {
 /** `gather` for vectors of the contract, with byte strings as such. */
 export function gatherVector(type: LakeType, sources: readonly (Vector | null)[], pick: Selection, allocate = ownMemory): Vector {
   if (type.kind === 'list' || type.kind === 'map') return gatherNested(type, sources, pick)
+  if (type.kind === 'struct') return gatherStruct(type, sources, pick)
   if (type.kind === 'string' || type.kind === 'bytes') return gatherBytes(sources, pick)
   return gatherFixed(fixedWidth(type), sources, pick, allocate)
 }
@@ -333,6 +334,24 @@ function gatherNested(type: LakeType & { kind: 'list' | 'map' }, sources: readon
   if (type.kind === 'list') return { kind: 'list', offsets, valid, element: gatherVector(type.element, of('element'), child) }
   const key = gatherBytes(of('key'), child)
   return { kind: 'map', offsets, valid, key, value: gatherVector(type.value, of('value'), child) }
+}
+
+function gatherStruct(type: LakeType & { kind: 'struct' }, sources: readonly (Vector | null)[], pick: Selection): Vector {
+  const { source, row, count } = pick
+  let valid: Uint8Array | null = null
+  for (let i = 0; i < count; i++) {
+    const v = sources[source === null ? 0 : source[i]]
+    if (row[i] >= 0 && v !== null && (v.valid === null || v.valid[row[i]] === 1)) continue
+    valid ??= new Uint8Array(count).fill(1)
+    valid[i] = 0
+  }
+  const of = (f: number): (Vector | null)[] =>
+    sources.map((v) => {
+      if (v === null) return null
+      assert(v.kind === 'struct', 'columns of one type have one layout')
+      return v.fields[f]
+    })
+  return { kind: 'struct', count, valid, fields: type.fields.map((f, i) => gatherVector(f.type, of(i), pick)) }
 }
 
 /** A column without a value in any of `count` rows. */

@@ -86,6 +86,10 @@ function avroType(t: LakeType, column: string, parent: string): Avro {
       return { type: 'array', items: ['null', avroType(t.element, column, parent)] }
     case 'map':
       return { type: 'map', values: ['null', avroType(t.value, column, parent)] }
+    case 'struct': {
+      const fields = t.fields.map((f) => field(f, `${parent}.${column}`))
+      return { type: 'record', name: column, namespace: parent, fields }
+    }
     default:
       return t.kind
   }
@@ -110,7 +114,18 @@ function lakeType(avro: unknown, column: string, table: string): LakeType {
   if (inner === 'string') return { kind: 'string' }
   if (inner === 'array') return { kind: 'list', element: lakeType(type.items, column, table) }
   if (inner === 'map') return { kind: 'map', value: lakeType(type.values, column, table) }
+  if (inner === 'record' && Array.isArray(type.fields) && type.fields.length > 0) return structType(type.fields, column, table)
   throw unknownType(column, table, JSON.stringify(type))
+}
+
+function structType(fields: readonly unknown[], column: string, table: string): LakeType {
+  return {
+    kind: 'struct',
+    fields: fields.map((f) => {
+      if (!isRecord(f) || typeof f.name !== 'string') throw unreadable(table, `a field of ${column} has no name`)
+      return { name: f.name, type: lakeType(f.type, `${column}.${f.name}`, table) }
+    }),
+  }
 }
 
 /** The one branch of a union that is not null. */

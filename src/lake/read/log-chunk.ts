@@ -85,7 +85,8 @@ export const KEY_SEED = SEED
 
 function missingOf(column: Column | null, count: number, partial: boolean, unavailable: Buffer | null): Uint8Array | null {
   if (column === null) return partial ? new Uint8Array(count).fill(1) : null
-  if (unavailable === null || column.kind === 'fixed' || column.kind === 'list' || column.kind === 'map') return null
+  if (unavailable === null || column.kind === 'fixed' || column.kind === 'list' || column.kind === 'map' || column.kind === 'struct')
+    return null
   return equalTo(column, count, unavailable)
 }
 
@@ -143,6 +144,8 @@ export function columnBytes(c: Column): number {
       return c.values.data.length + c.indexes.length * 4
     case 'bytes':
       return c.data.length + c.offsets.length * 4
+    case 'struct':
+      return c.fields.reduce((n, f) => n + columnBytes(f), c.valid?.length ?? 0)
     case 'list':
       return c.offsets.length * 4 + columnBytes(c.element)
     case 'map':

@@ -52,7 +52,8 @@ export class OrderingFields {
   constructor(table: string, columns: readonly LakeColumn[]) {
     this.#table = table
     this.columns = columns
-    for (const c of columns) if (c.type.kind === 'list' || c.type.kind === 'map') throw this.#bad(c, `it is a ${c.type.kind}`)
+    for (const c of columns)
+      if (c.type.kind === 'list' || c.type.kind === 'map' || c.type.kind === 'struct') throw this.#bad(c, `it is a ${c.type.kind}`)
     this.#words = columns.length === 1 && (isWord(columns[0]) || isEventSequence(columns[0]))
   }
 

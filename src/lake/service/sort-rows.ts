@@ -10,8 +10,10 @@ type Compare = (a: number, i: number, b: number, j: number) => number
 export function sortColumns(table: string, columns: readonly LakeColumn[], names: readonly string[]): readonly LakeColumn[] {
   return names.map((name) => {
     const found = columns.find((c) => c.name === name)
-    if (found !== undefined && found.type.kind !== 'list' && found.type.kind !== 'map') return found
-    const list = columns.flatMap((c) => (c.type.kind === 'list' || c.type.kind === 'map' ? [] : [c.name])).join(', ')
+    if (found !== undefined && found.type.kind !== 'list' && found.type.kind !== 'map' && found.type.kind !== 'struct') return found
+    const list = columns
+      .flatMap((c) => (c.type.kind === 'list' || c.type.kind === 'map' || c.type.kind === 'struct' ? [] : [c.name]))
+      .join(', ')
     throw new Failure('TRB-LAKE-091', { table, column: name, columns: list })
   })
 }

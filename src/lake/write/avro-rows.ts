@@ -20,7 +20,9 @@ function writeValue(type: LakeType, v: Vector, row: number, out: GrowableSink): 
     writeZigzag32(out, length)
     writeSlice(out, v.data, v.offsets[row], length)
   } else if (v.kind === 'fixed') writeFixed(type, v.data, row * v.width, v.width, out)
-  else if (v.kind === 'list' && type.kind === 'list') {
+  else if (v.kind === 'struct' && type.kind === 'struct') {
+    for (let f = 0; f < v.fields.length; f++) writeNullable(type.fields[f].type, v.fields[f], row, out)
+  } else if (v.kind === 'list' && type.kind === 'list') {
     writeBlocks(v.offsets, row, out, (i) => writeNullable(type.element, v.element, i, out))
   } else if (v.kind === 'map' && type.kind === 'map') {
     writeBlocks(v.offsets, row, out, (i) => {

@@ -144,6 +144,47 @@ describe.each([
     240_000,
   )
 
+  test.each([`v${version}_cow_nested`, `v${version}_mor_nested`])(
+    'structs, arrays and maps that lake write adds to %s are read, and written on, by Spark',
+    async (table) => {
+      for (const [path, body] of goldenFiles(table)) {
+        mkdirSync(dirname(join(home, table, path)), { recursive: true })
+        writeFileSync(join(home, table, path), body)
+      }
+      const p = { x: 7, y: 'über', z: { d: '1.25', at: '2026-01-01T00:00:00.000001Z' } }
+      const more = {
+        tags: ['t'],
+        parts: [
+          { k: null, n: 5 },
+          { k: 'b', n: 1 },
+        ],
+        m: { b: 2 },
+        ms: { q: { a: 1 } },
+        aa: [[1], []],
+        ts: 9,
+      }
+      await write(
+        table,
+        [],
+        [
+          { id: 'k9', p, ...more },
+          { id: 'k3', p: null, tags: null, parts: [], m: {}, ms: null, aa: null, ts: 9 },
+        ],
+      )
+      const read = async (): Promise<string[]> => lines(await spark.read(join(home, table)))
+      expect(await read()).toEqual(await ours(table))
+      const stored = (await spark.read(join(home, table))).filter((r) => r['id'] === 'k9' || r['id'] === 'k1')
+      expect(stored).toHaveLength(2)
+      await spark.upsert(
+        join(home, table),
+        stored.map((r) => ({ ...r, ts: 10 })),
+      )
+      expect(await read()).toEqual(await ours(table))
+      expect((await ours(table)).filter((l) => l.includes('["ts",10]'))).toHaveLength(2)
+    },
+    240_000,
+  )
+
   test.each([`v${version}_cow_part`, `v${version}_mor_part_logs`, `v${version}_mor_pqblk`])(
     'what lake write adds to %s, a table of Spark, and Spark after it',
     async (table) => {

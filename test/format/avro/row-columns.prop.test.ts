@@ -40,6 +40,10 @@ function wrapped(type: LakeType, v: Value, column: string): unknown {
       return { array: (v as Value[]).map((x) => wrapped(type.element, x, column)) }
     case 'map':
       return { map: Object.fromEntries((v as [string, Value][]).map(([k, x]) => [k, wrapped(type.value, x, column)])) }
+    case 'struct': {
+      const fields = type.fields.map((f, i) => [f.name, wrapped(f.type, (v as Value[])[i], `${column}.${f.name}`)])
+      return { [`hoodie.t.t_record.${column}`]: Object.fromEntries(fields) }
+    }
     case 'date':
       return { int: v }
     case 'time-micros':
@@ -61,6 +65,8 @@ const table = fc.array(anyType, { minLength: 1, maxLength: 5 }).chain((types) =>
 function mapKeysDiffer(type: LakeType, v: Value): boolean {
   if (v === null) return true
   if (type.kind === 'list') return (v as Value[]).every((x) => mapKeysDiffer(type.element, x))
+  if (type.kind === 'struct') return type.fields.every((f, i) => mapKeysDiffer(f.type, (v as Value[])[i]))
+  if (type.kind === 'map' && !(v as [string, Value][]).every(([, x]) => mapKeysDiffer(type.value, x))) return false
   if (type.kind !== 'map') return true
   const keys = (v as [string, Value][]).map(([k]) => k)
   // an object of JavaScript puts keys that look like numbers first, and knows none twice

@@ -18,6 +18,7 @@ export async function duckdbRows(sql: string): Promise<Value[][]> {
 function fromDuckdb(v: unknown): Value {
   if (v === null || typeof v !== 'object') return v as Value
   if ('items' in v) return (v.items as unknown[]).map(fromDuckdb)
+  if ('entries' in v && !Array.isArray(v.entries)) return Object.values(v.entries as object).map(fromDuckdb)
   if ('entries' in v)
     return (v.entries as { key: unknown; value: unknown }[]).map((e) => [e.key as string, fromDuckdb(e.value)] as [string, Value])
   if ('bytes' in v) return Buffer.from(v.bytes as Uint8Array)

@@ -4,7 +4,8 @@ import { decimalWidth } from '../../../src/format/columns/decimal-width.ts'
 
 /**
  * JavaScript values for lake types, for tests only: boolean; number for int, float, double and date (days); bigint for long,
- * time, timestamp (µs) and decimal (unscaled); string; Buffer; array for list; array of [key, value] for map; null.
+ * time, timestamp (µs) and decimal (unscaled); string; Buffer; array for list; array of [key, value] for map;
+ * array of the fields' values for struct; null.
  */
 export type Value = null | boolean | number | bigint | string | Buffer | Value[] | [string, Value][]
 
@@ -44,6 +45,10 @@ export function vectorOf(type: LakeType, values: readonly Value[]): Vector {
         entries.map((e) => e[1]),
       ),
     }
+  }
+  if (type.kind === 'struct') {
+    const of = (f: number): Value[] => values.map((v) => (v === null ? null : (v as Value[])[f]))
+    return { kind: 'struct', count: n, valid, fields: type.fields.map((f, i) => vectorOf(f.type, of(i))) }
   }
   if (type.kind === 'string' || type.kind === 'bytes') {
     const parts = values.map((v) => (v === null ? Buffer.alloc(0) : Buffer.from(v as string | Buffer)))
@@ -89,6 +94,7 @@ function valueAt(type: LakeType, v: Vector, i: number): Value {
     const values = valuesOf(type.value, v.value, v.offsets[i + 1], v.offsets[i])
     return keys.map((k, j) => [k, values[j]] as [string, Value])
   }
+  if (v.kind === 'struct' && type.kind === 'struct') return type.fields.map((f, k) => valuesOf(f.type, v.fields[k], i + 1, i)[0])
   if (v.kind === 'bytes') {
     const b = Buffer.from(v.data.subarray(v.offsets[i], v.offsets[i + 1]))
     return type.kind === 'string' ? b.toString('utf8') : b
@@ -134,7 +140,14 @@ export const anyType: fc.Arbitrary<LakeType> = fc.oneof(
   { weight: 1, arbitrary: scalar.map((element) => ({ kind: 'list' as const, element })) },
   { weight: 1, arbitrary: scalar.map((value) => ({ kind: 'map' as const, value })) },
   { weight: 1, arbitrary: scalar.map((element) => ({ kind: 'list' as const, element: { kind: 'list' as const, element } })) },
+  { weight: 1, arbitrary: fc.tuple(scalar, scalar).map(([a, b]) => structOf(a, { kind: 'list', element: b })) },
+  { weight: 1, arbitrary: fc.tuple(scalar, scalar).map(([a, b]) => ({ kind: 'list' as const, element: structOf(structOf(a), b) })) },
+  { weight: 1, arbitrary: scalar.map((a) => ({ kind: 'map' as const, value: structOf({ kind: 'map', value: a }, a) })) },
 )
+
+function structOf(...types: LakeType[]): LakeType {
+  return { kind: 'struct', fields: types.map((type, i) => ({ name: `f${i}`, type })) }
+}
 
 /** Values of a type, null included. */
 export function anyValue(type: LakeType): fc.Arbitrary<Value> {
@@ -167,6 +180,8 @@ function present(type: LakeType): fc.Arbitrary<Value> {
       return fc.uint8Array({ maxLength: 20 }).map((b) => Buffer.from(b))
     case 'list':
       return fc.array(anyValue(type.element), { maxLength: 4 })
+    case 'struct':
+      return fc.tuple(...type.fields.map((f) => anyValue(f.type)))
     case 'map':
       return fc.uniqueArray(fc.tuple(fc.string({ maxLength: 3 }), anyValue(type.value)), {
         maxLength: 4,
