@@ -49,7 +49,7 @@ const NEWEST = 'newest'
 const KILLS_PER_FLOW = 7
 /** Commits and services as often as a short test needs them; the oracle for copy-on-write reads the active timeline alone. */
 const SERVICES = {
-  cow: ['--table-type', 'cow', '--keep-commits', '0'],
+  cow: ['--table-type', 'cow', '--keep-commits', '0', '--bucket-size', '100KiB'],
   mor: [
     '--table-type',
     'mor',
@@ -57,10 +57,18 @@ const SERVICES = {
     '3',
     '--compact-share',
     '10',
+    '--compact-log-files',
+    '2',
+    '--bucket-size',
+    '100KiB',
+    '--cluster-sort',
+    'k.keyed=id',
+    '--cluster-every',
+    '2s',
     '--keep-commits',
     '3',
     '--keep-history',
-    '20s',
+    '40s',
     '--partition',
     'k.keyed=b',
   ],
