@@ -190,8 +190,14 @@ export class IngestTable {
     for (const p of this.owned) this.#committed[p] = this.#offsets[p] = reached[p]!
     this.instant = staged.instant
     this.#skipped.clear()
-    const read = this.owned.reduce((n, p) => n + reached[p]! - from[p]!, 0)
-    return { topic: this.topic, path: this.path, instant: staged.instant, records: read, counts: staged.counts, at: this.#last.at }
+    return {
+      topic: this.topic,
+      path: this.path,
+      instant: staged.instant,
+      records: attempt.records,
+      counts: staged.counts,
+      at: this.#last.at,
+    }
   }
 
   /** Nothing for the table in it (markers of transactions, tombstones of an empty table): the offsets alone move on, in memory. */
@@ -281,6 +287,8 @@ class RecordStream {
   /** Next offset by partition: everything before it has been given out. */
   readonly reached: number[]
   started = false
+  /** Given out so far. */
+  records = 0
   readonly #rows: TopicRows
   readonly #batches: AsyncGenerator<{ readonly partition: number; readonly rows: TopicBatchRows }>
   #next: { readonly partition: number; readonly rows: TopicBatchRows } | null = null
@@ -321,6 +329,7 @@ class RecordStream {
       current = rows
       yield* rows.decoder.feed(rows.batch)
       this.reached[partition] = rows.batch.baseOffset + rows.batch.count
+      this.records += rows.batch.count
       const result: IteratorResult<{ readonly partition: number; readonly rows: TopicBatchRows }> = await this.#batches.next()
       next = result.done === true ? null : result.value
     }

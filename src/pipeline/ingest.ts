@@ -1,5 +1,5 @@
 import type { Clock } from '../contract/clock.ts'
-import type { TopicTable } from '../contract/log.ts'
+import type { StoredBatch, TopicTable } from '../contract/log.ts'
 import type { Assignment, PartitionRange, TopicInfo } from '../contract/partitioned-log.ts'
 import type { TableWriter, Watermark } from '../contract/table.ts'
 import type { TopicRows } from '../envelope/topic-rows.ts'
@@ -14,7 +14,10 @@ export interface IngestOptions extends IngestContext {
   readonly policy: FlushPolicy
   /** Topics of tables. */
   readonly wanted: (topic: string) => boolean
-  readonly tableOf: (topic: string) => TopicTable
+  /** By the name of the topic, and the database that its records name ('' none). */
+  readonly tableOf: (topic: string, database: string) => TopicTable
+  /** The database that the first record names; null: no value in the batch, undefined: one that cannot be read. */
+  readonly databaseOf: (batch: StoredBatch) => Promise<string | null | undefined>
   readonly rowsOf: (topic: string) => TopicRows
   /** Topics that tell where transactions of the source end. */
   readonly tells: (topic: string) => boolean
@@ -63,6 +66,9 @@ class Ingest {
   #topics: readonly TopicInfo[] = []
   /** Writers of tables that other members bring in: only looked at. */
   readonly #others = new Map<string, TableWriter>()
+  readonly #infos = new Map<string, TopicTable>()
+  /** Topics without a record that says where their table is, and how far they went when they were looked at. */
+  readonly #waiting = new Map<TopicInfo, string>()
   #topicsAt = Number.NEGATIVE_INFINITY
   #generation = -1
   #ranges: readonly PartitionRange[] = []
@@ -114,6 +120,9 @@ class Ingest {
       this.#generation = -1
     }
     if (same) return
+    // A topic that was created again may be another table.
+    const before = new Map(this.#topics.map((t) => [t.name, t.id]))
+    for (const t of topics) if (before.get(t.name) !== t.id) this.#infos.delete(t.name)
     this.#topics = topics
     await log.join(topics)
     this.#generation = -1
@@ -124,9 +133,13 @@ class Ingest {
     const { log, onAssigned } = this.#options
     const assignment = log.assignment()
     if (assignment === null) return this.#topics.length === 0
-    if (assignment.generation === this.#generation) return true
+    if (assignment.generation === this.#generation) {
+      for (const [topic, ends] of [...this.#waiting]) if (this.#endsOf(topic) !== ends) await this.#open(topic, assignment)
+      return true
+    }
     this.#tables.clear()
     this.#others.clear()
+    this.#waiting.clear()
     for (const topic of this.#topics) await this.#open(topic, assignment)
     this.#generation = assignment.generation
     const all = this.#topics.reduce((n, t) => n + t.partitions, 0)
@@ -135,13 +148,19 @@ class Ingest {
   }
 
   async #open(topic: TopicInfo, assignment: Assignment): Promise<void> {
-    const { tableOf, rowsOf } = this.#options
+    const { rowsOf } = this.#options
     const owned = assignment.partitions.filter((p) => p.topic === topic.name).map((p) => p.partition)
     if (owned.length === 0) return
+    const info = await this.#infoOf(topic)
+    if (info === null) {
+      this.#waiting.set(topic, this.#endsOf(topic))
+      return
+    }
+    this.#waiting.delete(topic)
     const table = new IngestTable(
       this.#options,
       topic,
-      tableOf(topic.name),
+      info,
       owned.toSorted((a, b) => a - b),
       rowsOf(topic.name),
     )
@@ -149,6 +168,30 @@ class Ingest {
     for (const p of table.owned) this.#cuts?.start(topic.name, p, table.offset(p))
     this.#tables.set(topic.name, table)
     if (table.writer !== null) await this.#options.lake.maintain?.(table.path)
+  }
+
+  #endsOf(topic: TopicInfo): string {
+    return this.#ranges.flatMap((r) => (r.topic === topic.name ? [r.end] : [])).join()
+  }
+
+  /** What table a topic is: its first record with a value tells. Null: it has none yet. */
+  async #infoOf(topic: TopicInfo): Promise<TopicTable | null> {
+    const { log, tableOf, databaseOf } = this.#options
+    const known = this.#infos.get(topic.name)
+    if (known !== undefined) return known
+    let unreadable = false
+    for (const { partition, start, end } of this.#ranges.filter((r) => r.topic === topic.name)) {
+      for await (const batch of log.read(topic.name, partition, start, end, this.#abort)) {
+        const database = await databaseOf(batch)
+        unreadable ||= database === undefined
+        if (database === null || database === undefined) continue
+        const info = tableOf(topic.name, database)
+        this.#infos.set(topic.name, info)
+        return info
+      }
+    }
+    // Nothing but records that cannot be read: the ingest is to say so, whatever the table's name.
+    return unreadable ? tableOf(topic.name, '') : null
   }
 
   async #flushIfDue(draining: boolean): Promise<boolean> {
@@ -190,14 +233,14 @@ class Ingest {
    */
   async #mark(cut: Cut): Promise<void> {
     const { source, onWatermark } = this.#options
-    const whole = this.#topics.every((t) => this.#tables.get(t.name)?.owned.length === t.partitions)
+    const whole = this.#topics.every((t) => this.#waiting.has(t) || this.#tables.get(t.name)?.owned.length === t.partitions)
     const at = positionOf(cut) ?? newestOf([...this.#tables.values()].map((t) => t.at))
     if (at.commitUs === null) return
     const base = { source, commit: at.commit ?? '-', commitUs: at.commitUs }
     for (let attempt = 1; attempt <= MARK_ATTEMPTS; attempt++) {
       const newest = await this.#newestId()
       const exact = whole && cut.exact && at.commit !== null && cut.info.id > newest
-      const tables = await marksOf(this.#topics, (topic) => this.#openTable(topic), this.#options)
+      const tables = await marksOf(this.#topics, (topic) => this.#openTable(topic), this.#infos, this.#options)
       const appendId = exact ? cut.info.id : Math.max(cut.info.id, newest + 1)
       const next = { ...base, appendId, tables, ...(exact ? {} : { loose: true as const }) }
       const written = await this.#append(next)
@@ -228,8 +271,10 @@ class Ingest {
   async #openTable(topic: TopicInfo): Promise<TableWriter | null> {
     const own = this.#tables.get(topic.name)
     if (own !== undefined) return own.writer
-    const { lake, tableOf } = this.#options
-    const known = this.#others.get(topic.name) ?? (await lake.open(lake.pathOf(tableOf(topic.name))))
+    const { lake } = this.#options
+    const info = await this.#infoOf(topic)
+    if (info === null) return null
+    const known = this.#others.get(topic.name) ?? (await lake.open(lake.pathOf(info)))
     if (known !== null) this.#others.set(topic.name, known)
     return known
   }
@@ -273,13 +318,14 @@ class Ingest {
 async function marksOf(
   topics: readonly TopicInfo[],
   open: (topic: TopicInfo) => Promise<TableWriter | null>,
-  { lake, tableOf }: IngestOptions,
+  infos: ReadonlyMap<string, TopicTable>,
+  { lake }: IngestOptions,
 ): Promise<Watermark['tables']> {
   const out: Watermark['tables'][number][] = []
   for (const topic of topics) {
     const writer = await open(topic)
-    if (writer === null) continue
-    const info = tableOf(topic.name)
+    const info = infos.get(topic.name)
+    if (writer === null || info === undefined) continue
     const nextOffset = (await writer.checkpoint())?.nextOffset ?? 0
     const { schema, table } = info.table
     out.push({ path: lake.pathOf(info), schema, table, instant: await writer.instant(), topic: topic.name, nextOffset })

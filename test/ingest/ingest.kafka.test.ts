@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -46,7 +46,7 @@ function flow(): {
     return { code, stderr }
   }
   const rows = async (table: string): Promise<Row[]> => {
-    const { code, stdout, stderr } = await lakeVerb(['read', join(lake, prefix, 'public', table), '--format', 'jsonl'])
+    const { code, stdout, stderr } = await lakeVerb(['read', join(lake, databaseIn(lake), 'public', table), '--format', 'jsonl'])
     if (code !== 0) throw new Error(stderr)
     return stdout.split('\n').flatMap((l) => (l === '' ? [] : [JSON.parse(l) as Row]))
   }
@@ -54,6 +54,11 @@ function flow(): {
 }
 
 type Row = Record<string, unknown>
+
+/** The directory of the only database in a lake. */
+function databaseIn(lake: string): string {
+  return readdirSync(lake).find((name) => !name.startsWith('.')) ?? 'none'
+}
 
 async function lakeVerb(args: readonly string[]): Promise<Answer & { readonly stdout: string }> {
   const child = spawn(process.execPath, [LAKE, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })

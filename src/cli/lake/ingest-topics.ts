@@ -24,12 +24,16 @@ function matcher(patterns: readonly string[]): (topic: string) => boolean {
 
 const patternOf = (pattern: string): RegExp => new RegExp(`^${pattern.split('*').map(literal).join('.*')}$`)
 
-/** `prefix.schema.table` as Debezium names its topics; shorter names fill the table first. */
-export function tableOfTopic(topic: string): TopicTable {
+/**
+ * `prefix.schema.table` as Debezium names its topics; shorter names fill the table first. The database that the records name stands for
+ * the prefix: the same table has the same path whichever way its changes came.
+ */
+export function tableOfTopic(topic: string, named: string): TopicTable {
   const parts = topic.split('.').filter((p) => p !== '')
   const table = parts.at(-1) ?? topic
   const schema = parts.at(-2) ?? 'topics'
-  const database = parts.length > 2 ? parts.slice(0, -2).join('.') : 'kafka'
+  const prefix = parts.length > 2 ? parts.slice(0, -2).join('.') : 'kafka'
+  const database = named === '' ? prefix : named
   return { database, table: { schema, table }, rowEstimate: -1, keySchema: 0, valueSchema: 0 }
 }
 

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import type { SchemaRegistry } from '../../contract/log.ts'
 import type { Watermark } from '../../contract/table.ts'
+import { sourceDatabase } from '../../envelope/source-database.ts'
 import { TopicRows } from '../../envelope/topic-rows.ts'
 import { Failure } from '../../failure/failure.ts'
 import { LAKE_DIR } from '../../lake/layout/paths.ts'
@@ -73,6 +74,7 @@ export async function runIngest(context: IngestCliContext, watch?: (commit: Show
       {
         ...parts(context, scratchDir, show),
         log: consumer,
+        databaseOf: (batch) => sourceDatabase(batch, (id) => registry.schema(id)),
         rowsOf: (topic) =>
           new TopicRows({
             topic,

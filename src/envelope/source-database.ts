@@ -1,0 +1,63 @@
+import type { StoredBatch } from '../contract/log.ts'
+import { isFailure } from '../failure/failure.ts'
+import { type AvroNode, nonNull, parseAvroSchema } from '../format/avro/avro-node.ts'
+import { compileSkip } from '../format/avro/skip.ts'
+import { ByteCursor } from '../format/bytes/cursor.ts'
+import { RecordReader } from '../format/record-batch/reader.ts'
+import { isJsonObject, parseExactJson } from './exact-json.ts'
+
+/**
+ * The database that the first record with a value names in its `source` (Postgres: the one the schemas are in). Empty: the record has none (a
+ * flattened event, another source). Null: no record of the batch has a value. Undefined: the first one that has cannot be read.
+ */
+export async function sourceDatabase(batch: StoredBatch, schema: (id: number) => Promise<string>): Promise<string | null | undefined> {
+  const r = new RecordReader()
+  r.open(batch.records, batch.count)
+  while (r.next()) {
+    if (r.valueStart < 0) continue
+    if (batch.valueSchema < 0) return jsonDatabase(r.buf.toString('utf8', r.valueStart, r.valueEnd))
+    const c = new ByteCursor()
+    c.reset(r.buf, r.valueStart + 5, r.valueEnd)
+    try {
+      return avroDatabase(parseAvroSchema(await schema(batch.valueSchema)), c)
+    } catch (e) {
+      // Whoever reads it for its row says what is wrong with it; a registry that does not answer is another matter.
+      if (isFailure(e) && e.entry.retry !== 'timed' && !isFailure(e, 'TRB-INGEST-010')) return undefined
+      throw e
+    }
+  }
+  return null
+}
+
+function avroDatabase(envelope: AvroNode, c: ByteCursor): string {
+  if (envelope.kind !== 'record') return ''
+  for (const field of envelope.fields) {
+    if (field.name !== 'source' || field.node.kind !== 'record') {
+      compileSkip(field.node)(c)
+      continue
+    }
+    // Without `schema` the database is what the schema is elsewhere, and the topic's name has it already.
+    if (!field.node.fields.some((f) => f.name === 'schema')) return ''
+    for (const part of field.node.fields) {
+      const { node, nullBranch } = nonNull(part.node)
+      if (part.name !== 'db' || node.kind !== 'string') compileSkip(part.node)(c)
+      else return nullBranch >= 0 && c.zigzag32() === nullBranch ? '' : text(c)
+    }
+    return ''
+  }
+  return ''
+}
+
+function text(c: ByteCursor): string {
+  const n = c.length()
+  return c.buf.toString('utf8', c.pos, c.pos + n)
+}
+
+function jsonDatabase(value: string): string | undefined {
+  const json = parseExactJson(value)
+  if (!isJsonObject(json)) return undefined
+  const payload = 'payload' in json && 'schema' in json ? (json['payload'] ?? null) : json
+  const source = isJsonObject(payload) ? (payload['source'] ?? null) : null
+  if (!isJsonObject(source) || typeof source['schema'] !== 'string') return ''
+  return typeof source['db'] === 'string' ? source['db'] : ''
+}
