@@ -24,8 +24,8 @@ import { readersWithId, readServer, usesGtids } from './server-state.ts'
 import { SqlLink } from './sql-link.ts'
 import { StreamSession } from './stream.ts'
 import { TableShapes } from './table-shapes.ts'
-import type { StatementEvent } from './wire/decoder.ts'
 import type { ServerError } from './wire/packets.ts'
+import type { StatementEvent } from './wire/statement-event.ts'
 
 const RETRY_FOR_MS = 5 * 60_000
 

@@ -10,6 +10,7 @@ import { u64 } from './little-endian.ts'
 import { behindImages, type Payload, parsePayload, preparedXid } from './payload.ts'
 import { classify, emptiedTable, parseQuery, type QueryEvent, querySqlAt, writtenTable } from './query-event.ts'
 import { inflateEvent } from './row-layout.ts'
+import type { StatementEvent } from './statement-event.ts'
 import { type RowsEvent, TableRows, type Target } from './table-rows.ts'
 import { Transaction } from './transaction.ts'
 
@@ -21,23 +22,6 @@ const { E, HEADER_BYTES } = ev
  * `replayFrom` on were given, likewise.
  */
 export type Outcome = 'done' | 'full' | 'table' | 'statement' | 'payload' | 'replay'
-
-/** A statement of the binlog that is no transaction control: DDL. */
-export interface StatementEvent extends QueryEvent {
-  readonly file: string
-  /** Start of the event. */
-  readonly pos: number
-  readonly gtid: string | null
-  readonly serverId: number
-  readonly commitUs: bigint
-  readonly seconds: number
-  /** Table that it empties. */
-  readonly emptied: { readonly schema: string; readonly table: string } | null
-  /** It changes rows that are not in the binlog: a session with another format than ROW ran it. */
-  readonly dataAsText: boolean
-  /** Then the one table that it writes; null: several, or it cannot be told. */
-  readonly writes: { readonly schema: string; readonly table: string } | null
-}
 
 export interface DecoderSettings {
   /** Bytes of a batch at which `full` is answered. */
@@ -342,7 +326,16 @@ export class BinlogDecoder {
 
   #info(beginPos: number, thread: number | null, ddl: boolean): MysqlTransaction {
     const gtidsBefore = this.#place.gtids
-    return { file: this.#place.file, beginPos, gtid: this.#gtid, gtidsBefore, serverId: this.#serverId, epoch: this.#place.epoch, thread, ddl }
+    return {
+      file: this.#place.file,
+      beginPos,
+      gtid: this.#gtid,
+      gtidsBefore,
+      serverId: this.#serverId,
+      epoch: this.#place.epoch,
+      thread,
+      ddl,
+    }
   }
 
   #commit(): Outcome {
