@@ -34,7 +34,11 @@ async function ours(table: string, ...flags: string[]): Promise<string[]> {
 
 /** The row's own columns, in the form that all readers can be brought to. */
 function lines(rows: readonly Row[]): string[] {
-  const plain = (v: unknown): unknown => (typeof v === 'string' ? v.replace(/(\d{2}:\d{2}:\d{2}\.\d{6})Z$/, '$1') : v)
+  const plain = (v: unknown): unknown => {
+    if (typeof v === 'string') return v.replace(/(\d{2}:\d{2}:\d{2}\.\d{6})Z$/, '$1')
+    if (Array.isArray(v)) return v.map(plain)
+    return typeof v === 'object' && v !== null ? Object.fromEntries(Object.entries(v).map(([k, x]) => [k, plain(x)])) : v
+  }
   return rows
     .map((r) =>
       JSON.stringify(
