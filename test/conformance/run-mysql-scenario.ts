@@ -31,8 +31,18 @@ function decodedTransaction(record: OurAvro): string | null {
 
 let readers = 0
 
-/** Runs a scenario against a MySQL or MariaDB server: its own database (named as in the recording), `cdc tail` once per format. */
+/**
+ * Runs a scenario against a MySQL or MariaDB server: its own database (named as in the recording), `cdc tail` once per format. Where the
+ * recorded consumer stopped after a number of records, transactions of other databases at that moment are counted too: then once more.
+ */
 export async function runMysqlScenario(scenario: Scenario, server: string): Promise<ScenarioResult> {
+  const counted = scenario.config.has('harness.fail.after')
+  let result = await runOnce(scenario, server)
+  for (let again = 0; counted && result.difference !== null && again < 3; again++) result = await runOnce(scenario, server)
+  return result
+}
+
+async function runOnce(scenario: Scenario, server: string): Promise<ScenarioResult> {
   const database = scenario.config.get('database.include.list')!
   const dir = mkdtempSync(join(tmpdir(), 'tributary-conformance-'))
   const client = await connectTest(server)
