@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { root } from '../tidy/tree.ts'
 
+/** Holds the number of the process that the servers end with. */
+export const OWNER = 'owner'
 /** A start costs half a minute on a busy machine, and the installation minutes. */
 const START_MS = 480_000
 
@@ -29,8 +31,9 @@ export async function connectSpark(dir: string, version: string): Promise<Socket
 function start(work: string, version: string, path: string): void {
   const out = openSync(join(work, 'out'), 'w')
   const script = join(root, 'test/services/spark.sh')
+  const owner = readFileSync(join(dirname(work), OWNER), 'utf8')
   // Not a child of this worker: it ends with the run, not with this file.
-  const child = spawn('bash', ['-c', 'bash "$0" serve "$1" "$2"; echo $? > "$HUDI_WORK/ended"', script, version, path], {
+  const child = spawn('bash', ['-c', 'bash "$0" serve "$1" "$2" "$3"; echo $? > "$HUDI_WORK/ended"', script, version, path, owner], {
     detached: true,
     stdio: ['ignore', out, out],
     env: { ...process.env, HUDI_WORK: work },
@@ -48,6 +51,7 @@ export function tailOf(work: string): string {
 /** Ends every server of the directory: they go when their socket does, and are killed when they don't. */
 export async function stopSparks(dir: string): Promise<void> {
   for (const version of readdirSync(dir)) {
+    if (version === OWNER) continue
     const work = join(dir, version)
     rmSync(join(work, 'socket'), { force: true })
     for (let n = 0; n < 100 && !existsSync(join(work, 'ended')); n++) await sleep(100)

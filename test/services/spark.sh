@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Apache Hudi through PySpark 3.5: the oracle of the lake's format. Needs python3 with venv, Java 17 and Maven.
 #   spark.sh install [0.15|1.0|1.1|1.2 ...]     default 0.15
-#   spark.sh serve 0.15|1.0|1.1|1.2 [SOCKET]    JSON lines in, JSON lines out, or on connections of a socket: see spark_hudi.py
+#   spark.sh serve 0.15|1.0|1.1|1.2 [SOCKET PID]  JSON lines in and out, or on connections of a socket: see spark_hudi.py
 #   spark.sh record 0.15|1.0|1.1|1.2 OUT [TABLE...]  tables with Spark's answers, as in test/golden/hudi: see record_hudi.py
 #   spark.sh lock ROOT TABLE COUNTER ROUNDS     Hudi 1.2's own storage-based lock on a directory: see HudiLock.java (needs javac)
 # HUDI_JVM = JVM flags instead of -XX:TieredStopAtLevel=1 (which suits short runs). Spark's own log: $HUDI_WORK/spark.err

@@ -1,7 +1,7 @@
 """Apache Hudi through PySpark: reads tables and upserts into them, on request.
 
 One JSON request per line on standard input, one JSON answer per line on standard output ({"ok": ...} or {"error": "..."}); with the path of a socket
-as second argument the same on each of its connections, at the same time, until the socket is taken away:
+and the number of a process as further arguments the same on each of its connections, at the same time, until the socket is taken away or the process ends:
   {"cmd": "read", "path": P, "mode": "snapshot"|"ro"|"asof"|"incremental", "at": T, "begin": T, "end": T, "meta": bool}
   {"cmd": "upsert"|"delete"|"insert", "path": P, "rows": [...], "options": {"hoodie...": "..."}, "schema": "id bigint, ..."}
     without schema: the table's own; a table that is not there is made from schema and options alone
@@ -209,14 +209,22 @@ def serve_connection(spark, connection):
             return
 
 
-def listen(spark, path):
-    """Serves connections until whoever started this takes the socket away."""
+def alive(owner):
+    try:
+        os.kill(owner, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def listen(spark, path, owner):
+    """Serves connections until whoever started this takes the socket away, or is no more."""
     server = socket.socket(socket.AF_UNIX)
     server.bind(path + '.new')
     server.listen()
     server.settimeout(1)
     os.rename(path + '.new', path)
-    while os.path.exists(path):
+    while os.path.exists(path) and alive(owner):
         try:
             connection, _ = server.accept()
         except TimeoutError:
@@ -231,7 +239,7 @@ def main():
     os.dup2(2, 1)
     spark = session(sys.argv[1])
     if len(sys.argv) > 2:
-        listen(spark, sys.argv[2])
+        listen(spark, sys.argv[2], int(sys.argv[3]))
     else:
         print(json.dumps({'ok': spark.version}), file=answers, flush=True)
         serve(spark, sys.stdin, answers)
