@@ -142,8 +142,8 @@ export interface ChangeStream {
 }
 
 export interface ChangeSource {
-  /** No side effects; feeds the doctor. */
-  check(signal: AbortSignal): Promise<readonly Finding[]>
+  /** No side effects; feeds the doctor. `from`: where a run would go on. */
+  check(signal: AbortSignal, from?: Position | null): Promise<readonly Finding[]>
   /** `from` null: first start, snapshot then stream. */
   open(from: Position | null, signal: AbortSignal): Promise<ChangeStream>
   compare(a: Position, b: Position): number

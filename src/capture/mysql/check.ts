@@ -1,12 +1,13 @@
-import type { Finding } from '../../contract/change.ts'
+import type { Finding, Position } from '../../contract/change.ts'
 import { Failure, isFailure } from '../../failure/failure.ts'
 import type { TableMatcher } from '../select-tables.ts'
 import { type CatalogTable, describeTable } from './catalogue.ts'
 import { connectMysql, type SqlConnection } from './connect.ts'
 import { capturedTables } from './open-snapshot.ts'
 import type { MysqlOptions } from './options.ts'
+import { parsePosition } from './position.ts'
 import { errorText } from './server-failure.ts'
-import { isReplica, readersWithId, readServer, settingProblems } from './server-state.ts'
+import { isReplica, missingGtids, readersWithId, readServer, requireFile, settingProblems, usesGtids } from './server-state.ts'
 import { TableShapes, tableName } from './table-shapes.ts'
 
 /** Binlogs that are kept for less than this may be gone after a weekend. */
@@ -15,7 +16,12 @@ const KEPT_WARNING_S = 2 * 86400
 const OPTIONAL = ['server-id', 'replica']
 
 /** The doctor's findings, in the order in which they can be put right. Nothing is changed at the server. */
-export async function checkMysql(options: MysqlOptions, matcher: TableMatcher, signal: AbortSignal): Promise<readonly Finding[]> {
+export async function checkMysql(
+  options: MysqlOptions,
+  matcher: TableMatcher,
+  signal: AbortSignal,
+  from: Position | null = null,
+): Promise<readonly Finding[]> {
   let sql: SqlConnection
   try {
     sql = await connectMysql(options)
@@ -24,7 +30,8 @@ export async function checkMysql(options: MysqlOptions, matcher: TableMatcher, s
   }
   try {
     const findings = [ok('connection', `connected to ${sql.flavor === 'mariadb' ? 'MariaDB' : 'MySQL'} ${sql.versionText}`)]
-    const checks = { server: kindOf, binlog, gtid, privileges, 'server-id': serverId, replica, retention, tables }
+    const position = (): Promise<Finding[]> => reachable(sql, from)
+    const checks = { server: kindOf, binlog, gtid, privileges, 'server-id': serverId, replica, retention, position, tables }
     for (const [id, check] of Object.entries(checks)) {
       signal.throwIfAborted()
       try {
@@ -139,6 +146,27 @@ async function retention(sql: SqlConnection): Promise<Finding[]> {
   const fix =
     sql.version >= 100601 || sql.flavor === 'mysql' ? 'SET GLOBAL binlog_expire_logs_seconds = 604800;' : 'SET GLOBAL expire_logs_days = 7;'
   return [warning('retention', text, fix)]
+}
+
+/** Whether the server still has what follows the position of a run, how much that is, and how long it stays. */
+async function reachable(sql: SqlConnection, from: Position | null): Promise<Finding[]> {
+  const position = from === null ? null : parsePosition(from)
+  if (position === null || position.kind !== 'stream') return []
+  const state = await readServer(sql)
+  if (usesGtids(state, position)) {
+    const { unknown, purged } = await missingGtids(sql, position.gtids!)
+    if (purged !== '') throw new Failure('TRB-MY-007', { missing: purged })
+    if (unknown !== '') throw new Failure('TRB-MY-008', { unknown, waited: 0 })
+  } else await requireFile(sql, position, position.server, state)
+  const logs = await sql.query('SHOW BINARY LOGS', 'checking')
+  const at = logs.findIndex((l) => l[0] === position.file)
+  const place = `${position.file}:${position.pos}`
+  // The file of another server: only the GTIDs count.
+  if (at < 0 || position.server !== state.server) return [ok('position', `the server has everything behind ${place}`)]
+  const behind = logs.slice(at).reduce((n, l) => n + Number(l[1] ?? 0), 0) - position.pos
+  const older = at === 0 ? 'its binlog is the oldest one and goes first' : `${at} older binlogs go before its own`
+  const text = `the run stands at ${place}, ${Math.ceil(behind / (1 << 20))} MiB behind the end; ${older}`
+  return [at === 0 && logs.length > 1 ? warning('position', text, 'Start cdc run before the server purges it.') : ok('position', text)]
 }
 
 async function tables(sql: SqlConnection, options: MysqlOptions, matcher: TableMatcher): Promise<Finding[]> {

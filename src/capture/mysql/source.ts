@@ -42,8 +42,8 @@ export class MysqlSource implements ChangeSource {
     this.#matcher = tableMatcher(options.tables)
   }
 
-  async check(signal: AbortSignal): Promise<readonly Finding[]> {
-    return checkMysql(this.#options, this.#matcher, signal)
+  async check(signal: AbortSignal, from: Position | null = null): Promise<readonly Finding[]> {
+    return checkMysql(this.#options, this.#matcher, signal, from)
   }
 
   /** Checks everything that can be checked and returns the stream. An unreachable server is waited for (`retryForMs`). */

@@ -1,10 +1,11 @@
 import type { Finding } from '../../contract/change.ts'
-import { Failure } from '../../failure/failure.ts'
+import { Failure, isFailure } from '../../failure/failure.ts'
+import { openStateForReading, type State } from '../state.ts'
 import type { ContextWith, Outcome } from '../verb.ts'
 import type { SourceFlags } from './source-kind.ts'
 import { sourceAdapter } from './sources.ts'
 
-export type DoctorFlags = SourceFlags & { readonly source: string }
+export type DoctorFlags = SourceFlags & { readonly source: string; readonly state: string }
 
 const MARK = { ok: '✓', warning: '⚠', failed: '✗' } as const
 
@@ -16,10 +17,26 @@ export async function examine(context: ContextWith<DoctorFlags>): Promise<Outcom
   if (kind.password !== null) context.secret(kind.password)
   const source = kind.open({ clock, observe: () => undefined })
   try {
-    const findings = await source.check(signal)
+    const findings = await source.check(signal, positionOf(flags.state, flags.name))
     return outcome(`Source ${kind.label}`, findings)
   } finally {
     await source.close()
+  }
+}
+
+/** Where a run of this name would go on; null: there is none. */
+function positionOf(dir: string, name: string): string | null {
+  let state: State
+  try {
+    state = openStateForReading(dir)
+  } catch (e) {
+    if (isFailure(e, 'TRB-LOG-007')) return null
+    throw e
+  }
+  try {
+    return state.log.cursor(name)?.at ?? null
+  } finally {
+    state.close()
   }
 }
 

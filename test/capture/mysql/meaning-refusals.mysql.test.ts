@@ -2,9 +2,9 @@ import { describe, expect, test } from 'vitest'
 import { openMysqlSource } from '../../../src/capture/mysql/adapter.ts'
 import { describeTable } from '../../../src/capture/mysql/catalogue.ts'
 import { connectMysql } from '../../../src/capture/mysql/connect.ts'
-import { lockedTransaction } from '../../../src/capture/mysql/open-snapshot.ts'
+import { lockedTransaction, serverPoint } from '../../../src/capture/mysql/open-snapshot.ts'
 import type { MysqlOptions } from '../../../src/capture/mysql/options.ts'
-import { streamAt } from '../../../src/capture/mysql/position.ts'
+import { printPoint, streamAt } from '../../../src/capture/mysql/position.ts'
 import { SnapshotRun } from '../../../src/capture/mysql/snapshot.ts'
 import { TableShapes } from '../../../src/capture/mysql/table-shapes.ts'
 import { charsetEncoder } from '../../../src/capture/mysql/types/charset.ts'
@@ -104,6 +104,19 @@ describe.each(FLAVORS)('what %s cannot give is refused before anything is read',
     const [[own]] = await database().sql('SELECT @@GLOBAL.server_id')
     const clash = await check(options(flavor, all(), { serverId: Number(own) }))
     expect(clash.find((f) => f.id === 'server-id')).toMatchObject({ level: 'failed' })
+  })
+
+  test('the doctor tells whether the server has what follows the position of the run', async () => {
+    await database().sql('CREATE TABLE IF NOT EXISTS one (id int PRIMARY KEY)')
+    const source = openMysqlSource(options(flavor, all()), { clock: systemClock, observe: () => undefined })
+    const sql = await connectMysql(serverOptions(flavor))
+    const now = printPoint(await serverPoint(sql)).replace(/\/.*/, '')
+    await sql.close()
+    const position = async (from: string): Promise<Finding | undefined> => (await source.check(live, from)).find((f) => f.id === 'position')
+    expect(await position(now)).toMatchObject({ level: expect.stringMatching(/ok|warning/), what: expect.stringContaining(now) })
+    expect(await position('gone.000001:4')).toMatchObject({ level: 'failed', what: expect.stringContaining('gone.000001') })
+    const foreign = flavor === 'mysql' ? 'e216972d-e559-11f1-bd40-02fc0000ffff:1-7' : '77-9-123456789'
+    expect(await position(`${now}/${foreign}`)).toMatchObject({ level: 'failed' })
   })
 
   test('a column of a type without a mapping, unless it may be left out', async () => {
