@@ -22,8 +22,8 @@ export async function sourceDatabase(batch: StoredBatch, schema: (id: number) =>
       return avroDatabase(parseAvroSchema(await schema(batch.valueSchema)), c)
     } catch (e) {
       // Whoever reads it for its row says what is wrong with it; a registry that does not answer is another matter.
-      if (isFailure(e) && e.entry.retry !== 'timed' && !isFailure(e, 'TRB-INGEST-010')) return undefined
-      throw e
+      if (isFailure(e, 'TRB-INGEST-010') || (isFailure(e) && e.entry.retry === 'timed')) throw e
+      return undefined
     }
   }
   return null

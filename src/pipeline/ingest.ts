@@ -99,7 +99,8 @@ class Ingest {
       const ready = await this.#followGroup()
       if (once && this.#target === null) this.#target = new Map(this.#ranges.map((r) => [keyOf(r), r.end]))
       const flushed = ready && (await this.#flushIfDue(draining || once))
-      if (flushed) continue
+      // Who drains takes what was waiting; a long way that is still to go is for the next run.
+      if (flushed && !draining) continue
       if (draining) return { reason: 'stopped', topics: this.#topics.length }
       if (once && ready && this.#isReached()) return { reason: 'reached', topics: this.#topics.length }
       await this.#rest(drain, pollMs)

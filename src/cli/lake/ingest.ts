@@ -5,8 +5,8 @@ import { INGEST_FLAGS } from './ingest-flags.ts'
 export const verb = defineVerb({
   description: [
     'Brings topics of change events into Hudi tables, one table per topic: those of cdc run --kafka or of Debezium, in Avro with a schema',
-    'registry. Several processes with one --group share the partitions. What a table has consumed is in its own commits, so that kills and',
-    'rebalances repeat and lose nothing; started again, it goes on where the lake is.',
+    'registry or in JSON, whole envelopes or flattened. Several processes with one --group share the partitions. What a table has consumed is',
+    'in its own commits, so that kills and rebalances repeat and lose nothing; started again, it goes on where the lake is.',
   ].join('\n'),
   flags: INGEST_FLAGS,
   examples: [
