@@ -25,6 +25,11 @@ export interface WriteContext {
   readonly logBlocks?: LogBlocks
   /** Size of a log file from which on the next block goes into the next version of it; default LOG_FILE_BYTES. */
   readonly logFileBytes?: number
+  /**
+   * The table is spread over no buckets: new keys of a partition go into its smallest base file, when that is smaller than this, else into a new
+   * group. Absent: they go where their bucket is.
+   */
+  readonly smallFileBytes?: number
   /** No key comes twice, in any partition. */
   readonly uniqueKeys?: boolean
   readonly seed: number

@@ -63,15 +63,32 @@ async function writeFromMemory(context: WriteContext, collected: Collected, outp
 async function openGroups(context: WriteContext, files: readonly BaseFile[], preparer: ChangePreparer): Promise<BaseGroup[]> {
   const taken = new Set<string>()
   const out: BaseGroup[] = []
+  const { smallFileBytes } = context
+  const smallest = smallFileBytes === undefined ? null : smallestOf(files, smallFileBytes)
   for (const info of files) {
     const file = await ParquetFile.open(context.store, info.key, info.bytes)
     const partition = preparer.paths.ordinal(info.partition)
+    if (smallest !== null) {
+      out.push({ info, file, bucket: smallest.get(info.partition) === info ? 0 : -1, partition })
+      continue
+    }
     const number = bucketOfFileId(info.fileId)
     const place = `${partition}/${number}`
     // a random id of another engine may look like a bucket's; only one group is a bucket's home
     const isHome = number !== null && number < context.spec.buckets && !taken.has(place)
     if (isHome) taken.add(place)
     out.push({ info, file, bucket: isHome ? number : -1, partition })
+  }
+  return out
+}
+
+/** Partition → its smallest base file of less than `limit` bytes, the first of equals by its id. */
+function smallestOf(files: readonly BaseFile[], limit: number): ReadonlyMap<string, BaseFile> {
+  const out = new Map<string, BaseFile>()
+  for (const f of files) {
+    const known = out.get(f.partition)
+    if (f.bytes >= limit) continue
+    if (known === undefined || f.bytes < known.bytes || (f.bytes === known.bytes && f.fileId < known.fileId)) out.set(f.partition, f)
   }
   return out
 }

@@ -21,6 +21,8 @@ export interface OpenTableDeps {
   readonly logBlocks?: LogBlocks
   /** Size of a log file from which on the next block goes into the next version of it; default 1 GiB, as Hudi has it. */
   readonly logFileBytes?: number
+  /** Of tables without buckets: base files smaller than this take new keys; default 100 MiB. */
+  readonly smallFileBytes?: number
   /** No key comes twice in a flush, whatever its partition: new rows need not be held for that. */
   readonly uniqueKeys?: boolean
   /** Whether other writers share the table; default: as the table shows (lock/table-concurrency.ts). */

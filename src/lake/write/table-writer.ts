@@ -40,11 +40,16 @@ export interface WriterDeps {
   readonly logBlocks?: LogBlocks
   /** Size of a log file from which on the next block goes into the next version of it; default 1 GiB, as Hudi has it. */
   readonly logFileBytes?: number
+  /** Of tables without buckets: base files smaller than this take new keys; default 100 MiB. */
+  readonly smallFileBytes?: number
   /** No key comes twice in a flush, whatever its partition: new rows need not be held for that. */
   readonly uniqueKeys?: boolean
   /** How the table is shared with other writers; null or absent: it is not. */
   readonly sharing?: TableConcurrency | null
 }
+
+/** As `hoodie.parquet.small.file.limit`. */
+const SMALL_FILE_BYTES = 104_857_600
 
 interface OpenStage {
   readonly staged: Staged
@@ -212,7 +217,9 @@ export class CowTableWriter extends HudiTableWriter {
     context: WriteContext,
     changes: Iterable<RowChanges> | AsyncIterable<RowChanges>,
   ): Promise<Flushed> {
-    return mergeFlush(context, await latestBaseFiles(protocol.timeline, null), changes)
+    const files = await latestBaseFiles(protocol.timeline, null)
+    if (hasBuckets(protocol.configuration)) return mergeFlush({ ...context, smallFileBytes: undefined }, files, changes)
+    return mergeFlush({ ...context, smallFileBytes: context.smallFileBytes ?? SMALL_FILE_BYTES }, files, changes)
   }
 }
 
