@@ -63,7 +63,7 @@ async function compare(flavor: 'mysql' | 'mariadb', say: (t: string) => void, ru
         by: 'cpu',
       },
       {
-        work: `${flavor} at 5,000 events/s, ${latency.note}`,
+        work: `${flavor} at 5,000 events/s (CPU with the writer), ${latency.note}`,
         ours: { ...latency.cost, rows: latency.rows },
         reference: { name: 'the target: p99 20 ms', figure: { absent: 'no reference' } },
         by: 'wall',
