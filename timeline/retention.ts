@@ -20,6 +20,9 @@ export interface SliceVersion {
   readonly files: readonly string[]
 }
 
+/** They rewrite rows and change none. */
+const SERVICES: ReadonlySet<string> = new Set(['compaction', 'logcompaction', 'clustering'])
+
 /** What besides the policy must stay. */
 export interface Needed {
   /** Times whose state must stay readable: savepoints, and whatever else somebody reads at. */
@@ -30,13 +33,17 @@ export interface Needed {
 
 /**
  * The moment from which on every state stays readable; it need not be an instant. Null: nothing is due by time (a policy of versions, or too few writes).
- * Never later than a pending instant: whoever writes it may still read what was there when it began.
+ * Never later than a pending instant: whoever writes it may still read what was there when it began; nor, where a
+ * compaction or clustering came last, than the newest write of rows: the same rows, but what names the write (a watermark) is read at its own time.
  */
 export function retainedFrom(t: Timeline, policy: CleanPolicy, nowMs: number): string | null {
   const from = wantedFrom(t, policy, nowMs)
   if (from === null) return null
   const pending = pendingInstants(t).find((i) => i.action !== 'savepoint' && i.action !== 'clean')?.time
-  return pending !== undefined && pending < from ? pending : from
+  const rows = SERVICES.has(completedWrites(t, null).at(-1)?.action ?? 'commit')
+    ? completedWrites(t, null).findLast((i) => !SERVICES.has(i.action))?.time
+    : undefined
+  return [from, pending, rows].reduce<string>((min, time) => (time !== undefined && time < min ? time : min), from)
 }
 
 function wantedFrom(t: Timeline, policy: CleanPolicy, nowMs: number): string | null {
