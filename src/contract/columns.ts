@@ -8,10 +8,7 @@ export type LakeType =
   | { readonly kind: 'struct'; readonly fields: readonly StructField[] }
 
 /** At least one; every field is nullable. */
-export interface StructField {
-  readonly name: string
-  readonly type: LakeType
-}
+export type StructField = { readonly name: string; readonly type: LakeType }
 
 /** Every column of a lake table is nullable (Hudi writer rule). `doc` goes into the Avro schema of the table. */
 export interface LakeColumn {

@@ -15,8 +15,9 @@ import { TimelineStore } from '../timeline-store.ts'
 
 /**
  * The table at `path` as a writer has to see it, whoever created it; null: there is none. A table of another engine is spread over no buckets:
- * its rows are found by their keys, and new ones go into the smallest base file of their partition, or a new one (`buckets` 1; merge-on-read: one per flush). What we could
- * not write as its engine expects fails with TRB-LAKE-003: keys or partition paths made by rules that are not ours, a bucket index whose size is not recorded.
+ * its rows are found by their keys, and new ones go into the smallest base file of their partition, or a new one (`buckets` 1; merge-on-read: one
+ * per flush). What we could not write as its engine expects fails with TRB-LAKE-003: keys or partition paths made by rules that are not known, rows
+ * that are merged field by field, a bucket index whose size is not recorded.
  */
 export async function writableSpec(store: ObjectStore, path: string, clock: Clock): Promise<TableSpec | null> {
   const ts = new TimelineStore(store, path, clock)

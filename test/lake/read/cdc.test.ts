@@ -64,7 +64,10 @@ function applied(rows: readonly Row[], made: readonly Change[]): string[] {
   return [...state.values()].map(text).sort()
 }
 
-/** Their commits go behind what clean has left; or a late row fills nulls of a stored one, which keeps its commit: of that no commit tells; or no row has a key. */
+/**
+ * Their commits go behind what clean has left; or a late row fills nulls of a stored one, which keeps its commit: of that no commit tells; or no row
+ * has a key.
+ */
 const LEFT_OUT = /_clean_archive$|_mor_(payload|logs)_partial$|_no_meta$/
 
 describe('changes, applied to the state before them, give the state after them', () => {
