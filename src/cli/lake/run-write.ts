@@ -17,6 +17,7 @@ import { deletePartitions, overwrite } from '../../lake/write/operations.ts'
 import { writableSpec } from '../../lake/write/writable-spec.ts'
 import { concurrencyOf } from '../concurrency-flags.ts'
 import { openStore } from '../open-store.ts'
+import { processProbe } from '../process-owner.ts'
 import { countOf, countText } from '../terminal/units.ts'
 import type { Outcome } from '../verb.ts'
 import { inputColumns, newSpec } from './write-columns.ts'
@@ -141,6 +142,7 @@ async function commitRows(
   deps: OpenTableDeps,
 ): Promise<{ instant: string; counts: WriteCounts }> {
   const writer = await openWriterOf(store, spec, { ...deps, operation })
+  writer.timeline.owner = processProbe()
   await writer.evolve(columns)
   const notices: string[] = []
   writer.timeline.onNotice = (text) => notices.push(text)
