@@ -78,7 +78,7 @@ describe('size', () => {
     expect(product.filter((f) => !alive.has(f.path) && !f.path.startsWith('src/storage/memory/')).map((f) => f.path)).toEqual([])
     const commands = Object.values((JSON.parse(readText('package.json')) as { scripts: Record<string, string> }).scripts).join(' ')
     const run = (f: SourceFile): boolean =>
-      /\.test\.ts$/.test(f.path) || commands.includes(f.path) || /(postgres|s3|mysql)-server\.ts$/.test(f.path) || usedByCi(f.path)
+      /\.test\.ts$/.test(f.path) || commands.includes(f.path) || readText('vitest.config.ts').includes(f.path) || usedByCi(f.path)
     const others = files.filter((f) => !product.includes(f))
     const used = reachable(
       files,

@@ -23,8 +23,9 @@ const LEAVE_MS = 100
 type Stop = 'SIGINT' | 'SIGTERM' | 'SIGHUP'
 
 /**
- * First signal: abort. Second: give up what is on its way to a store, and leave with 130 as soon as that has been told. Third: leave at once. Signals come from the system and, behind bin/launch.mjs, as messages; one
- * Ctrl-C then arrives on both ways, so the larger of the two counts is what was sent.
+ * First signal: abort. Second: give up what is on its way to a store, and leave with 130 as soon as that has been told. Third: leave at once.
+ * Signals come from the system and, behind bin/launch.mjs, as messages; one Ctrl-C then arrives on both ways, so the larger of the two counts is
+ * what was sent.
  */
 export function watchSignals(abort: (reason: Interrupted) => void): void {
   const counts = { system: 0, launcher: 0 }
