@@ -83,13 +83,14 @@ describe.each(FLAVORS)('refusals of %s', (flavor) => {
     expect([code, text.includes('UPDATE t SET')]).toEqual(['TRB-MY-017', true])
   })
 
-  test.runIf(flavor === 'mysql')('a session that writes parts of JSON values', async () => {
-    const { code } = await met(
-      `INSERT INTO t VALUES (5, '{"a": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "b": 1}', ''); SET SESSION binlog_row_value_options = 'PARTIAL_JSON';
+  if (flavor === 'mysql')
+    test('a session that writes parts of JSON values', async () => {
+      const { code } = await met(
+        `INSERT INTO t VALUES (5, '{"a": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "b": 1}', ''); SET SESSION binlog_row_value_options = 'PARTIAL_JSON';
        UPDATE t SET j = JSON_SET(j, '$.b', 2) WHERE id = 5`,
-    )
-    expect(code).toBe('TRB-MY-016')
-  })
+      )
+      expect(code).toBe('TRB-MY-016')
+    })
 
   test('what is not of captured tables does not matter', async () => {
     await db.sql('CREATE TABLE other (id INT PRIMARY KEY, v INT)')

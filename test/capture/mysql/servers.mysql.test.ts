@@ -40,21 +40,22 @@ describe.each(FLAVORS)('servers of %s that come and go', (flavor) => {
     }
   })
 
-  test.runIf(flavor === 'mysql')('GTIDs with tags', async () => {
-    const reader = await Reader.open(optionsFor(db))
-    await reader.pull()
-    await db.sql("SET SESSION gtid_next = 'AUTOMATIC:red'; INSERT INTO t VALUES (101, 1); INSERT INTO t VALUES (102, 1)")
-    await db.sql("SET SESSION gtid_next = 'AUTOMATIC'; INSERT INTO t VALUES (103, 1)")
-    await reader.until(3)
-    await reader.close()
-    expect(reader.changes.map((c) => c.gtid?.slice(36))).toEqual([':red:1', ':red:2', expect.stringMatching(/^:\d+$/)])
-    const again = await Reader.open(optionsFor(db), reader.at)
-    await again.pull(1500)
-    await db.sql('INSERT INTO t VALUES (104, 1)')
-    await again.until(1)
-    await again.close()
-    expect(ids(again)).toEqual(['d001'])
-  })
+  if (flavor === 'mysql')
+    test('GTIDs with tags', async () => {
+      const reader = await Reader.open(optionsFor(db))
+      await reader.pull()
+      await db.sql("SET SESSION gtid_next = 'AUTOMATIC:red'; INSERT INTO t VALUES (101, 1); INSERT INTO t VALUES (102, 1)")
+      await db.sql("SET SESSION gtid_next = 'AUTOMATIC'; INSERT INTO t VALUES (103, 1)")
+      await reader.until(3)
+      await reader.close()
+      expect(reader.changes.map((c) => c.gtid?.slice(36))).toEqual([':red:1', ':red:2', expect.stringMatching(/^:\d+$/)])
+      const again = await Reader.open(optionsFor(db), reader.at)
+      await again.pull(1500)
+      await db.sql('INSERT INTO t VALUES (104, 1)')
+      await again.until(1)
+      await again.close()
+      expect(ids(again)).toEqual(['d001'])
+    })
 
   test('a server that is killed and comes back, with the stream open', async () => {
     const reader = await Reader.open(optionsFor(db))

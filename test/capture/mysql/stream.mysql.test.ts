@@ -192,26 +192,27 @@ describe.each(FLAVORS)('stream of %s', (flavor) => {
     }
   })
 
-  test.runIf(flavor === 'mysql')('a compressed transaction of several packets is unpacked while it comes', async () => {
-    await db.sql('CREATE TABLE zl (id INT PRIMARY KEY, b VARBINARY(1000), t VARCHAR(50))')
-    const reader = await streamed(async () => {
-      await db.sql('SET SESSION binlog_transaction_compression = ON')
-      const source = numbers(flavor, 17_500)
-      await db.sql(`BEGIN; INSERT INTO zl SELECT seq, RANDOM_BYTES(1000), 'x' FROM ${source}; DELETE FROM zl WHERE id % 2 = 0; COMMIT`)
-      await db.sql('SET SESSION binlog_transaction_compression = OFF')
-      await db.sql("INSERT INTO zl VALUES (0, NULL, 'behind')")
+  if (flavor === 'mysql')
+    test('a compressed transaction of several packets is unpacked while it comes', async () => {
+      await db.sql('CREATE TABLE zl (id INT PRIMARY KEY, b VARBINARY(1000), t VARCHAR(50))')
+      const reader = await streamed(async () => {
+        await db.sql('SET SESSION binlog_transaction_compression = ON')
+        const source = numbers(flavor, 17_500)
+        await db.sql(`BEGIN; INSERT INTO zl SELECT seq, RANDOM_BYTES(1000), 'x' FROM ${source}; DELETE FROM zl WHERE id % 2 = 0; COMMIT`)
+        await db.sql('SET SESSION binlog_transaction_compression = OFF')
+        await db.sql("INSERT INTO zl VALUES (0, NULL, 'behind')")
+      })
+      expect(reader.changes.length).toBe(26_251)
+      expect(tablesAfter(reader.changes).get('zl')).toEqual((await tablesNow(db)).get('zl'))
+      const inside = reader.marks.filter((m) => !m.boundary)
+      const mark = inside[Math.floor(inside.length / 2)]
+      const again = await Reader.open(optionsFor(db), mark.at)
+      await again.until(reader.changes.length - mark.changes)
+      await again.close()
+      expect(again.changes.map((c) => [c.op, c.index, c.after?.[0]])).toEqual(
+        reader.changes.slice(mark.changes).map((c) => [c.op, c.index, c.after?.[0]]),
+      )
     })
-    expect(reader.changes.length).toBe(26_251)
-    expect(tablesAfter(reader.changes).get('zl')).toEqual((await tablesNow(db)).get('zl'))
-    const inside = reader.marks.filter((m) => !m.boundary)
-    const mark = inside[Math.floor(inside.length / 2)]
-    const again = await Reader.open(optionsFor(db), mark.at)
-    await again.until(reader.changes.length - mark.changes)
-    await again.close()
-    expect(again.changes.map((c) => [c.op, c.index, c.after?.[0]])).toEqual(
-      reader.changes.slice(mark.changes).map((c) => [c.op, c.index, c.after?.[0]]),
-    )
-  })
 
   test('rows of more than one packet', async () => {
     await db.sql('CREATE TABLE big (id INT PRIMARY KEY, b LONGBLOB)')
