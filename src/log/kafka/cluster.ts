@@ -104,7 +104,8 @@ export class KafkaCluster {
   /** Every topic's layout as of now. */
   async allTopics(): Promise<ReadonlyMap<string, TopicLayout>> {
     await this.retrying('asking for the list of topics', () => this.refresh(null))
-    return this.layouts
+    // A copy: whoever walks over it asks for more meanwhile, and a passing trouble forgets what was known.
+    return new Map(this.layouts)
   }
 
   /** Node of the transaction coordinator. One attempt: to be called inside `retrying`. */
