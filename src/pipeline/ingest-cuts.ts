@@ -16,8 +16,8 @@ export interface Cut {
 export interface Cuts {
   /** Topic whose range `poll` wants beside those of the tables; null: none. */
   readonly topic: string | null
-  /** The table has this partition up to `offset`. */
-  start(topic: string, partition: number, offset: number): void
+  /** The table has this partition up to `offset`; a cut that was given out and waits takes it to `coming`. */
+  start(topic: string, partition: number, offset: number, coming?: number): void
   /** Every cut below these ends (by `topic partition`) was given out, though the last of them may lie before them. */
   isPast(ends: ReadonlyMap<string, number>): boolean
   /** The next cuts, in order. `ranges`: of all partitions, just asked for. */

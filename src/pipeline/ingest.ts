@@ -70,6 +70,8 @@ class Ingest {
   /** Topics without a record that says where their table is, and how far they went when they were looked at. */
   readonly #waiting = new Map<TopicInfo, string>()
   #topicsAt = Number.NEGATIVE_INFINITY
+  /** Topics that a cut named and the list of topics did not have: it was asked for again. */
+  readonly #unlisted = new Set<string>()
   #generation = -1
   #ranges: readonly PartitionRange[] = []
   /** With `once`: ends at the start. */
@@ -166,7 +168,8 @@ class Ingest {
       rowsOf(topic.name),
     )
     await table.open(this.#ranges)
-    for (const p of table.owned) this.#cuts?.start(topic.name, p, table.offset(p))
+    const coming = this.#ends?.ends.get(topic.name)
+    for (const p of table.owned) this.#cuts?.start(topic.name, p, table.offset(p), coming?.get(p) ?? 0)
     this.#tables.set(topic.name, table)
     if (table.writer !== null) await this.#options.lake.maintain?.(table.path)
   }
@@ -202,15 +205,29 @@ class Ingest {
       if (this.#cutter.boundary?.id === cut.info.id) this.#ends = cut
     }
     const cut = this.#ends
+    // A cut is a state of the source with all of its topics: those that came to be since they were listed, too.
+    if (cut !== null && this.#looksAgain(cut)) return true
     if (cut === null || this.#cutter.boundary === null) return false
     const due = this.#cutter.due(clock.now())
     if (due !== 0 && !(draining && this.#cutter.pending > 0)) return false
     return await this.#flush(cut)
   }
 
+  /** Whether the topics are to be listed first, because the cut names one that is not known. One that is gone for good is asked for once. */
+  #looksAgain(cut: Cut): boolean {
+    const { wanted } = this.#options
+    const known = new Set(this.#topics.map((t) => t.name))
+    const fresh = [...cut.ends.keys()].filter((t) => !known.has(t) && !this.#unlisted.has(t) && wanted(t))
+    if (fresh.length === 0) return false
+    for (const t of fresh) this.#unlisted.add(t)
+    this.#topicsAt = Number.NEGATIVE_INFINITY
+    return true
+  }
+
   /** True: something was done. A rebalance in between ends it: what is left is somebody's, maybe ours, to do again. */
   async #flush(cut: Cut): Promise<boolean> {
     const { log, lake, onStart, onCommit } = this.#options
+    let made = 0
     const moved = (): boolean => log.assignment()?.generation !== this.#generation
     for (const table of this.#tables.values()) {
       if (moved()) return true
@@ -218,13 +235,15 @@ class Ingest {
       if (ends === undefined || !table.owned.some((p) => table.offset(p) < (ends.get(p) ?? 0))) continue
       onStart?.(table.path)
       const commits = await table.flush({ ends, at: positionOf(cut) }, this.#ranges, this.#abort)
+      made += commits.length
       for (const commit of commits) onCommit?.(commit)
       if (commits.length > 0 && table.owned.includes(0)) await lake.maintain?.(table.path)
       await this.#show(table)
     }
     this.#cutter.flushed()
     this.#ends = null
-    if (!moved()) await this.#mark(cut)
+    // Where only markers of transactions were left, the watermark there is says as much.
+    if (!moved() && (cut.exact || made > 0)) await this.#mark(cut)
     return true
   }
 

@@ -154,6 +154,37 @@ test('partitions that are added are brought in, from their beginning', async () 
   expect((await rows('t')).length).toBe(2)
 })
 
+test('topics of another producer are brought in beside a topic of positions, whoever’s positions it holds', async () => {
+  const { prefix, run, rows } = flow()
+  const topic = `${prefix}.public.t`
+  await producer.create([topic, `${prefix}.mine.offsets`])
+  await producer.send([change(topic, 1, 'a')])
+  expect(await run()).toMatchObject({ code: 0 })
+  expect(plain(await rows('t'))).toMatchObject([{ id: 1 }])
+  // Positions of a capture that knows nothing of the topic.
+  const cursor = {
+    v: 1,
+    append: 1,
+    source: 'o',
+    at: '0/1',
+    boundary: true,
+    consistent: true,
+    commit: '0/1',
+    commitUs: '1',
+    snapshotDone: [],
+  }
+  const headers = { 'tributary.cursor': JSON.stringify(cursor), 'tributary.ends': '{}' }
+  await producer.send([{ topic: `${prefix}.mine.offsets`, key: Buffer.from('o'), value: Buffer.from('{}'), headers }])
+  await producer.send([change(topic, 2, 'b')])
+  expect(await run()).toMatchObject({ code: 0 })
+  expect((await rows('t')).map((r) => r['id'])).toEqual([1, 2])
+  // Kafka Connect's own topic: the positions are in any of its partitions.
+  await producer.create([`${prefix}.connect`], 3)
+  await producer.send([change(topic, 3, 'c')])
+  expect(await run('--offsets-topic', `${prefix}.connect`, '--topics', topic)).toMatchObject({ code: 0 })
+  expect((await rows('t')).map((r) => r['id'])).toEqual([1, 2, 3])
+})
+
 test('records lost to retention stop it (TRB-INGEST-002), until it is told to go on', async () => {
   const { prefix, run, rows } = flow()
   const topic = `${prefix}.public.t`

@@ -103,3 +103,77 @@ test('two sources in one topic have no state together', async () => {
   appends.add(2, { a: 5 }, { source: 'other' })
   expect((await cuts.poll(appends.ranges({ a: 5 }))).at(-1)?.exact).toBe(false)
 })
+
+/** Ends of a partition by the cuts that polls give out. */
+async function given(cuts: AppendCuts, ranges: PartitionRange[], topic: string, polls: number): Promise<[number | undefined, boolean][]> {
+  const out: [number | undefined, boolean][] = []
+  for (let i = 0; i < polls; i++) for (const c of await cuts.poll(ranges)) out.push([c.ends.get(topic)?.get(0), c.exact])
+  return out
+}
+
+test('a topic that no append tells of is brought in all the same, and the way is not over before', async () => {
+  const appends = new Appends()
+  const cuts = open(appends)
+  for (const t of ['a', 'elsewhere']) cuts.start(t, 0, 0)
+  appends.add(1, { a: 3 })
+  const ranges = appends.ranges({ a: 4, elsewhere: 9 })
+  const ends = new Map(ranges.map((r) => [`${r.topic} 0`, r.end]))
+  expect((await cuts.poll(ranges)).map((c) => [c.ends.get('elsewhere')?.get(0), c.exact])).toEqual([[0, true]])
+  expect(cuts.isPast(ends)).toBe(false)
+  expect((await given(cuts, ranges, 'elsewhere', 8))[0]).toEqual([9, false])
+})
+
+test('a topic of appends without an append holds nobody up', async () => {
+  const cuts = open(new Appends())
+  cuts.start('a', 0, 0)
+  const ranges = new Appends().ranges({ a: 1 })
+  expect(cuts.isPast(new Map([['a 0', 1]]))).toBe(false)
+  expect((await given(cuts, ranges, 'a', 8))[0]).toEqual([1, false])
+})
+
+test('a topic that is found after its append was read comes in without another append', async () => {
+  const appends = new Appends()
+  appends.add(1, { a: 3 })
+  const cuts = open(appends)
+  await cuts.poll(appends.ranges({}))
+  cuts.start('a', 0, 0)
+  expect(await given(cuts, appends.ranges({ a: 4 }), 'a', 8)).toEqual([[4, false]])
+  // Of a later process, whose watermark is behind the append.
+  const later = open(appends, 1)
+  later.start('a', 0, 0)
+  expect((await given(later, appends.ranges({ a: 4 }), 'a', 8))[0]).toEqual([4, false])
+})
+
+test('a table that was brought to the marker behind an append is not beyond it', async () => {
+  const appends = new Appends()
+  appends.add(1, { still: 3 }, { consistent: false })
+  const cuts = open(appends)
+  for (const t of ['still', 'b']) cuts.start(t, 0, 0)
+  await cuts.poll(appends.ranges({ still: 4, b: 0 }))
+  // A rebalance: the tables are where they are.
+  cuts.start('still', 0, 4)
+  appends.add(2, { b: 1 })
+  expect((await cuts.poll(appends.ranges({ still: 4, b: 2 }))).map((c) => [c.exact, c.ends.get('b')?.get(0)])).toEqual([[true, 1]])
+})
+
+test('a transaction of the source that is longer than some polls is not cut', async () => {
+  const appends = new Appends()
+  const cuts = open(appends)
+  cuts.start('a', 0, 0)
+  appends.add(1, { a: 30 }, { boundary: false })
+  expect(await given(cuts, appends.ranges({ a: 31 }), 'a', 10)).toEqual([])
+  // Whoever wants what is there does not wait for its end; what nobody tells of does not, either.
+  expect(cuts.isPast(new Map([['a 0', 31]]))).toBe(true)
+  cuts.start('elsewhere', 0, 0)
+  expect(await given(cuts, appends.ranges({ a: 31, elsewhere: 9 }), 'a', 10)).toEqual([[0, false]])
+  appends.add(2, { a: 40 })
+  const cut = await given(cuts, appends.ranges({ a: 41, elsewhere: 9 }), 'a', 10)
+  expect(cut[0]).toEqual([41, false])
+  // Nothing more came of it while two more appends were read.
+  for (const n of [3, 4, 5]) {
+    appends.add(n, { a: 40 + n })
+    await cuts.poll(appends.ranges({ a: 41 + n, elsewhere: 9 }))
+  }
+  appends.add(6, { a: 50 })
+  expect(await given(cuts, appends.ranges({ a: 51, elsewhere: 9 }), 'a', 1)).toEqual([[50, true]])
+})

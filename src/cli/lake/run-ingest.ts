@@ -84,8 +84,12 @@ export async function runIngest(context: IngestCliContext, watch?: (commit: Show
             counters: show.counters,
           }),
         cuts: (telling, newest, exact) => {
-          if (telling.length === 1) return new AppendCuts(consumer, telling[0]!.name, exact?.appendId ?? 0, never)
+          // Of Kafka Connect's own topic only one partition would be read: which one is a matter of the connector's name.
+          const told = telling.length === 1 && telling[0]!.partitions === 1
+          if (told) return new AppendCuts(consumer, telling[0]!.name, exact?.appendId ?? 0, never)
           if (telling.length > 1) show.log('warning   topics of several sources: the tables have no common position')
+          else if (telling.length === 1)
+            show.log(`warning   ${telling[0]!.name} has several partitions: the tables have no common position`)
           return new PlainCuts(flags.group, flags['flush-rows'] * LARGEST_COMMIT, newest?.appendId ?? 0)
         },
       },

@@ -61,7 +61,7 @@ test('one process captures into Kafka and brings the topics into the lake', asyn
   const second = run(name, 'lake-state', ...flags)
   await second.closed
   expect([second.child.exitCode, second.text()]).toEqual([0, expect.stringContaining('30 changes captured')])
-  const files = new Map([['t', baseFiles(join(lake, name, 's', 't'), null)]])
+  const files = new Map([['t', baseFiles(join(lake, new URL(db().url).pathname.slice(1), 's', 't'), null)]])
   const [{ sum }] = await db().sql<{ sum: string }>('SELECT sum(n * 1000 + 1) AS sum FROM s.t')
   expect(await lakeNumber('SELECT sum(n * 1000 + 1)::bigint FROM $t', files)).toBe(Number(sum))
 })
