@@ -102,10 +102,10 @@ export class IngestTable {
   /** Opens the table and finds out where it is. Fails with TRB-INGEST-002, -005, -008, TRB-LAKE-019. */
   async open(ranges: readonly PartitionRange[]): Promise<void> {
     this.writer = await this.#context.lake.open(this.path)
-    if (this.writer === null) return this.#take(null, ranges)
+    if (this.writer === null) return await this.#take(null, ranges)
     checkPartitioning(this.path, this.writer.spec.partition, this.#context.layout(this.info).partition)
     this.instant = await this.writer.instant()
-    this.#take(await this.writer.checkpoint(), ranges)
+    await this.#take(await this.writer.checkpoint(), ranges)
   }
 
   /** Next offset of a partition. */
@@ -158,7 +158,7 @@ export class IngestTable {
 
   async #reread(ranges: readonly PartitionRange[]): Promise<void> {
     this.writer ??= await this.#context.lake.open(this.path)
-    if (this.writer !== null) this.#take(await this.writer.checkpoint(), ranges)
+    if (this.writer !== null) await this.#take(await this.writer.checkpoint(), ranges)
   }
 
   /** One commit, of as many records as have shapes that the table has by then. */
@@ -189,7 +189,10 @@ export class IngestTable {
     }
     for (const p of this.owned) this.#committed[p] = this.#offsets[p] = reached[p]!
     this.instant = staged.instant
-    this.#skipped.clear()
+    for (const key of this.#skipped) {
+      const [p, offset] = key.split(' ').map(Number)
+      if (offset! < reached[p!]!) this.#skipped.delete(key)
+    }
     return {
       topic: this.topic,
       path: this.path,
@@ -233,9 +236,12 @@ export class IngestTable {
     return { source: this.#context.source, commit, commitUs, topic: this.topic, nextOffset, partitions, topicId: this.topicId }
   }
 
-  #take(checkpoint: Checkpoint | null, ranges: readonly PartitionRange[]): void {
+  async #take(checkpoint: Checkpoint | null, asked: readonly PartitionRange[]): Promise<void> {
     if (checkpoint !== null) this.#requireSame(checkpoint)
     const saved = checkpoint?.partitions ?? []
+    // Who had a partition before may have committed more of it than there was when its end was asked for.
+    const isAhead = asked.some((r) => r.topic === this.topic && (saved[r.partition] ?? 0) > r.end)
+    const ranges = isAhead ? await this.#context.log.ranges([this.topic]) : asked
     const before = this.#committed
     const skipped = this.#offsets
     this.#committed = []

@@ -84,7 +84,7 @@ async function* read(topic: string, partition: number, from: number, to: number)
 
 function member(table: SharedTable, owned: readonly number[], more: Partial<IngestContext> = {}): IngestTable {
   const context: IngestContext = {
-    log: { read } as unknown as PartitionedLog,
+    log: { read, ranges: async () => RANGES } as unknown as PartitionedLog,
     lake: table.lake,
     layout: () => ({ tableType: 'MERGE_ON_READ', tableVersion: 6, partition: null }),
     source: 'g',
@@ -154,10 +154,23 @@ test('a table of another group, of a topic created again, or with lost records i
   await first.flush(to(3, 2), RANGES, never)
   await expect(member(table, [0, 1], { source: 'other' }).open(RANGES)).rejects.toMatchObject({ code: 'TRB-INGEST-008' })
   const shorter = RANGES.map((r) => ({ ...r, end: 1 }))
-  await expect(member(table, [0, 1]).open(shorter)).rejects.toMatchObject({ code: 'TRB-INGEST-005' })
+  const log = { read, ranges: async () => shorter } as unknown as PartitionedLog
+  await expect(member(table, [0, 1], { log }).open(shorter)).rejects.toMatchObject({ code: 'TRB-INGEST-005' })
   const lost = RANGES.map((r) => ({ ...r, start: 10 }))
   await expect(member(table, [0, 1]).open(lost)).rejects.toMatchObject({ code: 'TRB-INGEST-002' })
   const going = member(table, [0, 1], { onLost: 'continue' })
   await going.open(lost)
   expect([going.offset(0), going.offset(1)]).toEqual([10, 10])
+})
+
+test('a checkpoint beyond ends that were asked for before it was made is no other topic', async () => {
+  const table = new SharedTable()
+  const [before, owner] = [member(table, [0, 1]), member(table, [0])]
+  const earlier = RANGES.map((r) => ({ ...r, end: 2 }))
+  await owner.open(earlier)
+  await before.open(RANGES)
+  await before.flush(to(5, 5), RANGES, never)
+  await owner.flush(to(2), earlier, never)
+  expect(owner.offset(0)).toBe(5)
+  expect(table.ids).toEqual([...ids(0, 0, 5), ...ids(1, 0, 5)])
 })
