@@ -148,7 +148,7 @@ export const MYSQL_CODES = {
   },
   'TRB-MY-019': {
     what: 'XA transaction {xid} was committed at {position}, and where its changes are is not known',
-    why: 'It was prepared before the stored position was made.',
+    why: 'It was prepared before the stored position was made, or on another server: the files that hold it are not those of this one.',
     safe: 'Nothing from this commit on was taken.',
     fix: 'Take a new snapshot with a new state directory and lake.',
     retry: 'never',

@@ -82,6 +82,15 @@ export function streamAt(point: Point, server: string | null = null, catchUp: Ca
   return { kind: 'stream', ...point, inside: null, server, epoch: 0, prepared: new Map(), catchUp }
 }
 
+/**
+ * A position as one of this server. After a failover its places come behind all places before; where prepared XA transactions are was said
+ * by files of the other server, so that is not known any more (the decoder refuses their commit).
+ */
+export function onServer(from: StreamPosition, server: string): StreamPosition {
+  if (from.server === null || from.server === server) return { ...from, server }
+  return { ...from, server, epoch: from.epoch + 1, prepared: new Map() }
+}
+
 /** `bin.000003:1234/<gtids>` */
 export function printPoint(p: Point): string {
   return p.gtids === null ? `${p.file}:${p.pos}` : `${p.file}:${p.pos}/${p.gtids}`

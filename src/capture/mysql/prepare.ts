@@ -5,7 +5,16 @@ import type { SqlConnection } from './connect.ts'
 import { capturedTables } from './open-snapshot.ts'
 import type { MysqlDeps, MysqlOptions } from './options.ts'
 import type { MysqlPosition, StreamPosition } from './position.ts'
-import { isReplica, missingGtids, readServer, requireFile, type ServerState, settingProblems, usesGtids } from './server-state.ts'
+import {
+  isReplica,
+  missingGtids,
+  readServer,
+  requireFile,
+  requireSameServer,
+  type ServerState,
+  settingProblems,
+  usesGtids,
+} from './server-state.ts'
 import { tableName } from './table-shapes.ts'
 
 /** How long a replica may take to come to a position, by default. */
@@ -28,6 +37,8 @@ export async function prepare(
   const problems = settingProblems(state)
   if (problems.length > 0) throw problems[0]
   if (position?.kind === 'stream') await requireStart(sql, position, state, deps, signal)
+  // What is left of a snapshot may be read elsewhere only where what was read before can be compared with it.
+  else if (position !== null) requireSameServer(position.progress.until, position.progress.server, state)
   deps.chosen?.((await capturedTables(sql, options, matcher)).map(tableName), position === null)
   return state
 }

@@ -120,15 +120,19 @@ function behind(list: string, reference: string): string {
     .join(',')
 }
 
+/** Fails with TRB-MY-009 when a place without GTIDs is one of another server. */
+export function requireSameServer(at: Point, server: string | null, state: Pick<ServerState, 'server' | 'gtid'>): void {
+  if (server === null || server === state.server || (state.gtid && at.gtids !== null)) return
+  throw new Failure('TRB-MY-009', {
+    position: `${at.file}:${at.pos}`,
+    reason: `It is one of server ${server}, this is ${state.server}, and without GTIDs files of two servers cannot be compared`,
+  })
+}
+
 /** Fails with TRB-MY-007 or 009 unless the server has the file, up to the position. */
 export async function requireFile(sql: SqlConnection, at: Point, server: string | null, state: ServerState): Promise<void> {
   const position = `${at.file}:${at.pos}`
-  if (server !== null && server !== state.server) {
-    throw new Failure('TRB-MY-009', {
-      position,
-      reason: `It is one of server ${server}, this is ${state.server}, and without GTIDs files of two servers cannot be compared`,
-    })
-  }
+  requireSameServer(at, server, state)
   const logs = await sql.query('SHOW BINARY LOGS', 'listing binlogs')
   const found = logs.find((l) => l[0] === at.file)
   if (found !== undefined) {

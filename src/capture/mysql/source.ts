@@ -10,6 +10,7 @@ import type { MysqlDeps, MysqlOptions } from './options.ts'
 import {
   comparePositions,
   type MysqlPosition,
+  onServer,
   type Point,
   parsePosition,
   printPoint,
@@ -209,8 +210,7 @@ class MysqlStream implements ChangeStream {
     const o = this.#options
     const state = await readServer(connection)
     await requireStart(connection, from, state, this.#deps, this.#stop.signal)
-    const moved = from.server !== null && from.server !== state.server
-    const start = { ...from, server: state.server, epoch: moved ? from.epoch + 1 : from.epoch }
+    const start = onServer(from, state.server)
     this.#server = state.server
     const request: DumpRequest = {
       serverId: o.serverId,

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { debeziumOffset, positionOfDebezium } from '../../../src/capture/mysql/debezium-offset.ts'
-import { comparePositions, hasReached, isBefore, parsePosition, printPosition } from '../../../src/capture/mysql/position.ts'
+import { comparePositions, hasReached, isBefore, onServer, parsePosition, printPosition } from '../../../src/capture/mysql/position.ts'
+import { requireSameServer } from '../../../src/capture/mysql/server-state.ts'
 
 const A = '3e11fa47-71ca-11e1-9e33-c80aa9429562'
 const inside = (rows: number): string => `bin.000003:120/${A}:1-4 {"rows":${rows},"event":3,"row":${rows},"gtid":"${A}:5","begin":199}`
@@ -50,6 +51,21 @@ describe('positions', () => {
         for (let k = 0; k < list.length; k++) expect(Math.sign(comparePositions(list[i], list[k]))).toBe(Math.sign(i - k))
       }
     }
+  })
+  test('on another server places come behind all before, and files of the first are of no use', () => {
+    const from = parsePosition('bin.000001:4/0-1-5 {"server":"a","epoch":2,"prepared":{"x\'61\',x\'\',1":"bin.000001:4/0-1-4"}}')
+    if (from.kind !== 'stream') throw new Error('it is a place in the stream')
+    expect(onServer(from, 'a')).toEqual(from)
+    expect(printPosition(onServer(from, 'b'))).toBe('bin.000001:4/0-1-5 {"server":"b","epoch":3}')
+  })
+  test('without GTIDs no other server can go on, be it with a stream or a snapshot', () => {
+    const at = { file: 'b.000002', pos: 500, gtids: null }
+    const refused = (gtids: string | null, gtid: boolean, server: string | null) => () =>
+      requireSameServer({ ...at, gtids }, server, { server: 'b', gtid })
+    expect(refused(null, false, 'a')).toThrow('TRB-MY-009')
+    expect(refused(`${A}:1-4`, false, 'a')).toThrow('TRB-MY-009')
+    expect(refused(null, true, 'a')).toThrow('TRB-MY-009')
+    for (const fine of [refused(`${A}:1-4`, true, 'a'), refused(null, false, 'b'), refused(null, false, null)]) expect(fine).not.toThrow()
   })
   test('a state that was read tells which transactions are part of it', () => {
     const read = { file: 'b.000002', pos: 500, gtids: null }
