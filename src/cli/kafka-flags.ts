@@ -4,6 +4,7 @@ import type { Clock } from '../contract/clock.ts'
 import { Failure } from '../failure/failure.ts'
 import type { KafkaOptions, KafkaSasl, KafkaTls } from '../log/kafka/options.ts'
 import { bool, choice, duration, list, text } from './flag.ts'
+import { sparingly } from './sparingly.ts'
 
 /** Flags of every verb that reaches a Kafka cluster. */
 export const kafkaFlags = {
@@ -52,7 +53,7 @@ export async function kafkaOptionsOf(
     sasl: saslOf(flags),
     outageMs: flags['kafka-outage'],
     clock: world.clock,
-    onRetry: world.onRetry,
+    onRetry: world.onRetry && sparingly(world.clock, world.onRetry),
   }
 }
 

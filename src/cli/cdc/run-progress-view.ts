@@ -21,7 +21,9 @@ export function progressLine(progress: RunProgress, nowMs: number): string {
 
 /** The line that stays when a table of the snapshot is done. */
 export function tableDoneLine(t: SnapshotTable): string {
-  return `snapshot  ${t.table}  done  ${count(t.rows)} rows in ${duration(t.tookMs)}`
+  // A small table is told of once, when it is done: nobody saw it begin.
+  const took = t.tookMs === 0 ? '' : ` in ${duration(t.tookMs)}`
+  return `snapshot  ${t.table}  done  ${count(t.rows)} rows${took}`
 }
 
 /** What the services of a table did. */

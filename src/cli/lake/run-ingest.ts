@@ -210,6 +210,6 @@ class Show {
     this.records += commit.records
     this.commits++
     this.#watch?.(commit)
-    this.log(`commit    ${commit.instant} ${commit.path}  ${count(commit.records)} records`)
+    this.log(`commit    ${commit.instant} ${commit.path}  ${count(commit.records)} ${commit.records === 1 ? 'record' : 'records'}`)
   }
 }
