@@ -59,7 +59,7 @@ export async function committedExtent(cluster: KafkaCluster, at: Place): Promise
   const end = await endOffset(cluster, at, LATEST, COMMITTED)
   let offset = await endOffset(cluster, at, EARLIEST, COMMITTED)
   while (offset < end) {
-    const fetched = await fetch(cluster, at, offset)
+    const fetched = await fetch(cluster, at, offset, end)
     for (const batch of committed(fetched)) if (batch.records.length > 0) return end - batch.firstOffset
     const last = fetched.records?.at(-1)
     if (last === undefined) break
@@ -77,7 +77,7 @@ export async function* committedRecords(
   await settled(cluster, at, end)
   let offset = await endOffset(cluster, at, EARLIEST, COMMITTED)
   while (offset < end) {
-    const fetched = await fetch(cluster, at, offset)
+    const fetched = await fetch(cluster, at, offset, end)
     for (const batch of committed(fetched)) {
       for (const r of batch.records) {
         if (batch.firstOffset + BigInt(r.offsetDelta) < offset) continue
@@ -112,7 +112,7 @@ async function newestWithin(cluster: KafkaCluster, at: Place, key: string, low: 
   let offset = low
   const wanted = Buffer.from(key)
   while (offset < high) {
-    const fetched = await fetch(cluster, at, offset)
+    const fetched = await fetch(cluster, at, offset, high)
     const before = offset
     for (const batch of committed(fetched)) {
       for (const r of batch.records) {
@@ -130,7 +130,11 @@ async function newestWithin(cluster: KafkaCluster, at: Place, key: string, low: 
   return found
 }
 
-async function fetch(cluster: KafkaCluster, at: Place, offset: bigint): Promise<Fetched> {
+/**
+ * What is at an offset and behind it; `end`: so far there are ended transactions. Nothing means that compaction took all of it. A leader that
+ * has just been chosen gives nothing, too, while it does not know how far it may: that is waited for, or an older record would be the newest.
+ */
+async function fetch(cluster: KafkaCluster, at: Place, offset: bigint, end: bigint): Promise<Fetched> {
   const { topic, partition } = at
   const wanted = { partition, currentLeaderEpoch: -1, fetchOffset: offset, lastFetchedEpoch: -1, partitionMaxBytes: FETCH_BYTES }
   const answer = await cluster.retrying(
@@ -138,7 +142,10 @@ async function fetch(cluster: KafkaCluster, at: Place, offset: bigint): Promise<
     async () => {
       const node = await leader(cluster, at)
       const topics = [{ topicId: topic, partitions: [wanted] }]
-      return await cluster.send(node, fetchV12.api, 100, 1, FETCH_BYTES, COMMITTED, 0, NO_SESSION, topics, [], '')
+      const answered = await cluster.send(node, fetchV12.api, 100, 1, FETCH_BYTES, COMMITTED, 0, NO_SESSION, topics, [], '')
+      const { records, lastStableOffset } = answered.responses[0]!.partitions[0]!
+      if ((records ?? []).length === 0 && lastStableOffset < end) throw new NotReady(`${topic}-${partition} is not up to date`)
+      return answered
     },
     (t) => {
       const refused = t.errors.some((e) => e.id === 'TOPIC_AUTHORIZATION_FAILED')
