@@ -124,7 +124,7 @@ export class KafkaLog implements LogWriter {
         this.cluster.forget()
         await this.producer.renew()
         // The commit may have got through although its answer did not.
-        if ((await this.stored())?.append === append) break
+        if (this.isCommitted({ append, cursor }, await this.stored())) break
       }
     }
     this.last = { append, cursor }
@@ -133,6 +133,18 @@ export class KafkaLog implements LogWriter {
 
   async close(): Promise<void> {
     await this.cluster.close()
+  }
+
+  /**
+   * Whether an append is the newest one. Fails with TRB-KAFKA-005 when neither it nor the one before it is: the brokers forget the id of an
+   * idle writer, and with it who has taken the name over meanwhile.
+   */
+  private isCommitted(wanted: NumberedCursor, stored: NumberedCursor | null): boolean {
+    const { name, offsetsTopic } = this.options
+    if (isSame(stored, wanted)) return true
+    if (isSame(stored, this.last)) return false
+    const at = stored === null ? 'none' : `${stored.cursor.at} (append ${stored.append})`
+    throw new Failure('TRB-KAFKA-005', { name, detail: `the position in ${offsetsTopic} is ${at}, which this process did not write` })
   }
 
   /** Newest committed cursor of this name in the offsets topic. */
@@ -249,4 +261,8 @@ export class KafkaLog implements LogWriter {
       }
     }
   }
+}
+
+function isSame(a: NumberedCursor | null, b: NumberedCursor | null): boolean {
+  return a === b || (a?.append === b?.append && a?.cursor.at === b?.cursor.at)
 }

@@ -12,9 +12,10 @@ import {
   offsetKey,
 } from './offset-record.ts'
 import type { KafkaOptions } from './options.ts'
-import { PartitionWriter } from './record-batch.ts'
+import { PartitionWriter, type SealableBatch } from './record-batch.ts'
 import { ensureTopic, topicConfig } from './topics.ts'
-import { TransactionalProducer, transactionalId } from './transaction.ts'
+import { TransactionalProducer, TransactionLost, transactionalId } from './transaction.ts'
+import { NotReady } from './trouble.ts'
 
 /** Where the position of a name is kept. */
 export interface OffsetPlace {
@@ -58,19 +59,30 @@ export async function writeOffset(
     writer.add({ topic, partition: 0, count: 1, keySchema: 0, valueSchema: 0, records, headers: null, runs: [] })
     const producer = new TransactionalProducer(cluster, transactionalId(name), name, 30_000)
     await producer.start()
-    const batches = writer.finish()
-    // A topic that has just been made may have no leader that knows of it.
-    await cluster.retrying(`writing to ${topic}`, async () => {
-      await producer.add(new Map([[topic, new Set([offsetPartition(key, partitions)])]]))
-      try {
-        await producer.produce(batches)
-      } catch (e) {
-        await producer.renew()
-        throw e
-      }
-      await producer.commit()
-    })
+    const partition = offsetPartition(key, partitions)
+    await writeAlone(cluster, producer, { topic, partition }, writer.finish())
   } finally {
     await cluster.close()
   }
+}
+
+/** One transaction, done again where a try is lost. Fails with TRB-KAFKA-005 when another process takes the name over meanwhile. */
+async function writeAlone(
+  cluster: KafkaCluster,
+  producer: TransactionalProducer,
+  { topic, partition }: { readonly topic: string; readonly partition: number },
+  batches: readonly SealableBatch[],
+): Promise<void> {
+  // A topic that has just been made may have no leader that knows of it.
+  await cluster.retrying(`writing to ${topic}`, async () => {
+    try {
+      await producer.add(new Map([[topic, new Set([partition])]]))
+      await producer.produce(batches)
+      await producer.commit()
+    } catch (e) {
+      if (e instanceof Failure) throw e
+      await producer.renew()
+      throw e instanceof TransactionLost ? new NotReady(e.message) : e
+    }
+  })
 }

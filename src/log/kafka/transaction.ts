@@ -9,10 +9,13 @@ const PRODUCE_VERSION = 9
 /** A request to a broker may hold up to this many bytes of batches, or one batch. */
 const REQUEST_BYTES = 8 << 20
 const ACKS_ALL = -1
-const FENCED: ReadonlySet<string> = new Set(['PRODUCER_FENCED', 'INVALID_PRODUCER_EPOCH', 'INVALID_PRODUCER_ID_MAPPING'])
+const FENCED: ReadonlySet<string> = new Set(['PRODUCER_FENCED', 'INVALID_PRODUCER_EPOCH'])
+/** The coordinator has another producer id for the transactional id, or none: it forgets one that was idle for `transactional.id.expiration.ms`. */
+const FORGOTTEN = 'INVALID_PRODUCER_ID_MAPPING'
 /** What ends a transaction, and nothing else: it timed out, or the broker lost track of the sequence numbers. */
 const ENDING: ReadonlySet<string> = new Set([
   ...FENCED,
+  FORGOTTEN,
   'INVALID_TXN_STATE',
   'TRANSACTION_ABORTABLE',
   'OUT_OF_ORDER_SEQUENCE_NUMBER',
@@ -83,15 +86,29 @@ export class TransactionalProducer {
     await this.renew()
   }
 
-  /** Aborts what is open, if anything, and goes on under a new epoch. Fails with TRB-KAFKA-005 when another process has taken the name over. */
+  /**
+   * Aborts what is open, if anything, and goes on under a new epoch. Fails with TRB-KAFKA-005 when another process has taken the name over.
+   * Of an id that the brokers have forgotten they cannot say so: whether somebody wrote meanwhile is to be seen in the topics.
+   */
   async renew(): Promise<void> {
+    try {
+      await this.init()
+    } catch (e) {
+      if (!(e instanceof TransactionLost)) throw e
+      this.producerId = -1n
+      this.epoch = -1
+      await this.init()
+    }
+  }
+
+  private async init(): Promise<void> {
     const answer = await this.cluster.retrying(
       `taking the transactional id ${this.id}`,
       async () => {
         const node = await this.cluster.coordinator(this.id)
         return await this.cluster.send(node, initProducerIdV4.api, this.id, this.timeoutMs, this.producerId, this.epoch)
       },
-      (t) => this.explain(t, 'taking the transactional id'),
+      (t) => this.forgotten(t) ?? this.explain(t, 'taking the transactional id'),
       MARKERS,
     )
     this.producerId = answer.producerId
@@ -190,6 +207,10 @@ export class TransactionalProducer {
       const trouble = troubleOf(e)
       throw trouble.kind === 'protocol' ? refusedBatch(trouble, batches, e) : e
     }
+  }
+
+  private forgotten(t: Trouble & { kind: 'protocol' }): TransactionLost | null {
+    return this.producerId >= 0n && t.errors.every((e) => e.id === FORGOTTEN) ? new TransactionLost(t.text) : null
   }
 
   private explain(t: Trouble & { kind: 'protocol' }, doing: string): Failure | null {
