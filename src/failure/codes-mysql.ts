@@ -194,6 +194,14 @@ export const MYSQL_CODES = {
     retry: 'manual',
     exit: 1,
   },
+  'TRB-MY-025': {
+    what: 'Position {position} lies beyond 4 GiB of its binlog file and has no GTID',
+    why: 'A place in a file is asked of MariaDB in 32 bits; only by GTID the stream goes on at any place. The file grew so large by one transaction.',
+    safe: 'Everything taken so far is kept; nothing was read from this place.',
+    fix: 'Give the position with its GTIDs (file:position/GTIDs, those of SELECT @@GLOBAL.gtid_binlog_pos there), or take a new snapshot with a new state directory and lake.',
+    retry: 'never',
+    exit: 2,
+  },
   'TRB-MY-050': {
     what: 'Character set {charset} cannot be decoded',
     why: 'The binlog holds text in the character set of its column; this one is not known here, and the server has no table of it.',

@@ -1,3 +1,4 @@
+import { Failure } from '../../failure/failure.ts'
 import { quoteLiteral, type SqlConnection } from './connect.ts'
 import { GtidSet } from './gtid-set.ts'
 import type { Point } from './position.ts'
@@ -5,6 +6,7 @@ import { dumpBehind, dumpFrom, registerReplica } from './wire/commands.ts'
 
 /** How often an idle server says that it is there, and where. */
 export const HEARTBEAT_MS = 1000
+const LAST_U32 = 0xffff_ffff
 
 export interface DumpRequest {
   readonly serverId: number
@@ -33,7 +35,10 @@ export async function announce(sql: SqlConnection, request: DumpRequest): Promis
   await sql.query(`SET ${settings.join(', ')}`, 'announcing a reader of the binlog')
 }
 
-/** The commands that begin the dump; the server answers the first one with a packet of its own. */
+/**
+ * The commands that begin the dump; the server answers the first one with a packet of its own. Fails with TRB-MY-025: MariaDB's command has
+ * 32 bits for a place in a file.
+ */
 export function dumpCommands(flavor: SqlConnection['flavor'], request: DumpRequest): readonly Buffer[] {
   const { from, serverId } = request
   return [registerReplica(serverId, request.name), flavor === 'mysql' ? mysqlDump(request) : mariadbDump()]
@@ -44,6 +49,8 @@ export function dumpCommands(flavor: SqlConnection['flavor'], request: DumpReque
   }
 
   function mariadbDump(): Buffer {
-    return request.byGtid ? dumpFrom('', 4, serverId, request.includeQuery) : dumpFrom(from.file, from.pos, serverId, request.includeQuery)
+    if (request.byGtid) return dumpFrom('', 4, serverId, request.includeQuery)
+    if (from.pos > LAST_U32) throw new Failure('TRB-MY-025', { position: `${from.file}:${from.pos}` })
+    return dumpFrom(from.file, from.pos, serverId, request.includeQuery)
   }
 }

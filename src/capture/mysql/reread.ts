@@ -1,6 +1,6 @@
 import { Failure } from '../../failure/failure.ts'
-import { connectMysql } from './connect.ts'
-import { announce, dumpCommands } from './dump.ts'
+import { connectMysql, type SqlConnection } from './connect.ts'
+import { announce, type DumpRequest, dumpCommands } from './dump.ts'
 import type { MysqlOptions } from './options.ts'
 import { type Point, printPoint } from './position.ts'
 import type { ServerState } from './server-state.ts'
@@ -22,7 +22,7 @@ export async function rereadFrom(
   const connection = await connectMysql(options)
   const serverId = (options.serverId ^ SECOND) >>> 0
   const request = { serverId, name, from, byGtid: false, checksum: state.checksum, includeQuery: options.includeQuery }
-  await announce(connection, request)
+  const commands = await begin(connection, request)
   const events = new PacketEvents(state.checksum, 1, () => printPoint(from))
   const socket = new DumpSocket(connection)
   let waiter: PromiseWithResolvers<void> | null = null
@@ -38,7 +38,7 @@ export async function rereadFrom(
     waiter?.reject(ended)
     waiter = null
   }
-  for (const command of dumpCommands(connection.flavor, request)) socket.write(command)
+  for (const command of commands) socket.write(command)
   return {
     events,
     next: async () => {
@@ -58,5 +58,15 @@ export async function rereadFrom(
       socket.destroy()
       connection.destroy()
     },
+  }
+}
+
+async function begin(connection: SqlConnection, request: DumpRequest): Promise<readonly Buffer[]> {
+  try {
+    await announce(connection, request)
+    return dumpCommands(connection.flavor, request)
+  } catch (e) {
+    connection.destroy()
+    throw e
   }
 }
