@@ -66,7 +66,7 @@ describe.each(FLAVORS)('cdc tail on %s', (flavor) => {
     '%s: says what it does not do, or differs where it is listed',
     LIMIT,
     async (name, how) => {
-      const { difference } = await runMysqlScenario(loadScenario(join(root(flavor), name)), url())
+      const { difference } = await runMysqlScenario(loadScenario(join(root(flavor), name)), url(), how)
       expect(difference).toMatch(how)
     },
   )
