@@ -32,6 +32,8 @@ export interface TopicRules {
   readonly tombstones: boolean
   /** Key columns of the table when these records have no key (truncates only, then); null: as the key schema says. */
   readonly keyNames: readonly string[] | null
+  /** Of the topic: a truncate has its place among the other records only where there is one. */
+  readonly partitions: number
 }
 
 /** As RowDecoder, of batches of one pair of schemas one after the other, with chunks that go on from one to the next. */
@@ -281,6 +283,7 @@ class Decoder implements RowDecoder {
       this.#deletedStart = r.keyStart
       this.#deletedEnd = r.keyEnd
     }
+    if (op === OP_T && this.#topic!.partitions > 1) throw unordered(batch, r.index, this.#topic!.partitions)
     if (this.#keyless !== r.keyStart < 0 && op !== OP_T) throw strayKey(batch, r.index)
   }
 
@@ -382,4 +385,8 @@ function nulls(column: LakeColumn, count: number): Vector {
   const b = columnBuilder(column.type)
   for (let i = 0; i < count; i++) b.appendNull()
   return b.take()
+}
+
+function unordered({ topic, partition, baseOffset }: StoredBatch, index: number, partitions: number): Failure {
+  return new Failure('TRB-INGEST-014', { topic, partition, offset: baseOffset + index, partitions })
 }

@@ -10,6 +10,7 @@ import { type BatchDecoder, createBatchDecoder } from './row-decoder.ts'
 
 export interface TopicRowsOptions {
   readonly topic: string
+  readonly partitions: number
   /** Avro text of a schema id. */
   readonly schema: (id: number) => Promise<string>
   readonly chunkBytes: number
@@ -54,7 +55,7 @@ export class TopicRows {
   /**
    * The rows of a batch, in one or more pieces that follow each other; what holds nothing for a table (records of other kinds, tombstones
    * before the first row) is left out. `tableKey`: key columns of the table as it is; null: there is no table yet.
-   * Fails with TRB-ENV-004, -003, TRB-INGEST-007 and what `schema` fails with.
+   * Fails with TRB-ENV-004, -003, TRB-INGEST-007, its rows with TRB-INGEST-006, -014, and what `schema` fails with.
    */
   async of(batch: StoredBatch, tableKey: readonly string[] | null): Promise<readonly TopicBatchRows[]> {
     const json = batch.valueSchema === NOT_AVRO || (batch.keySchema === NOT_AVRO && batch.valueSchema === 0)
@@ -92,7 +93,7 @@ export class TopicRows {
     const { chunkBytes: maxBytes, placeholder, counters } = this.#options
     const keySchema = keyId === 0 ? null : await this.#text(keyId)
     if (valueId === 0) return new KeyDecoder(parseAvroSchema(keySchema!))
-    const topic = { placeholder, tombstones: true, keyNames }
+    const topic = { placeholder, tombstones: true, keyNames, partitions: this.#options.partitions }
     const valueSchema = await this.#text(valueId)
     const value = parseAvroSchema(valueSchema)
     if (NO_TABLE.test(value.name ?? '')) return null

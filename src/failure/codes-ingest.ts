@@ -106,4 +106,12 @@ export const INGEST_CODES = {
     retry: 'manual',
     exit: 1,
   },
+  'TRB-INGEST-014': {
+    what: 'The record of {topic} partition {partition} at offset {offset} empties the table, and the topic has {partitions} partitions.',
+    why: 'A truncation stands in one partition, and nothing orders it among the records of the others: rows from before it might stay, or later ones go.',
+    safe: 'The lake stays at its last commits; the record was not applied.',
+    fix: 'Write the table into a topic with one partition (a new snapshot, or cdc run --no-kafka-truncates), or go on without the truncation, whose rows then stay: --on-poison dead-letter',
+    retry: 'never',
+    exit: 1,
+  },
 } as const satisfies Record<string, CodeEntry>

@@ -51,7 +51,7 @@ const COMMIT_ATTEMPTS = 10
 /** Records set aside between two commits. */
 const MOST_ASIDE = 100
 /** What is wrong with one record, not with the topic or the lake. */
-const POISON: ReadonlySet<string> = new Set(['TRB-INGEST-006', 'TRB-INGEST-007', 'TRB-INGEST-012'])
+const POISON: ReadonlySet<string> = new Set(['TRB-INGEST-006', 'TRB-INGEST-007', 'TRB-INGEST-012', 'TRB-INGEST-014'])
 
 /**
  * One topic into one table.

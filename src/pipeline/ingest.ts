@@ -18,7 +18,7 @@ export interface IngestOptions extends IngestContext {
   readonly tableOf: (topic: string, database: string) => TopicTable
   /** The database that the first record names; null: no value in the batch, undefined: one that cannot be read. */
   readonly databaseOf: (batch: StoredBatch) => Promise<string | null | undefined>
-  readonly rowsOf: (topic: string) => TopicRows
+  readonly rowsOf: (topic: TopicInfo) => TopicRows
   /** Topics that tell where transactions of the source end. */
   readonly tells: (topic: string) => boolean
   /** `telling`: topics that `tells` chose; the newest watermark, and the newest that is a state of the source. */
@@ -165,7 +165,7 @@ class Ingest {
       topic,
       info,
       owned.toSorted((a, b) => a - b),
-      rowsOf(topic.name),
+      rowsOf(topic),
     )
     await table.open(this.#ranges)
     const coming = this.#ends?.ends.get(topic.name)

@@ -64,6 +64,8 @@ class SharedTable {
   }
 }
 
+/** The record at this offset empties the table. */
+const TRUNCATE_AT = 40
 /** Two partitions; record i of partition p has the id 100 p + i. */
 const RANGES: readonly PartitionRange[] = [0, 1].map((partition) => ({ topic: TOPIC.name, partition, start: 0, end: 50 }))
 
@@ -72,8 +74,9 @@ async function* read(topic: string, partition: number, from: number, to: number)
   const out = new GrowableSink()
   for (let i = from; i < to; i++) {
     writeTimestamp(out, i)
-    writeBlob(out, keyBytes(100 * partition + i))
-    writeBlob(out, valueBytes({ op: 'c', id: 100 * partition + i, v: 'x', lsn: i }))
+    if (i === TRUNCATE_AT) writeNullBlob(out)
+    else writeBlob(out, keyBytes(100 * partition + i))
+    writeBlob(out, valueBytes({ op: i === TRUNCATE_AT ? 't' : 'c', id: 100 * partition + i, v: 'x', lsn: i }))
     writeNullBlob(out)
     writeNullBlob(out)
   }
@@ -94,7 +97,8 @@ function member(table: SharedTable, owned: readonly number[], more: Partial<Inge
     ...more,
   }
   const schema = async (id: number): Promise<string> => (id === 1 ? KEY_SCHEMA : VALUE_SCHEMA)
-  const rows = new TopicRows({ topic: TOPIC.name, schema, chunkBytes: 1 << 20, placeholder: Buffer.from('?'), counters: { infinite: 0 } })
+  const { name: topic, partitions } = TOPIC
+  const rows = new TopicRows({ topic, partitions, schema, chunkBytes: 1 << 20, placeholder: Buffer.from('?'), counters: { infinite: 0 } })
   return new IngestTable(context, TOPIC, INFO, owned, rows)
 }
 
@@ -173,4 +177,20 @@ test('a checkpoint beyond ends that were asked for before it was made is no othe
   await owner.flush(to(2), earlier, never)
   expect(owner.offset(0)).toBe(5)
   expect(table.ids).toEqual([...ids(0, 0, 5), ...ids(1, 0, 5)])
+})
+
+test('a truncation in a topic with several partitions has no place among their records: refused (TRB-INGEST-014), or set aside', async () => {
+  const table = new SharedTable()
+  const first = member(table, [0, 1])
+  await first.open(RANGES)
+  const refused = { code: 'TRB-INGEST-014', details: { partition: 0, offset: TRUNCATE_AT, partitions: 2 } }
+  await expect(first.flush(to(42, 3), RANGES, never)).rejects.toMatchObject(refused)
+  expect(table.commits).toEqual([])
+  const aside: unknown[] = []
+  const log = { read, ranges: async () => RANGES, setAside: async (r: unknown) => void aside.push(r) } as unknown as PartitionedLog
+  const second = member(table, [0, 1], { deadLetters: 'dead', log })
+  await second.open(RANGES)
+  await second.flush(to(42, 3), RANGES, never)
+  expect(aside).toEqual([{ topic: TOPIC.name, partition: 0, offset: TRUNCATE_AT }])
+  expect(table.ids).toEqual([...ids(0, 0, 40), ...ids(0, 41, 42), ...ids(1, 0, 3)])
 })

@@ -75,9 +75,10 @@ export async function runIngest(context: IngestCliContext, watch?: (commit: Show
         ...parts(context, scratchDir, show),
         log: consumer,
         databaseOf: (batch) => sourceDatabase(batch, (id) => registry.schema(id)),
-        rowsOf: (topic) =>
+        rowsOf: ({ name: topic, partitions }) =>
           new TopicRows({
             topic,
+            partitions,
             schema: (id) => registry.schema(id),
             chunkBytes: CHUNK_BYTES,
             placeholder: Buffer.from(flags.placeholder, 'utf8'),
