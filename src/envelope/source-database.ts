@@ -7,26 +7,47 @@ import { RecordReader } from '../format/record-batch/reader.ts'
 import { isJsonObject, parseExactJson } from './exact-json.ts'
 
 /**
- * The database that the first record with a value names in its `source` (Postgres: the one the schemas are in). Empty: the record has none (a
- * flattened event, another source). Null: no record of the batch has a value. Undefined: the first one that has cannot be read.
+ * The database that the first record with a value that can be read names in its `source` (Postgres: the one the schemas are in). Empty: the record has none (a
+ * flattened event, another source). Null: no record of the batch has a value. Undefined: none that has one can be read.
  */
 export async function sourceDatabase(batch: StoredBatch, schema: (id: number) => Promise<string>): Promise<string | null | undefined> {
   const r = new RecordReader()
   r.open(batch.records, batch.count)
+  let unreadable = false
+  let envelope: AvroNode | null = null
   while (r.next()) {
     if (r.valueStart < 0) continue
-    if (batch.valueSchema < 0) return jsonDatabase(r.buf.toString('utf8', r.valueStart, r.valueEnd))
-    const c = new ByteCursor()
-    c.reset(r.buf, r.valueStart + 5, r.valueEnd)
-    try {
-      return avroDatabase(parseAvroSchema(await schema(batch.valueSchema)), c)
-    } catch (e) {
-      // Whoever reads it for its row says what is wrong with it; a registry that does not answer is another matter.
-      if (isFailure(e, 'TRB-INGEST-010') || (isFailure(e) && e.entry.retry === 'timed')) throw e
-      return undefined
+    if (batch.valueSchema >= 0) {
+      envelope ??= await envelopeOf(batch.valueSchema, schema)
+      if (envelope === null) return undefined
     }
+    const database = envelope === null ? jsonDatabase(r.buf.toString('utf8', r.valueStart, r.valueEnd)) : valueDatabase(envelope, r)
+    if (database !== undefined) return database
+    unreadable = true
   }
-  return null
+  return unreadable ? undefined : null
+}
+
+/** Null: there is none that could be read. Whoever reads the record for its row says what is wrong with it. */
+async function envelopeOf(id: number, schema: (id: number) => Promise<string>): Promise<AvroNode | null> {
+  try {
+    return parseAvroSchema(await schema(id))
+  } catch (e) {
+    // A registry that does not answer is another matter.
+    if (isFailure(e, 'TRB-INGEST-010') || (isFailure(e) && e.entry.retry === 'timed')) throw e
+    return null
+  }
+}
+
+function valueDatabase(envelope: AvroNode, r: RecordReader): string | undefined {
+  const c = new ByteCursor()
+  c.reset(r.buf, r.valueStart + 5, r.valueEnd)
+  try {
+    return avroDatabase(envelope, c)
+  } catch (_unreadable) {
+    // As above.
+    return undefined
+  }
 }
 
 function avroDatabase(envelope: AvroNode, c: ByteCursor): string {

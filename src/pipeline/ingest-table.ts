@@ -108,6 +108,11 @@ export class IngestTable {
     await this.#take(await this.writer.checkpoint(), ranges)
   }
 
+  /** Records that `other`, of the same topic, has set aside are not set aside again. */
+  skipAsIn(other: IngestTable): void {
+    for (const key of other.#skipped) this.#skipped.add(key)
+  }
+
   /** Next offset of a partition. */
   offset(partition: number): number {
     return this.#offsets[partition] ?? 0

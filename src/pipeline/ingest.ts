@@ -36,6 +36,9 @@ export interface IngestOptions extends IngestContext {
 /** Tries at a watermark that other members write at the same time. */
 const MARK_ATTEMPTS = 5
 
+/** Looks of who drains at a group that takes its time over topics that were just found. */
+const DRAIN_LOOKS = 40
+
 /** How far the ingest is, for whoever asks at its end. */
 export interface IngestEnd {
   readonly reason: 'stopped' | 'reached'
@@ -67,7 +70,10 @@ class Ingest {
   /** Writers of tables that other members bring in: only looked at. */
   readonly #others = new Map<string, TableWriter>()
   readonly #infos = new Map<string, TopicTable>()
-  /** Topics without a record that says where their table is, and how far they went when they were looked at. */
+  /**
+   * Topics without a record that says where their table is, and how far they went when they were looked at. Of one whose records cannot be
+   * read there is a table in `#tables`, so that they are set aside or stop the ingest; nothing is ever written to it.
+   */
   readonly #waiting = new Map<TopicInfo, string>()
   #topicsAt = Number.NEGATIVE_INFINITY
   /** Topics that a cut named and the list of topics did not have: it was asked for again. */
@@ -84,7 +90,7 @@ class Ingest {
   }
 
   async run(once: boolean, drain: AbortSignal): Promise<IngestEnd> {
-    const { log, lake, pollMs, source } = this.#options
+    const { clock, log, lake, pollMs, source } = this.#options
     for await (const w of lake.watermarks.list()) {
       if (w.source !== source) continue
       this.#watermark ??= w
@@ -92,6 +98,7 @@ class Ingest {
       this.#exact = w
       break
     }
+    let looks = 0
     for (;;) {
       this.#abort.throwIfAborted()
       const draining = drain.aborted
@@ -100,9 +107,14 @@ class Ingest {
       this.#ranges = await log.ranges([...this.#topics.map((t) => t.name), ...(telling === null ? [] : [telling])])
       const ready = await this.#followGroup()
       if (once && this.#target === null) this.#target = new Map(this.#ranges.map((r) => [keyOf(r), r.end]))
-      const flushed = ready && (await this.#flushIfDue(draining || once))
+      const done = ready ? await this.#flushIfDue(draining || once) : 'nothing'
+      if (done === 'list again') looks = DRAIN_LOOKS
       // Who drains takes what was waiting; a long way that is still to go is for the next run.
-      if (flushed && !draining) continue
+      if (done === 'list again' || (done === 'flushed' && !draining)) continue
+      if (draining && !ready && looks-- > 0) {
+        await clock.sleep(pollMs, this.#abort)
+        continue
+      }
       if (draining) return { reason: 'stopped', topics: this.#topics.length }
       if (once && ready && this.#isReached()) return { reason: 'reached', topics: this.#topics.length }
       await this.#rest(drain, pollMs)
@@ -154,19 +166,19 @@ class Ingest {
     const { rowsOf } = this.#options
     const owned = assignment.partitions.filter((p) => p.topic === topic.name).map((p) => p.partition)
     if (owned.length === 0) return
-    const info = await this.#infoOf(topic)
-    if (info === null) {
-      this.#waiting.set(topic, this.#endsOf(topic))
-      return
-    }
-    this.#waiting.delete(topic)
+    const found = await this.#infoOf(topic)
+    if (found?.sure === true) this.#waiting.delete(topic)
+    else this.#waiting.set(topic, this.#endsOf(topic))
+    const before = this.#tables.get(topic.name)
+    if (found === null || (!found.sure && before !== undefined)) return
     const table = new IngestTable(
       this.#options,
       topic,
-      info,
+      found.info,
       owned.toSorted((a, b) => a - b),
       rowsOf(topic),
     )
+    if (before !== undefined) table.skipAsIn(before)
     await table.open(this.#ranges)
     const coming = this.#ends?.ends.get(topic.name)
     for (const p of table.owned) this.#cuts?.start(topic.name, p, table.offset(p), coming?.get(p) ?? 0)
@@ -178,11 +190,14 @@ class Ingest {
     return this.#ranges.flatMap((r) => (r.topic === topic.name ? [r.end] : [])).join()
   }
 
-  /** What table a topic is: its first record with a value tells. Null: it has none yet. */
-  async #infoOf(topic: TopicInfo): Promise<TopicTable | null> {
+  /**
+   * What table a topic is: its first record with a value that can be read tells. Null: it has none yet. Not `sure`: none of them can be
+   * read, and the name is a guess.
+   */
+  async #infoOf(topic: TopicInfo): Promise<{ readonly info: TopicTable; readonly sure: boolean } | null> {
     const { log, tableOf, databaseOf } = this.#options
     const known = this.#infos.get(topic.name)
-    if (known !== undefined) return known
+    if (known !== undefined) return { info: known, sure: true }
     let unreadable = false
     for (const { partition, start, end } of this.#ranges.filter((r) => r.topic === topic.name)) {
       for await (const batch of log.read(topic.name, partition, start, end, this.#abort)) {
@@ -191,14 +206,14 @@ class Ingest {
         if (database === null || database === undefined) continue
         const info = tableOf(topic.name, database)
         this.#infos.set(topic.name, info)
-        return info
+        return { info, sure: true }
       }
     }
     // Nothing but records that cannot be read: the ingest is to say so, whatever the table's name.
-    return unreadable ? tableOf(topic.name, '') : null
+    return unreadable ? { info: tableOf(topic.name, ''), sure: false } : null
   }
 
-  async #flushIfDue(draining: boolean): Promise<boolean> {
+  async #flushIfDue(draining: boolean): Promise<'flushed' | 'list again' | 'nothing'> {
     const { clock } = this.#options
     for (const cut of (await this.#cuts?.poll(this.#ranges)) ?? []) {
       this.#cutter.add(cut.info, clock.now())
@@ -206,11 +221,12 @@ class Ingest {
     }
     const cut = this.#ends
     // A cut is a state of the source with all of its topics: those that came to be since they were listed, too.
-    if (cut !== null && this.#looksAgain(cut)) return true
-    if (cut === null || this.#cutter.boundary === null) return false
+    if (cut !== null && this.#looksAgain(cut)) return 'list again'
+    if (cut === null || this.#cutter.boundary === null) return 'nothing'
     const due = this.#cutter.due(clock.now())
-    if (due !== 0 && !(draining && this.#cutter.pending > 0)) return false
-    return await this.#flush(cut)
+    if (due !== 0 && !(draining && this.#cutter.pending > 0)) return 'nothing'
+    await this.#flush(cut)
+    return 'flushed'
   }
 
   /** Whether the topics are to be listed first, because the cut names one that is not known. One that is gone for good is asked for once. */
@@ -224,13 +240,13 @@ class Ingest {
     return true
   }
 
-  /** True: something was done. A rebalance in between ends it: what is left is somebody's, maybe ours, to do again. */
-  async #flush(cut: Cut): Promise<boolean> {
+  /** A rebalance in between ends it: what is left is somebody's, maybe ours, to do again. */
+  async #flush(cut: Cut): Promise<void> {
     const { log, lake, onStart, onCommit } = this.#options
     let made = 0
     const moved = (): boolean => log.assignment()?.generation !== this.#generation
     for (const table of this.#tables.values()) {
-      if (moved()) return true
+      if (moved()) return
       const ends = cut.ends.get(table.topic)
       if (ends === undefined || !table.owned.some((p) => table.offset(p) < (ends.get(p) ?? 0))) continue
       onStart?.(table.path)
@@ -244,7 +260,6 @@ class Ingest {
     this.#ends = null
     // Where only markers of transactions were left, the watermark there is says as much.
     if (!moved() && (cut.exact || made > 0)) await this.#mark(cut)
-    return true
   }
 
   /**
@@ -292,9 +307,9 @@ class Ingest {
     const own = this.#tables.get(topic.name)
     if (own !== undefined) return own.writer
     const { lake } = this.#options
-    const info = await this.#infoOf(topic)
-    if (info === null) return null
-    const known = this.#others.get(topic.name) ?? (await lake.open(lake.pathOf(info)))
+    const found = await this.#infoOf(topic)
+    if (found?.sure !== true) return null
+    const known = this.#others.get(topic.name) ?? (await lake.open(lake.pathOf(found.info)))
     if (known !== null) this.#others.set(topic.name, known)
     return known
   }
