@@ -138,7 +138,7 @@ test('goes on where its last commit is; a tombstone alone takes its row away; ev
   expect((await rows('t')).map((r) => r['id'])).toEqual([2])
   await producer.send([change(topic, 2, 'c', 'u', { partition: 1 })])
   const { stderr } = await run()
-  expect(stderr).toMatch(/commit .* 1 records/)
+  expect(stderr).toMatch(/commit .* 1 record\n/)
   expect((await rows('t')).map((r) => r['v'])).toEqual(['c'])
 })
 
