@@ -21,6 +21,8 @@ export interface Spark {
   upsert(path: string, rows: readonly Row[], options?: Readonly<Record<string, string>>, schema?: string): Promise<void>
   delete(path: string, rows: readonly Row[], options?: Readonly<Record<string, string>>): Promise<void>
   sql(query: string): Promise<Row[]>
+  /** Settings of file systems and Java's system properties. They are those of the whole JVM, not of this session. */
+  configure(hadoop: Readonly<Record<string, string>>, java?: Readonly<Record<string, string>>): Promise<void>
   close(): Promise<void>
 }
 
@@ -47,6 +49,7 @@ export async function startSpark(version: '0.15' | '1.2'): Promise<Spark> {
     upsert: async (path, rows, options = {}, schema) => void (await ask({ cmd: 'upsert', path, rows, options, schema })),
     delete: async (path, rows, options = {}) => void (await ask({ cmd: 'delete', path, rows, options })),
     sql: async (query) => (await ask({ cmd: 'sql', query })) as Row[],
+    configure: async (hadoop, java = {}) => void (await ask({ cmd: 'configure', hadoop, java })),
     async close() {
       await last
       socket.end()

@@ -1,5 +1,8 @@
 """Readers that share no code with ours, each printing rows as one JSON array (encoding as in spark_hudi.py).
 
+With s3:// in front of a path: AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION; for hudi-rs also AWS_ALLOW_HTTP; for DuckDB
+also DUCKDB_HTTPFS, the file of its extension.
+
   hudi-rs TABLE [--at INSTANT] [--begin T [--end T]] [--meta]
   pyarrow FILE...            duckdb FILE...
   export TABLE[@INSTANT]=FILE...   snapshots as hudi-rs reads them, each into a Parquet file
@@ -11,6 +14,7 @@ import datetime
 import decimal
 import json
 import math
+import os
 import sys
 
 META = ['_hoodie_commit_time', '_hoodie_commit_seqno', '_hoodie_record_key', '_hoodie_partition_path', '_hoodie_file_name']
@@ -75,16 +79,33 @@ def slices(o):
 
 def pyarrow_rows(o):
     import pyarrow.parquet as pq
-    return [r for p in o.paths for r in listed(pq.ParquetFile(p).read().to_pylist(), o.meta)]
+    files = [pyarrow_file(p) if p.startswith('s3://') else p for p in o.paths]
+    return [r for f in files for r in listed(pq.ParquetFile(f).read().to_pylist(), o.meta)]
+
+
+def pyarrow_file(uri):
+    from pyarrow.fs import S3FileSystem
+    s3 = S3FileSystem(endpoint_override=os.environ['AWS_ENDPOINT_URL'], region=os.environ['AWS_REGION'])
+    return s3.open_input_file(uri.removeprefix('s3://'))
 
 
 def duckdb_rows(o):
     import duckdb
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
+    if any(p.startswith('s3://') for p in o.paths):
+        duckdb_s3(connection)
     cursor = connection.execute('SELECT * FROM read_parquet(?)', [o.paths])
     names = [d[0] for d in cursor.description]
     return listed((dict(zip(names, r)) for r in cursor.fetchall()), o.meta)
+
+
+def duckdb_s3(connection):
+    endpoint = os.environ['AWS_ENDPOINT_URL'].split('://')
+    given = {'KEY_ID': os.environ['AWS_ACCESS_KEY_ID'], 'SECRET': os.environ['AWS_SECRET_ACCESS_KEY'], 'REGION': os.environ['AWS_REGION'],
+             'ENDPOINT': endpoint[1], 'URL_STYLE': 'path', 'USE_SSL': str(endpoint[0] == 'https')}
+    connection.execute(f"LOAD '{os.environ['DUCKDB_HTTPFS']}'")
+    connection.execute('CREATE SECRET (TYPE s3, ' + ', '.join(f"{k} '{v}'" for k, v in given.items()) + ')')
 
 
 def schema(o):

@@ -12,15 +12,18 @@ declare -A RELEASE=([0.15]=0.15.0 [1.0]=1.0.2 [1.1]=1.1.1 [1.2]=1.2.0)
 export HUDI_JARS=$SERVICES_HOME/hudi-jars
 
 venv_into() { python3 -m venv "$1" && "$1/bin/pip" install -q --disable-pip-version-check 'pyspark==3.5.6' 'setuptools<80' >&2; }
-jar_into() {
+fetch() {
   need mvn Maven
-  mkdir -p "$1"
-  mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy \
-    -Dartifact="org.apache.hudi:hudi-spark3.5-bundle_2.12:$JAR" -DoutputDirectory="$1" >&2 || die "Maven could not fetch Hudi $JAR"
+  mkdir -p "$2"
+  mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy -Dartifact="$1" -DoutputDirectory="$2" >&2 || die "Maven could not fetch $1"
 }
+jar_into() { fetch "org.apache.hudi:hudi-spark3.5-bundle_2.12:$JAR" "$1"; }
+# Hadoop's S3 client, of the version that Spark 3.5 comes with (280 MB).
+s3a_into() { fetch org.apache.hadoop:hadoop-aws:3.3.4 "$1" && fetch com.amazonaws:aws-java-sdk-bundle:1.12.262 "$1"; }
 install() {
   need java "a Java runtime (17)"; need python3 "Python 3"
   once "$VENV" venv_into
+  once "$HUDI_JARS/s3a" s3a_into
   for v in "${@:-0.15}"; do JAR=${RELEASE[$v]:?unknown Hudi version $v}; once "$HUDI_JARS/$JAR" jar_into; done
 }
 case ${1:-} in

@@ -6,6 +6,7 @@ and the number of a process as further arguments the same on each of its connect
   {"cmd": "upsert"|"delete"|"insert", "path": P, "rows": [...], "options": {"hoodie...": "..."}, "schema": "id bigint, ..."}
     without schema: the table's own; a table that is not there is made from schema and options alone
   {"cmd": "schema", "path": P}      {"cmd": "sql", "query": Q}
+  {"cmd": "configure", "hadoop": {"fs.s3a...": "..."}, "java": {"aws...": "..."}}   settings of file systems and system properties, of the whole JVM
 Rows travel as: decimal -> string, timestamp -> ISO-8601 UTC with six fraction digits and no zone, date -> ISO,
 binary -> "hex:..", map -> object, float and double -> JSON number (NaN and infinities as strings).
 """
@@ -34,6 +35,8 @@ def session(version):
             + f' -Dderby.system.home={work}/derby{os.getpid()}')
     settings = {
         'spark.jars': jar, 'spark.driver.memory': '2g',
+        # Not among spark.jars: those are copied for every session.
+        'spark.driver.extraClassPath': os.path.join(os.environ['HUDI_JARS'], 's3a', '*'),
         'spark.driver.bindAddress': '127.0.0.1', 'spark.driver.host': '127.0.0.1',
         'spark.serializer': 'org.apache.spark.serializer.KryoSerializer',
         'spark.kryo.registrator': 'org.apache.spark.HoodieSparkKryoRegistrar',
@@ -103,14 +106,27 @@ def read(spark, request):
     return rows(spark.read.format('hudi').options(**options).load(request['path']), request.get('meta', False))
 
 
+def parsed(text):
+    return dict(line.split('=', 1) for line in text.split('\n') if '=' in line and line[0] != '#')
+
+
 def properties(path):
     with open(os.path.join(path, '.hoodie', 'hoodie.properties')) as f:
-        return dict(line.rstrip('\n').split('=', 1) for line in f if '=' in line and line[0] != '#')
+        return parsed(f.read())
 
 
-def write_options(path):
+def properties_of(spark, path):
+    """Of a table on disk, or wherever its URI says; None: there is no table."""
+    if '://' not in path:
+        return properties(path) if os.path.exists(os.path.join(path, '.hoodie')) else None
+    jvm = spark.sparkContext._jvm
+    file = jvm.org.apache.hadoop.fs.Path(f'{path}/.hoodie/hoodie.properties')
+    files = file.getFileSystem(spark.sparkContext._jsc.hadoopConfiguration())
+    return parsed(jvm.org.apache.commons.io.IOUtils.toString(files.open(file), 'UTF-8')) if files.exists(file) else None
+
+
+def write_options(p):
     """What the table's own properties imply; never upgrades the table, never runs a table service."""
-    p = properties(path)
     options = {
         'hoodie.table.name': p['hoodie.table.name'],
         'hoodie.datasource.write.table.type': p['hoodie.table.type'],
@@ -168,9 +184,19 @@ def write(spark, request):
     else:
         schema = spark.read.format('hudi').load(path).drop(*META).schema
     data = [tuple(value(r.get(f.name), f.dataType) for f in schema.fields) for r in request['rows']]
-    implied = write_options(path) if os.path.exists(os.path.join(path, '.hoodie')) else {}
+    found = properties_of(spark, path)
+    implied = {} if found is None else write_options(found)
     options = {**implied, 'hoodie.datasource.write.operation': request['cmd'], **request.get('options', {})}
     spark.createDataFrame(data, schema).coalesce(1).write.format('hudi').options(**options).mode('append').save(path)
+    return None
+
+
+def configure(spark, request):
+    context = spark.sparkContext
+    for name, setting in request['hadoop'].items():
+        context._jsc.hadoopConfiguration().set(name, setting)
+    for name, setting in request['java'].items():
+        context._jvm.java.lang.System.setProperty(name, setting)
     return None
 
 
@@ -184,6 +210,8 @@ def answer(spark, request):
         return json.loads(spark.read.format('hudi').load(request['path']).schema.json())
     if cmd == 'sql':
         return [{k: printable(v) for k, v in r.asDict().items()} for r in spark.sql(request['query']).collect()]
+    if cmd == 'configure':
+        return configure(spark, request)
     raise ValueError(f'unknown command {cmd}')
 
 

@@ -8,21 +8,32 @@ import type { TestProject } from 'vitest/node'
 const SCRIPT = 'test/services/s3.sh'
 const KEYS = { S3_ACCESS_KEY: 'testkey', S3_SECRET_KEY: 'testsecret' }
 
-/** vitest global set-up of the S3 project: one server for all its files, its data in a temporary directory. */
+export interface S3Server {
+  readonly endpoint: string
+  stop(): void
+}
+
+/** vitest global set-up of the S3 project: one server for all its files. */
 export default async function setup(project: TestProject): Promise<() => void> {
+  const server = await startS3Server()
+  project.provide('s3Endpoint', server.endpoint)
+  return () => server.stop()
+}
+
+/** A server whose data is in a temporary directory, which goes when it is stopped. */
+export async function startS3Server(): Promise<S3Server> {
   const data = mkdtempSync(join(tmpdir(), 'trib-s3-'))
   const port = await freePort()
   const env = { ...process.env, ...KEYS, S3_DATA: data, S3_PORT: String(port) }
+  const run = (verb: 'start' | 'destroy'): void =>
+    void execFileSync('bash', [SCRIPT, verb], { env, stdio: ['ignore', 'inherit', 'inherit'], timeout: 60_000 })
   try {
-    execFileSync('bash', [SCRIPT, 'start'], { env, stdio: ['ignore', 'inherit', 'inherit'], timeout: 60_000 })
+    run('start')
   } catch (e) {
     rmSync(data, { recursive: true, force: true })
     throw e
   }
-  project.provide('s3Endpoint', `http://127.0.0.1:${port}`)
-  return () => {
-    execFileSync('bash', [SCRIPT, 'destroy'], { env, stdio: ['ignore', 'inherit', 'inherit'], timeout: 60_000 })
-  }
+  return { endpoint: `http://127.0.0.1:${port}`, stop: () => run('destroy') }
 }
 
 declare module 'vitest' {

@@ -22,9 +22,9 @@ let next = 0
 const run = `${process.pid.toString(36)}${Date.now().toString(36)}`
 
 /** Makes a bucket of its own; returns its name. */
-export async function newBucket(): Promise<string> {
+export async function newBucket(endpoint: string = inject('s3Endpoint')): Promise<string> {
   const bucket = `t${run}-${next++}`
-  const client = new S3Client({ endpoint: inject('s3Endpoint'), region: 'us-east-1', forcePathStyle: true })
+  const client = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true })
   try {
     await client.send(new CreateBucketCommand({ Bucket: bucket }))
   } finally {
