@@ -54,6 +54,12 @@ export class ConsumerFailures {
       : new Failure('TRB-INGEST-005', { ...where, detail: 'it ends before that' })
   }
 
+  /** Another topic has taken the name of the one that was listed. */
+  recreated(topic: string, partition: number, offset: number, was: string, id: string): Failure {
+    const where = { topic, partition, offset, start: 0, end: 0 }
+    return new Failure('TRB-INGEST-005', { ...where, detail: `it was created again since (id ${id}, was ${was})` })
+  }
+
   #denied(what: string, name: string, e: unknown): Failure {
     return new Failure('TRB-INGEST-003', { brokers: this.#brokers, operation: what, detail: `${name} (group ${this.#group})` }, e)
   }

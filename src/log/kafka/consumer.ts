@@ -25,6 +25,7 @@ const READ_COMMITTED = 1
 const MAX_WAIT_MS = 500
 const RETRY_MS = 250
 const REBALANCE_MS = 60_000
+const LATE_LOOKS = 4
 
 /**
  * Kafka as the ingest reads it: topics, ranges and raw record batches of committed transactions at any offset, and membership of a group.
@@ -37,6 +38,8 @@ export class KafkaConsumer implements PartitionedLog {
   readonly #consumer: Consumer
   readonly #pool: ConnectionPool
   #metadata: ClusterMetadata | null = null
+  /** Ids of the topics as they were listed last: what is read is of these, and not of others that took their names meanwhile. */
+  #ids: ReadonlyMap<string, string> = new Map()
   #generation = 0
   #aside: DeadLetters | null = null
 
@@ -59,10 +62,12 @@ export class KafkaConsumer implements PartitionedLog {
   async topics(wanted: (topic: string) => boolean): Promise<readonly TopicInfo[]> {
     const names = (await this.#try('listTopics', () => this.#admin.listTopics({}))).filter(wanted)
     const metadata = await this.#refresh(names)
-    return names.flatMap((name) => {
+    const infos = names.flatMap((name) => {
       const found = metadata.topics.get(name)
       return found === undefined ? [] : [{ name, id: found.id, partitions: found.partitionsCount }]
     })
+    this.#ids = new Map(infos.map((t) => [t.name, t.id]))
+    return infos
   }
 
   /** First offset held and end of the committed records of all partitions of the topics. */
@@ -105,7 +110,8 @@ export class KafkaConsumer implements PartitionedLog {
 
   /**
    * Committed records with from ≤ offset < to, in order; the next fetch is on its way while one is consumed. The bytes of a batch are good
-   * until the next one is asked for. `to` must not be beyond the end that `ranges` gave.
+   * until the next one is asked for. `to` must not be beyond the end that `ranges` gave. Fails with TRB-INGEST-005 when the topic is not the
+   * one any more that `topics` has listed.
    */
   read(topic: string, partition: number, from: number, to: number, signal: AbortSignal): AsyncGenerator<StoredBatch, void, void> {
     return this.#batches(topic, partition, from, to, signal, false)
@@ -168,10 +174,14 @@ export class KafkaConsumer implements PartitionedLog {
   async #fetch(topic: string, partition: number, offset: number, signal: AbortSignal): Promise<FetchedPartition> {
     const { clock, outageMs, fetchBytes } = this.#options
     const started = clock.now()
-    for (;;) {
+    for (let others = 0; ; ) {
       signal.throwIfAborted()
       try {
         const { connection, topicId } = await this.#leader(topic, partition)
+        const listed = this.#ids.get(topic) ?? topicId
+        // A broker may be late to know of the topic that was listed.
+        if (listed !== topicId && ++others > LATE_LOOKS) throw this.#failures.recreated(topic, partition, offset, listed, topicId)
+        if (listed !== topicId) throw new Error(`${topic} has the id ${topicId}, was ${listed}`)
         const answer = await fetchPartition(connection, { topicId, partition, offset, maxBytes: fetchBytes, maxWaitMs: MAX_WAIT_MS })
         if (answer.error === 0) return answer
         if (answer.error === KAFKA_ERRORS.offsetOutOfRange) throw await this.#lost(topic, partition, offset)
