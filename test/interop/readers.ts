@@ -7,11 +7,11 @@ import { parseExact, type Row } from './spark.ts'
 
 const runFile = promisify(execFile)
 
-/** File slices of tables, as hudi-rs finds them; paths inside the table. */
+/** File slices of tables, as hudi-rs finds them, or why it refuses one; paths inside the table. */
 export async function slicesWithHudiRs(
   tables: readonly string[],
   flags: readonly string[] = [],
-): Promise<readonly (readonly { readonly base: string | null; readonly logs: readonly string[] }[])[]> {
+): Promise<readonly (readonly { readonly base: string | null; readonly logs: readonly string[] }[] | { readonly refused: string })[]> {
   const script = join(root, 'test/services/readers.sh')
   const { stdout } = await runFile('bash', [script, 'slices', ...tables, ...flags], { maxBuffer: 1 << 30, encoding: 'utf8' })
   return JSON.parse(stdout)

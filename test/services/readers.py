@@ -73,8 +73,14 @@ def slices(o):
     options = HudiReadOptions()
     if o.at:
         options = options.with_as_of_timestamp(o.at)
-    tables = [HudiTableBuilder.from_base_uri(p).build().get_file_slices(options) for p in o.paths]
-    return [[{'base': s.base_file_relative_path(), 'logs': s.log_files_relative_paths()} for s in table] for table in tables]
+
+    def answer(path):
+        try:
+            found = HudiTableBuilder.from_base_uri(path).build().get_file_slices(options)
+        except Exception as e:
+            return {'refused': str(e)}
+        return [{'base': s.base_file_relative_path(), 'logs': s.log_files_relative_paths()} for s in found]
+    return [answer(p) for p in o.paths]
 
 
 def pyarrow_rows(o):

@@ -63,6 +63,18 @@ const CASES: readonly (readonly [string, Shape, readonly Op[]])[] = [
       { do: 'clean', policy: 'versions', retain: 1 },
     ],
   ],
+  [
+    'a dropped partition does not come back by a rollback when a clean has taken all but the version of a savepoint',
+    { ...COW, partitioned: true },
+    [
+      write([0, 'a', false]),
+      { do: 'savepoint', back: 0 },
+      write([0, null, true]),
+      { do: 'drop', region: 'even' },
+      { do: 'clean', policy: 'versions', retain: 1 },
+      { do: 'rollback' },
+    ],
+  ],
   ['a clustering whose rollback has begun is not carried out again', COW, [write([0, 'a']), { do: 'cluster' }, { do: 'rollback' }]],
 ]
 

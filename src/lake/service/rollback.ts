@@ -77,10 +77,26 @@ async function missingBefore(ts: TimelineStore, target: Instant): Promise<string
     }
   }
   for (const [partition, ids] of replaced ?? []) {
-    for (const id of ids)
-      if (!(await hasVersion(ts, partition, id, (i) => i < target.time))) return `the file group ${id}, which it replaced,`
+    for (const id of ids) if (!(await hasSlice(ts, partition, id, target.time))) return `the file group ${id}, which it replaced,`
   }
   return null
+}
+
+/**
+ * Whether the file slice that was a group's newest before `time` is there. An older one does not do: a savepoint may keep it beside a cleaned
+ * one. Only where the write is archived is any older version taken for it.
+ */
+async function hasSlice(ts: TimelineStore, partition: string, fileId: string, time: string): Promise<boolean> {
+  for (const write of completedWrites(ts.timeline, null).toReversed()) {
+    if (write.time >= time) continue
+    const { stats } = await ts.commit(write.time, write.action)
+    const written = stats.get(partition)?.find((s) => s.fileId === fileId && s.path !== null)?.path
+    if (written === undefined || written === null) continue
+    const key = join(ts.table, written)
+    for await (const o of ts.store.list(key)) if (o.key === key) return true
+    return false
+  }
+  return hasVersion(ts, partition, fileId, (i) => i < time)
 }
 
 async function hasVersion(ts: TimelineStore, partition: string, fileId: string, wanted: (instant: string) => boolean): Promise<boolean> {

@@ -14,8 +14,8 @@ const clock = fixedClock(Date.UTC(2026, 10, 22))
 const TABLES = readdirSync(new URL('../../golden/hudi/', import.meta.url))
   .flatMap((f) => (f.endsWith('.tar.gz') ? [f.slice(0, -7)] : []))
   .filter(
-    // Several ordering fields, and structs in logs, are more than hudi-rs 0.5 reads.
-    (name) => !/^v9_\w+_payload_mysql$/.test(name),
+    // Several ordering fields, and key generators named field by field, are more than hudi-rs 0.5 reads.
+    (name) => !/^v9_\w+_payload_mysql$|_custom_partitions$/.test(name),
   )
 /** Known of hudi-rs 0.5: logs written while a compaction of version 6 is pending belong to no slice. */
 const PENDING = ['compaction_requested_then_upsert', 'compaction_inflight']
@@ -35,10 +35,12 @@ beforeAll(async () => {
     }
   }
   const answers = await slicesWithHudiRs(TABLES.map((name) => join(home, name)))
+  const refused = TABLES.flatMap((name, i) => ('refused' in answers[i]! ? [`${name}: ${answers[i].refused}`] : []))
+  expect(refused).toEqual([])
   theirs = new Map(
     TABLES.map((name, i) => [
       name,
-      answers[i]
+      (answers[i] as { readonly base: string | null; readonly logs: readonly string[] }[])
         .map((s) =>
           line(
             s.base,
