@@ -26,7 +26,16 @@ interface Outcome {
 
 function runVitest(projects: readonly string[], args: readonly string[], report: string): Promise<number> {
   const cli = join(root, 'node_modules', 'vitest', 'vitest.mjs')
-  const flags = ['run', ...projects.map((p) => `--project=${p}`), '--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
+  // The Postgres suites wait for servers and processes a third of their time: one worker more than the config's two.
+  const workers = projects.includes('pg') ? ['--maxWorkers=3'] : []
+  const flags = [
+    'run',
+    ...workers,
+    ...projects.map((p) => `--project=${p}`),
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+  ]
   const child = spawn(process.execPath, [cli, ...flags, ...args], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
   // The report is the last thing it writes; whatever keeps it from ending after that is no test's business.
   const watch = setInterval(() => {
