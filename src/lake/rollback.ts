@@ -102,8 +102,9 @@ async function finish(ts: TimelineStore, by: string, start: boolean): Promise<Ro
   const deleted = new Map([...undone].map(([partition, u]) => [partition, u.deleted]))
   const done = { time: by, elapsedMs: ts.clock.now() - began, target: plan.target, deleted, logs: undone }
   const metadata = printRollbackMetadata(done, sync(ts))
-  await create(ts, { event: 'complete', action: 'rollback', time: by }, metadata)
+  // Before it completes: nobody would carry on behind that, and others take the number of buckets as it is recorded.
   await settleBucketChanges(ts)
+  await create(ts, { event: 'complete', action: 'rollback', time: by }, metadata)
   return { time, action: target?.action ?? (action as Action), by, files: [...deleted.values()].reduce((n, f) => n + f.length, 0) }
 }
 

@@ -78,6 +78,11 @@ const CASES: readonly (readonly [string, Shape, readonly Op[]])[] = [
       { do: 'rollback' },
     ],
   ],
+  [
+    'a restore behind a re-bucketing brings the number of buckets back before it completes',
+    { ...COW, tableType: 'MERGE_ON_READ' },
+    [write([0, 'a', true]), { do: 'savepoint', back: 0 }, write([0, null, true]), { do: 'cluster', buckets: 2 }, { do: 'restore' }],
+  ],
   ['a clustering whose rollback has begun is not carried out again', COW, [write([0, 'a']), { do: 'cluster' }, { do: 'rollback' }]],
 ]
 

@@ -86,8 +86,9 @@ async function carryThrough(ts: TimelineStore, time: string): Promise<RestoreRep
   const files = await ListedFiles.of(ts)
   for (const target of plan.instants) rollbacks.push(await takeBack(ts, files, target, time))
   const done = { time, elapsedMs: ts.clock.now() - began, rollbacks }
-  await completeAction(ts, 'restore', time, printRestoreMetadata(done, ts.sync()))
+  // Before it completes: nobody would carry on behind that, and others take the number of buckets as it is recorded.
   await settleBucketChanges(ts)
+  await completeAction(ts, 'restore', time, printRestoreMetadata(done, ts.sync()))
   const gone = rollbacks.reduce((n, r) => n + [...r.deleted.values()].flat().length, 0)
   return { instant: time, savepoint: plan.savepoint, instants: plan.instants, files: gone }
 }
