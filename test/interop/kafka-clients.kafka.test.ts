@@ -6,7 +6,7 @@ import { SchemaRegistry } from '@kafkajs/confluent-schema-registry'
 import avro from 'avsc'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { repository, runBin } from '../cli/run-bin.ts'
-import { foreignClient, readCommitted } from '../support/kafka-reader.ts'
+import { readCommitted } from '../support/kafka-reader.ts'
 import { freshDatabase, type TestDatabase } from '../support/postgres.ts'
 import { pythonClient } from './clients.ts'
 
@@ -109,7 +109,7 @@ describe('topics and registry of ours', () => {
   test('kafkajs and @kafkajs/confluent-schema-registry read the same', async () => {
     // Nanoseconds since 1970 are more than a JavaScript number holds: this client wants to be told what a long is.
     const schemas = new SchemaRegistry({ host: url }, { AVRO: { registry: { long: BIGINT } } as never })
-    const records = await readCommitted([topic], foreignClient(bootstrap))
+    const records = await readCommitted([topic], bootstrap)
     expect(records).toHaveLength(EVENTS)
     const events: Event[] = []
     for (const { key, value } of records) {

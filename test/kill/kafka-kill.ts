@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util'
 import avsc from 'avsc'
 import pg from 'pg'
 import { startPostgres } from '../../scripts/embedded-postgres.ts'
-import { foreignClient, readCommitted } from '../support/kafka-reader.ts'
+import { readCommitted } from '../support/kafka-reader.ts'
 import { createVersionedRows, historyProblems, type SeenEvent, VersionedRows } from './versioned-rows.ts'
 import { seeded } from './workload.ts'
 
@@ -205,7 +205,7 @@ class KafkaKill {
     const topics = [`${this.name}.k.row`, `${this.name}.k.note`]
     const seen = new Map<number, SeenEvent[]>()
     const notes = new Map<string, string>()
-    const records = await readCommitted(topics, foreignClient(this.bootstrap))
+    const records = await readCommitted(topics, this.bootstrap)
     for (const r of records) {
       const value = r.value === null ? null : decode(r.value)
       if (r.topic === topics[1]) {

@@ -1,4 +1,5 @@
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { Consumer, ListOffsetTimestamps } from '@platformatic/kafka'
 import kafkajs, { type Kafka } from 'kafkajs'
 
 /** Without anything new for so long a reader has seen what there is; a busy machine pauses for seconds. */
@@ -32,17 +33,24 @@ export interface ForeignRecord {
   readonly headers: Readonly<Record<string, string>>
 }
 
+/**
+ * Ends of the partitions that hold something, open transactions included. kafkajs lists committed ends only, and those rise a moment after the
+ * commit was answered: the coordinator writes the markers behind its answer.
+ */
+async function highWatermarks(topics: readonly string[], bootstrap: string): Promise<Map<string, bigint>> {
+  const client = new Consumer({ clientId: 'ends', groupId: 'ends', bootstrapBrokers: bootstrap.split(',') })
+  const list = [...topics]
+  const lows = await client.listOffsets({ topics: list, timestamp: ListOffsetTimestamps.EARLIEST })
+  const highs = await client.listOffsets({ topics: list, timestamp: ListOffsetTimestamps.LATEST, isolationLevel: 0 })
+  await client.close()
+  const entries = list.flatMap((t) => (highs.get(t) ?? []).map((high, p) => ({ at: `${t}/${p}`, high, low: lows.get(t)?.[p] ?? 0n })))
+  return new Map(entries.filter((e) => e.high > e.low).map((e) => [e.at, e.high]))
+}
+
 /** Everything that a read_committed consumer of kafkajs sees of these topics up to their present ends, partition by partition in order. */
-export async function readCommitted(topics: readonly string[], client: Kafka): Promise<ForeignRecord[]> {
-  const admin = client.admin()
-  await admin.connect()
-  const left = new Map<string, bigint>()
-  for (const topic of topics) {
-    for (const { partition, high, low } of await admin.fetchTopicOffsets(topic)) {
-      if (BigInt(high) > BigInt(low)) left.set(`${topic}/${partition}`, BigInt(high))
-    }
-  }
-  await admin.disconnect()
+export async function readCommitted(topics: readonly string[], bootstrap: string): Promise<ForeignRecord[]> {
+  const client = foreignClient(bootstrap)
+  const left = await highWatermarks(topics, bootstrap)
   const out: ForeignRecord[] = []
   if (left.size === 0) return out
   const consumer = client.consumer({

@@ -30,8 +30,8 @@ export function foreignClient(bootstrap = kafkaServer().bootstrap): Kafka {
 }
 
 /** Everything that a read_committed consumer sees of these topics up to their present ends. */
-export async function readCommitted(topics: readonly string[], client = foreignClient()): Promise<ForeignRecord[]> {
-  return await read(topics, client)
+export async function readCommitted(topics: readonly string[], bootstrap = kafkaServer().bootstrap): Promise<ForeignRecord[]> {
+  return await read(topics, bootstrap)
 }
 
 /** Runs a class of Kafka's own tools; gives its stdout. */
