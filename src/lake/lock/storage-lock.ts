@@ -33,11 +33,9 @@ export class StorageLock implements TableLock {
         const lease = { expired: false, validUntil: now + times.validityMs, owner }
         const tag = await this.#orAbandoned(owner, () => writeLease(store, key, lease, found?.tag ?? null))
         if (tag !== null) return new HeldLease(this.#place, key, lease, tag, (release) => this.#orAbandoned(owner, release))
-      } else if (now - started >= times.waitMs) {
-        const { owner: by, validUntil } = found.lease
-        const until = new Date(validUntil).toISOString()
-        throw new Failure('TRB-LAKE-080', { table, owner: by, until, seconds: Math.round((now - started) / 1000), file: key })
       }
+      // Behind both branches: a lease that is free each time we look, and each time taken before us, is waited for no longer than a valid one.
+      if (now - started >= times.waitMs) throw waitedTooLong(table, key, found?.lease ?? null, now - started)
       await clock.sleep(Math.ceil(times.retryMs * (0.5 + clock.random())))
     }
   }
@@ -50,6 +48,12 @@ export class StorageLock implements TableLock {
       throw e
     }
   }
+}
+
+function waitedTooLong(table: string, key: string, lease: Lease | null, ms: number): Failure {
+  const owner = lease?.owner ?? 'one writer after another'
+  const until = lease === null ? 'they are fewer' : new Date(lease.validUntil).toISOString()
+  return new Failure('TRB-LAKE-080', { table, owner, until, seconds: Math.round(ms / 1000), file: key })
 }
 
 class HeldLease implements HeldLock {

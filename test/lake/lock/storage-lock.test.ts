@@ -71,6 +71,29 @@ test('waiting ends: TRB-LAKE-080 names who has it, and until when', async () => 
   await first.release()
 })
 
+test.each([
+  ['a lease that is free', { expired: true, validUntil: 0, owner: 'done' }],
+  ['no lease', null],
+])('waiting also ends where others are always quicker to take %s: TRB-LAKE-080 after the same time', async (_, lease) => {
+  const { clock, store, lock } = world()
+  if (lease !== null) await store.putIfAbsent(KEY, printLease(lease))
+  const taken: string[] = []
+  store.putIfAbsent = async (key) => taken.push(key) && 'exists'
+  store.replaceIfTag = async (key) => taken.push(key) && 'stale'
+  let failed = false
+  const waiting = lock.acquire().catch((e: unknown) => {
+    failed = true
+    throw e
+  })
+  const refused = expect(waiting).rejects.toMatchObject({ code: 'TRB-LAKE-080', details: { table: 't', file: KEY, seconds: 60 } })
+  await clock.advance(TIMES.waitMs - 1_000)
+  expect(failed).toBe(false)
+  await clock.advance(2_000)
+  expect(failed).toBe(true)
+  await refused
+  expect(taken.length).toBeGreaterThan(100)
+})
+
 test('an expired lock of a dead owner is taken over, when it has surely run out and not before', async () => {
   const { clock, store, lock } = world()
   await store.putIfAbsent(KEY, printLease({ expired: false, validUntil: clock.now() + 30_000, owner: 'dead' }))
