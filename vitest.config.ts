@@ -10,8 +10,9 @@ export default defineConfig({
   test: {
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 20_000,
-    hookTimeout: 60_000,
+    // Nobody waits for these in vain: they are for a machine that does much else.
+    testTimeout: 60_000,
+    hookTimeout: 180_000,
     env: { TZ: 'UTC' },
     projects: [
       { extends: true, test: { name: 'pure', include: ['test/**/*.test.ts'], exclude: ['test/golden/**', ...withService] } },
@@ -21,7 +22,7 @@ export default defineConfig({
           name: 'pg',
           include: ['test/**/*.pg.test.ts'],
           globalSetup: ['test/support/postgres-server.ts'],
-          testTimeout: 60_000,
+          testTimeout: 180_000,
         },
       },
       {
@@ -30,7 +31,7 @@ export default defineConfig({
           name: 's3',
           include: ['test/**/*.s3.test.ts'],
           globalSetup: ['test/support/s3-server.ts', 'test/support/postgres-server.ts'],
-          testTimeout: 60_000,
+          testTimeout: 180_000,
         },
       },
       {
@@ -39,7 +40,7 @@ export default defineConfig({
           name: 'kafka',
           include: ['test/**/*.kafka.test.ts'],
           globalSetup: ['test/support/kafka-server.ts', 'test/support/postgres-server.ts'],
-          testTimeout: 60_000,
+          testTimeout: 180_000,
         },
       },
       {
@@ -50,8 +51,7 @@ export default defineConfig({
           // The suites change settings of the servers, and what one of them writes is in the binlog of all.
           fileParallelism: false,
           globalSetup: ['test/support/mysql-server.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
+          testTimeout: 180_000,
         },
       },
       {

@@ -151,7 +151,7 @@ test('two runs do not write one lake: the second is told who has it', async () =
   const child = startRun()
   const store = new S3Store(uri, systemClock, s3Options())
   try {
-    for (let i = 0; i < 100 && (await store.head('.tributary/lock.json')) === null; i++) await new Promise((done) => setTimeout(done, 50))
+    for (let i = 0; i < 1000 && (await store.head('.tributary/lock.json')) === null; i++) await new Promise((done) => setTimeout(done, 50))
     const second = await runBin('cdc', ['run', '--once', '--state', join(dir, 'other'), '--name', 'x_other'], { env: env(), cwd: dir })
     expect([second.code, second.stderr]).toEqual([1, expect.stringContaining('TRB-LAKE-015')])
   } finally {

@@ -130,13 +130,13 @@ describe('cdc run with a registry', () => {
     const args = flags(name, '--registry-listen', '0').filter((a) => a !== '--once')
     const { child, found } = await started(args, /registry (http:\S+)/)
     const subject = `${name}.public.${name}-value`
-    for (let i = 0; i < 200; i++) {
+    for (let i = 0; i < 2000; i++) {
       const { status, body } = await ask(found, 'GET', `/subjects/${subject}/versions/1`)
       if (status === 200) {
         expect(body).toMatchObject({ subject, schema: expect.stringContaining('"name":"Envelope"') })
         break
       }
-      expect(i).toBeLessThan(199)
+      expect(i).toBeLessThan(1999)
       await systemClock.sleep(50)
     }
     expect((await ask(found, 'GET', '/config')).body).toEqual({ compatibilityLevel: 'NONE' })

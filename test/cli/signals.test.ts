@@ -1,7 +1,8 @@
-import { execFileSync, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { systemClock } from '../../src/cli/clock.ts'
 import { createOrOpenTable } from '../../src/lake/open-table.ts'
@@ -25,9 +26,36 @@ afterAll(() => rmSync(lake, { recursive: true, force: true }))
 const ENDLESS = ['query', 'SELECT count(*) FROM range(100000000000000) a', '--lake', lake]
 const MANY = ['query', 'SELECT i, md5(i::VARCHAR) AS m FROM range(50000000) r(i)', '--lake', lake, '--format', 'jsonl']
 
+/** Node catches SIGINT and SIGTERM from its start; the third of the program's signals only once the program listens. */
+const SIGHUP_MASK = 1n
+
+/** The process that runs the program: `pid` itself, or its child when an older Node handed over. */
+const programOf = (pid: number, handedOver: boolean): number =>
+  handedOver ? Number(spawnSync('ps', ['--ppid', String(pid), '-o', 'pid=']).stdout.toString()) : pid
+
+/** Waits until a program listens for signals (a busy machine takes seconds to start it), and a moment more for its query; its process. */
+async function atWork(child: ChildProcess, handedOver: boolean): Promise<number> {
+  for (let i = 0; i < 500; i++) {
+    const pid = programOf(child.pid!, handedOver)
+    const status = pid > 0 && existsSync(`/proc/${pid}/status`) ? readFileSync(`/proc/${pid}/status`, 'utf8') : ''
+    if (BigInt(`0x${/SigCgt:\s*([0-9a-f]+)/.exec(status)?.[1] ?? '0'}`) & SIGHUP_MASK) {
+      await sleep(500)
+      return pid
+    }
+    await sleep(50)
+  }
+  throw new Error('the program does not get to work')
+}
+
 /** Runs an endless query under `node` and sends it a signal once it is at work. */
 async function interrupted(signal: NodeJS.Signals, node: string = process.execPath): Promise<Ended> {
-  return await runBin('lake', ENDLESS, { node, during: (child) => setTimeout(() => child.kill(signal), 1500) })
+  let sent: Promise<unknown> = Promise.resolve()
+  const during = (child: ChildProcess): void => {
+    sent = atWork(child, node !== process.execPath).then(() => child.kill(signal))
+  }
+  const ended = await runBin('lake', ENDLESS, { node, during })
+  await sent
+  return ended
 }
 
 describe('signals', () => {
@@ -45,18 +73,15 @@ describe('signals', () => {
   })
 
   test.skipIf(oldNode === undefined)('killing the older Node ends the program too', async () => {
-    let child = 0
-    const e = await runBin('lake', ENDLESS, {
-      node: oldNode!,
-      during: (launcher) =>
-        setTimeout(() => {
-          child = Number(execFileSync('ps', ['--ppid', String(launcher.pid), '-o', 'pid=']).toString())
-          launcher.kill('SIGKILL')
-        }, 1500),
-    })
+    let found: Promise<number> = Promise.resolve(0)
+    const during = (launcher: ChildProcess): void => {
+      found = atWork(launcher, true).finally(() => launcher.kill('SIGKILL'))
+    }
+    const e = await runBin('lake', ENDLESS, { node: oldNode!, during })
     expect(e.signal).toBe('SIGKILL')
+    const child = await found
     expect(child).toBeGreaterThan(1)
-    for (let i = 0; i < 50 && existsSync(`/proc/${child}`); i++) await new Promise((r) => setTimeout(r, 100))
+    for (let i = 0; i < 300 && existsSync(`/proc/${child}`); i++) await sleep(100)
     expect(existsSync(`/proc/${child}`)).toBe(false)
   })
 

@@ -97,7 +97,7 @@ async function inDatabase(): Promise<Counts> {
 async function inLake(wanted: Counts): Promise<unknown> {
   const sql = "SELECT count(*) AS n, sum(total) AS total, count(*) FILTER (WHERE state = 'paid') AS paid FROM shop.orders"
   let last: unknown
-  for (let i = 0; i < 60; i++) {
+  for (let i = 0; i < 180; i++) {
     const { code, stdout, stderr } = await runInProcess('lake', ['query', sql, '--lake', lake, '--format', 'json'])
     last = code === 0 ? (JSON.parse(stdout) as unknown[])[0] : stderr
     if (isDeepStrictEqual(last, wanted)) break

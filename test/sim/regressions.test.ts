@@ -91,7 +91,7 @@ test.each(CASES)(
   async (_name, shape, ops) => {
     await runSchedules(shape, ops, { salt: 0, most: MOST, scratch }, () => true)
   },
-  60_000,
+  180_000,
 )
 
 const kept = existsSync(FOUND) ? readdirSync(FOUND).filter((f) => f.endsWith('.json')) : []
@@ -101,5 +101,5 @@ test.each(kept)(
     const [shape, ops, salt] = JSON.parse(readFileSync(new URL(file, FOUND), 'utf8')) as [Shape, readonly Op[], number]
     await runSchedules(shape, ops, { salt, most: Number.POSITIVE_INFINITY, scratch }, () => true)
   },
-  60_000,
+  180_000,
 )

@@ -1,5 +1,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { inspect } from 'node:util'
 import { Admin, Producer } from '@platformatic/kafka'
 
 export interface ProducedRecord {
@@ -17,7 +19,7 @@ export function wire(schema: number, body: Buffer): Buffer {
   return Buffer.concat([head, body])
 }
 
-/** Creates topics (also ones that exist already are no error) and writes records, each batch awaited. */
+/** Creates topics and writes records, each batch awaited. */
 export class TopicProducer {
   readonly #admin: Admin
   readonly #producer: Producer<Buffer, Buffer, string, string>
@@ -31,6 +33,18 @@ export class TopicProducer {
   async create(topics: readonly string[], partitions = 1, configs: Readonly<Record<string, string>> = {}): Promise<void> {
     const list = Object.entries(configs).map(([name, value]) => ({ name, value }))
     await this.#admin.createTopics({ topics: [...topics], partitions, replicas: 1, configs: list })
+  }
+
+  /** Again and again while the broker still knows topics of these names, which are being deleted. */
+  async createAgain(topics: readonly string[]): Promise<void> {
+    for (let i = 0; ; i++) {
+      try {
+        return await this.create(topics)
+      } catch (e) {
+        if (i === 600 || !/already exists/i.test(inspect(e, { depth: 5 }))) throw e
+        await sleep(100)
+      }
+    }
   }
 
   async delete(topics: readonly string[]): Promise<void> {

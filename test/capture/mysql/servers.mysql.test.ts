@@ -18,7 +18,7 @@ describe.each(FLAVORS)('servers of %s that come and go', (flavor) => {
   }, 120_000)
   afterAll(async () => {
     await Promise.all([first?.destroy(), second?.destroy()])
-  }, 60_000)
+  }, 180_000)
 
   const ids = (reader: Reader): (string | null | undefined)[] => reader.changes.map((c) => c.after![0])
 

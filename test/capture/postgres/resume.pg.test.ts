@@ -116,7 +116,7 @@ describe('resuming the stream', () => {
     const slot = 'a_slow'
     const role = 'a_slow_role'
     await db().sql(`drop role if exists ${role}`)
-    await db().sql(`create role ${role} superuser login replication; alter role ${role} set wal_sender_timeout = '1s'`)
+    await db().sql(`create role ${role} superuser login replication; alter role ${role} set wal_sender_timeout = '3s'`)
     const options = optionsFor(db().url, {
       user: role,
       slot,
@@ -130,7 +130,7 @@ describe('resuming the stream', () => {
     await capture.until((b) => b.snapshotComplete)
     await db().sql(`insert into slow select g, repeat('x', 1000) from generate_series(1, 40000) g`)
     await capture.until((b) => b.count > 0)
-    await new Promise((resolve) => setTimeout(resolve, 3500))
+    await new Promise((resolve) => setTimeout(resolve, 6500))
     await capture.untilNow()
     expect(capture.changes().length).toBe(40_000)
     expect(capture.events.filter((e) => e.kind === 'retry')).toEqual([])

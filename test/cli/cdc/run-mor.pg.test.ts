@@ -43,7 +43,7 @@ async function moments(db: TestDatabase, lake: string): Promise<Moment[]> {
     const [m] = await db.sql<Moment>(`SELECT pg_current_wal_lsn()::text AS lsn, (SELECT ${DIGEST} FROM s.t) AS digest`)
     out.push(m)
     const before = newestWatermark(lake)?.commit
-    for (let wait = 0; wait < 200 && newestWatermark(lake)?.commit === before; wait++) await sleep(20)
+    for (let wait = 0; wait < 3000 && newestWatermark(lake)?.commit === before; wait++) await sleep(20)
   }
   return out
 }
@@ -75,7 +75,7 @@ for (const version of ['6', '9']) {
     child.stderr.on('data', (d: Buffer) => {
       said += d.toString()
     })
-    for (let i = 0; i < 400 && newestWatermark(lake) === null; i++) await sleep(50)
+    for (let i = 0; i < 2000 && newestWatermark(lake) === null; i++) await sleep(50)
     const past = await moments(db, lake)
     child.kill('SIGTERM')
     const [code] = (await once(child, 'close')) as [number | null]

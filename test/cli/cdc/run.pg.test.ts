@@ -97,8 +97,22 @@ async function once_(
 }
 
 async function until(what: () => boolean, run: Run): Promise<void> {
-  for (let i = 0; i < 400 && !what(); i++) await sleep(50)
+  for (let i = 0; i < 2000 && !what(); i++) await sleep(50)
   if (!what()) throw new Error(`waited in vain; the run says:\n${run.text.err}`)
+}
+
+/** What the source has been told: everything before this call is durable in the log. */
+async function acknowledged(p: Place, run: Run): Promise<void> {
+  const [now] = await p.db.sql<{ at: string }>('SELECT pg_current_wal_lsn() AS at')
+  const passed = async (): Promise<boolean> => {
+    const sql = 'SELECT confirmed_flush_lsn >= $2::pg_lsn AS passed FROM pg_replication_slots WHERE slot_name = $1'
+    return (await p.db.sql<{ passed: boolean }>(sql, [p.slot, now!.at]))[0]?.passed === true
+  }
+  for (let i = 0; i < 2000; i++) {
+    if (await passed()) return
+    await sleep(50)
+  }
+  throw new Error(`nothing is acknowledged; the run says:\n${run.text.err}`)
 }
 
 function rows(p: Place, table = 't', columns = ['id', 'a']): Promise<string[]> {
@@ -144,7 +158,7 @@ test('the first SIGINT drains: what has been read is committed, the slot acknowl
   const run = start([...p.flags, '--flush-interval', '1h'])
   await until(() => newestWatermark(p.lake) !== null, run)
   await p.db.sql(`INSERT INTO s.t SELECT i, 'x' FROM generate_series(11, 500) i`)
-  await sleep(1500)
+  await acknowledged(p, run)
   run.child.kill('SIGINT')
   expect(await run.closed).toBe(0)
   expect(run.text.err).toContain('draining')
@@ -164,7 +178,7 @@ test('a second run on the same state directory, or on the same lake, is refused 
   const sameLake = await once_(p, ['--state', `${p.state}-2`])
   expect(sameLake.answer.error).toMatchObject({ code: 'TRB-LAKE-015', details: { pid: run.child.pid } })
   await p.db.sql(`INSERT INTO s.t VALUES (11, 'x')`)
-  await sleep(1500)
+  await acknowledged(p, run)
   run.child.kill('SIGTERM')
   expect(await run.closed).toBe(0)
   expect(await rows(p)).toHaveLength(11)
@@ -190,7 +204,7 @@ test('--lake none captures into the log only', async () => {
 test('a server that is not there ends, after its time, with its own failure; the state directory is free again', async () => {
   const p = await place()
   const run = start([...p.flags, '--url', 'postgres://nobody@127.0.0.1:1/none', '--once'])
-  await sleep(2500)
+  await until(() => run.text.err.includes('retry'), run)
   run.child.kill('SIGINT')
   expect(await run.closed).toBe(0)
   expect((await once_(p)).code).toBe(0)

@@ -202,7 +202,7 @@ test('a changed byte outside the values of rows gives the same rows or a failure
     }),
     { numRuns: propertyRuns(100) },
   )
-}, 60_000)
+}, 180_000)
 
 test('any damage to a log ends in rows or in a failure with a code', async () => {
   const parts: Buffer[] = []
@@ -226,4 +226,4 @@ test('any damage to a log ends in rows or in a failure with a code', async () =>
     }),
     { numRuns: propertyRuns(100) },
   )
-}, 60_000)
+}, 180_000)

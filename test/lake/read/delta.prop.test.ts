@@ -82,7 +82,7 @@ test('any sequence of blocks over any base file comes to what the rules in words
     }),
     { numRuns: propertyRuns(60) },
   )
-}, 60_000)
+}, 180_000)
 
 test('hidden ordinals are ascending, and base rows less hidden plus new rows are the whole', async () => {
   await fc.assert(
@@ -112,7 +112,7 @@ test('hidden ordinals are ascending, and base rows less hidden plus new rows are
     }),
     { numRuns: propertyRuns(25) },
   )
-}, 60_000)
+}, 180_000)
 
 test('only the keys that interest: the same outcome for them, nothing of the others', async () => {
   await fc.assert(
@@ -127,4 +127,4 @@ test('only the keys that interest: the same outcome for them, nothing of the oth
     }),
     { numRuns: propertyRuns(25) },
   )
-}, 60_000)
+}, 180_000)

@@ -145,5 +145,5 @@ test.each([6, 9] as const)(
       { numRuns: propertyRuns(6) },
     )
   },
-  60_000,
+  180_000,
 )

@@ -174,7 +174,7 @@ describe.each(['COPY_ON_WRITE', 'MERGE_ON_READ'] as const)('%s', (tableType) => 
       { numRuns: propertyRuns(12) },
     )
     expect(skipped).toBeGreaterThan(0)
-  }, 60_000)
+  }, 180_000)
 })
 
 test('slices whose logs of Spark record ranges of values are left out by them, and stay where a log may hold the value', async () => {

@@ -140,5 +140,5 @@ it.each([6, 9] as const)(
       { numRuns: propertyRuns(10) },
     )
   },
-  60_000,
+  180_000,
 )

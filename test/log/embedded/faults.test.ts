@@ -273,4 +273,4 @@ test('kill -9 in mid-append: each append is there whole or not at all, and every
     log.close()
   }
   expect(confirmed).toBeGreaterThan(5)
-}, 60_000)
+}, 180_000)

@@ -134,7 +134,7 @@ describe('appends', () => {
     const begin = performance.now()
     for (let i = 1; i <= 40; i++) await log.append([makeBatch(`${name}.t`, i, 10)], at(name, `0/${i}`))
     // A pause of 1 s after CONCURRENT_TRANSACTIONS, as clients make it, takes most of 40 s.
-    expect(performance.now() - begin).toBeLessThan(15_000)
+    expect(performance.now() - begin).toBeLessThan(30_000)
   })
 })
 
@@ -171,7 +171,8 @@ describe('one writer per name', () => {
     const log = await start(name)
     expect(log.cursor(name)).toMatchObject({ at: '0/1' })
     await log.append([makeBatch(topic, 50, 5)], at(name, '0/2'))
-    expect(performance.now() - begin).toBeLessThan(20_000)
+    // Whoever waits for the broker to time the open transaction out waits a minute.
+    expect(performance.now() - begin).toBeLessThan(45_000)
     const keys = (await readCommitted([topic])).map((r) => Number(String(r.key).split('-').at(-1)))
     expect(keys.sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 50, 51, 52, 53, 54])
   })

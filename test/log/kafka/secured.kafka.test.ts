@@ -88,10 +88,11 @@ describe('a secured cluster', () => {
   test('a wrong password and a mechanism it does not have are named, and not tried again', async () => {
     const begin = performance.now()
     for (const sasl of ['plain', 'scram-sha-256'] as const) {
-      const wrong = await options(2, { 'kafka-sasl': sasl, 'kafka-user': 'alice', 'kafka-password': 'wrong' })
+      const wrong = await options(2, { 'kafka-sasl': sasl, 'kafka-user': 'alice', 'kafka-password': 'wrong', 'kafka-outage': 120_000 })
       await expect(openLog(freshName('secured'), wrong)).rejects.toMatchObject({ code: 'TRB-KAFKA-002' })
     }
-    expect(performance.now() - begin).toBeLessThan(1900)
+    // Trying again would go on for the two minutes of an outage.
+    expect(performance.now() - begin).toBeLessThan(50_000)
   })
 
   test('a certificate nobody vouches for, TLS where there is none, none where there is', async () => {

@@ -45,7 +45,7 @@ test('large directories are listed at the same time', async () => {
   await slow.head('t')
   let now = 0
   let most = 0
-  proxy.slowMs = 100
+  proxy.slowMs = 300
   proxy.inject(() => {
     most = Math.max(most, ++now)
     setTimeout(() => now--, proxy.slowMs)
