@@ -19,6 +19,8 @@ export interface IngestContext {
   readonly onLost: 'stop' | 'continue'
   /** Takes the turn at a table whose partitions several processes have. */
   readonly turn: (path: string) => Promise<Turn>
+  /** About the bytes of decoded rows that one commit takes at most, where it need not end at a state of the source. */
+  readonly commitBytes: number
   /** Where records go that cannot be read; null: the first one stops the ingest. */
   readonly deadLetters: string | null
   readonly onWarning?: (text: string) => void
@@ -172,7 +174,9 @@ export class IngestTable {
     const base = [...this.#committed]
     const has: Skip = (partition, offset) => this.#skipped.has(`${partition} ${offset}`)
     const skip = this.#skipped.size === 0 ? null : has
-    const open = (): RecordStream => new RecordStream(this.#context.log, this.topic, this.#rows, this.owned, from, ends, skip, signal)
+    const { log, commitBytes } = this.#context
+    const most = at === null ? commitBytes : Number.POSITIVE_INFINITY
+    const open = (): RecordStream => new RecordStream(log, this.topic, this.#rows, this.owned, from, ends, skip, most, signal)
     const stream = open()
     const first = await stream.peek(this.#tableKey())
     if (first === null) return this.#skip(stream)
@@ -293,7 +297,13 @@ export class IngestTable {
   }
 }
 
-/** The rows of some partitions of a topic, one partition after the other, up to `ends` or to the first batch of a shape that is not wanted. */
+/** What a row costs in memory beside its values: its key, and where it is. */
+const ENTRY_BYTES = 40
+
+/**
+ * The rows of some partitions of a topic, one partition after the other, up to `ends`, to the first batch of a shape that is not wanted, or to
+ * the batch with which they come to `most` bytes.
+ */
 class RecordStream {
   /** Next offset by partition: everything before it has been given out. */
   readonly reached: number[]
@@ -302,6 +312,8 @@ class RecordStream {
   records = 0
   readonly #rows: TopicRows
   readonly #batches: AsyncGenerator<{ readonly partition: number; readonly rows: TopicBatchRows }>
+  readonly #most: number
+  #bytes = 0
   #next: { readonly partition: number; readonly rows: TopicBatchRows } | null = null
   #tableKey: readonly string[] | null = null
 
@@ -313,8 +325,10 @@ class RecordStream {
     from: readonly number[],
     ends: Ends,
     skip: Skip | null,
+    most: number,
     signal: AbortSignal,
   ) {
+    this.#most = most
     this.#rows = rows
     this.reached = [...from]
     this.#batches = this.#read(log, topic, owned, ends, skip, signal)
@@ -335,10 +349,13 @@ class RecordStream {
     let current = this.#next?.rows ?? null
     for (let next = this.#next; next !== null; ) {
       const { rows, partition } = next
-      if (!wanted(rows)) break
+      if (!wanted(rows) || this.#bytes >= this.#most) break
       if (current !== null && current.decoder !== rows.decoder) yield* current.decoder.flush()
       current = rows
-      yield* rows.decoder.feed(rows.batch)
+      for (const changes of rows.decoder.feed(rows.batch)) {
+        this.#bytes += changes.bytes + changes.count * ENTRY_BYTES
+        yield changes
+      }
       this.reached[partition] = rows.batch.baseOffset + rows.batch.count
       this.records += rows.batch.count
       const result: IteratorResult<{ readonly partition: number; readonly rows: TopicBatchRows }> = await this.#batches.next()

@@ -40,12 +40,13 @@ function member(table: SharedTable, owned: readonly number[], more: Partial<Inge
     source: 'g',
     onLost: 'stop',
     deadLetters: null,
+    commitBytes: 1 << 20,
     turn: async () => ({ end: async () => undefined }),
     ...more,
   }
   const schema = async (id: number): Promise<string> => (id === 1 ? KEY_SCHEMA : VALUE_SCHEMA)
   const { name: topic, partitions } = TOPIC
-  const rows = new TopicRows({ topic, partitions, schema, chunkBytes: 1 << 20, placeholder: Buffer.from('?'), counters: { infinite: 0 } })
+  const rows = new TopicRows({ topic, partitions, schema, chunkBytes: 64, placeholder: Buffer.from('?'), counters: { infinite: 0 } })
   return new IngestTable(context, TOPIC, INFO, owned, rows)
 }
 
@@ -69,6 +70,17 @@ test('a commit names the offsets of all partitions, and the next process goes on
   await second.open(RANGES)
   await second.flush(to(5, 2), RANGES, never)
   expect(table.ids).toEqual([...ids(0, 0, 3), ...ids(1, 0, 2), ...ids(0, 3, 5)])
+})
+
+test('more rows than one commit takes are several, each with the offsets that it has reached; a state of the source is one', async () => {
+  const table = new SharedTable()
+  const small = member(table, [0, 1], { commitBytes: 1 })
+  await small.open(RANGES)
+  const commits = await small.flush(to(3, 2), RANGES, never)
+  expect(commits.map((c) => c.records)).toEqual([3, 2])
+  await small.flush({ ...to(6, 4), at: { commit: '0/5', commitUs: 1n } }, RANGES, never)
+  expect(table.commits.map((c) => c.checkpoint.partitions)).toEqual([[3, 0], [3, 2], [6, 4]]) // biome-ignore format: offsets
+  expect(table.ids).toEqual([...ids(0, 0, 3), ...ids(1, 0, 2), ...ids(0, 3, 6), ...ids(1, 2, 4)])
 })
 
 test('members with different partitions keep each other’s offsets', async () => {

@@ -119,6 +119,7 @@ function options(topics: Topics, lake: Lake, more: Partial<IngestOptions> = {}):
     layout: () => ({ tableType: 'MERGE_ON_READ', tableVersion: 6, partition: null }),
     source: 'g',
     onLost: 'stop',
+    commitBytes: 1 << 20,
     turn: async () => ({ end: async () => undefined }),
     deadLetters: 'dead',
     wanted: () => true,

@@ -15,7 +15,7 @@ import { openTableWriter } from '../../lake/write/open-table.ts'
 import type { LakeTableWriter } from '../../lake/write/table-writer.ts'
 import type { FeedLake } from '../../pipeline/feed-lake.ts'
 
-/** Changes held in memory while a commit is staged; more goes to the scratch directory. */
+/** Changes held in memory while a commit is staged, unless the place says otherwise; more goes to the scratch directory. */
 const MEMORY_BUDGET = 12 << 20
 /** The same for a log compaction: logs of a quarter of it at most, which is about when a base file of 100 MiB is worth a compaction. */
 const LOG_COMPACTION_BUDGET = 48 << 20
@@ -66,12 +66,14 @@ export interface LakePlace {
   readonly concurrency: ConcurrencySettings
   /** Who this process is. */
   readonly owner: OwnerProbe
+  /** Bytes of changes held in memory while a commit is staged; default: what a process that captures can spare beside it. */
+  readonly memoryBudget?: number
 }
 
 /** The lake of a `cdc run`: Hudi tables in an object store, written by our own writer, with services between its commits. */
 export function feedLake(place: LakePlace, policy: LakePolicy, tell: LakeTell): FeedLake {
   const { store, clock, scratchDir, concurrency, owner } = place
-  const deps = { clock, scratchDir, concurrency, memoryBudget: MEMORY_BUDGET, rowGroupBytes: ROW_GROUP_BYTES }
+  const deps = { clock, scratchDir, concurrency, memoryBudget: place.memoryBudget ?? MEMORY_BUDGET, rowGroupBytes: ROW_GROUP_BYTES }
   const tables = new Map<string, OpenTable>()
   const write = async (spec: TableSpec): Promise<TableWriter> => {
     const writer = await openTableWriter(store, spec, deps)

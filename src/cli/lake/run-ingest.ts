@@ -45,6 +45,11 @@ const TOPICS_MS = 15_000
 /** Records of a partition that one commit takes at most, in flush-rows. */
 const LARGEST_COMMIT = 4
 
+/** Changes of one commit held in memory; half of it is for their rows, the rest for what is made of them. */
+const MEMORY_BUDGET = 64 << 20
+/** Rows of one commit, so that they stay within that half: a scratch file costs as much as everything else together. */
+const COMMIT_BYTES = 26 << 20
+
 /** V8 lets the young generation grow to many times what it needs here, where little is allocated per row. In MB; new pages are as the flag says. */
 const YOUNG_MB = 4
 
@@ -115,7 +120,8 @@ function parts(context: IngestCliContext, scratchDir: string, show: Show) {
   const alone = flags['write-concurrency-mode'] === 'single_writer'
   // Members of a group share tables: commits are made under the table's lock unless this process is said to be alone.
   const shared = { ...concurrencyOf(flags), mode: 'optimistic_concurrency_control' as const, times: LOCK_TIMES }
-  const place: LakePlace = { store, clock, scratchDir, owner: processProbe(), concurrency: alone ? concurrencyOf(flags) : shared }
+  const concurrency = alone ? concurrencyOf(flags) : shared
+  const place: LakePlace = { store, clock, scratchDir, owner: processProbe(), concurrency, memoryBudget: MEMORY_BUDGET }
   const partitions = partitionsOf(context.command, flags.partition)
   const services = {
     compactLogs: flags['compact-logs'],
@@ -145,6 +151,7 @@ function parts(context: IngestCliContext, scratchDir: string, show: Show) {
     source: flags.group,
     onLost: flags['on-lost'],
     deadLetters: flags['on-poison'] === 'dead-letter' ? (flags['dead-letter-topic'] ?? `${flags.group}.dead-letters`) : null,
+    commitBytes: COMMIT_BYTES,
     turn,
     clock,
     policy: { intervalMs: flags['flush-interval'], records: flags['flush-rows'], bytes: Number.MAX_SAFE_INTEGER },
