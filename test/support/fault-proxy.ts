@@ -4,9 +4,9 @@ import type { AddressInfo, Socket } from 'node:net'
 /**
  * What happens to a request. refuse: 503 before the server sees it. error: the server does it, the client is told 500. lost: the server does
  * it, the client's connection is cut. cut: the connection is cut before the server sees it. half: half of the answer's body, then cut.
- * slow: the answer comes after `slowMs`.
+ * slow: the answer comes after `slowMs`. An object: that error in place of an answer, before the server sees the request.
  */
-export type HttpFault = 'refuse' | 'error' | 'lost' | 'cut' | 'half' | 'slow'
+export type HttpFault = 'refuse' | 'error' | 'lost' | 'cut' | 'half' | 'slow' | { readonly status: number; readonly code: string }
 
 export interface Seen {
   readonly method: string
@@ -58,9 +58,10 @@ export class FaultProxy {
     this.seen.push(seen)
     const fault = this.plan(seen, this.#count++)
     if (fault === 'cut') return void q.socket.destroy()
-    if (fault === 'refuse') {
+    const refusal = fault === 'refuse' ? { status: 503, code: 'SlowDown' } : fault
+    if (refusal !== null && typeof refusal === 'object') {
       q.resume()
-      q.on('end', () => a.writeHead(503, { 'content-type': 'application/xml' }).end(errorBody('SlowDown')))
+      q.on('end', () => a.writeHead(refusal.status, { 'content-type': 'application/xml' }).end(errorBody(refusal.code)))
       return
     }
     const { hostname, port } = this.#target

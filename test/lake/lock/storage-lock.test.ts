@@ -78,8 +78,14 @@ test.each([
   const { clock, store, lock } = world()
   if (lease !== null) await store.putIfAbsent(KEY, printLease(lease))
   const taken: string[] = []
-  store.putIfAbsent = async (key) => taken.push(key) && 'exists'
-  store.replaceIfTag = async (key) => taken.push(key) && 'stale'
+  store.putIfAbsent = async (key) => {
+    taken.push(key)
+    return 'exists'
+  }
+  store.replaceIfTag = async (key) => {
+    taken.push(key)
+    return 'stale'
+  }
   let failed = false
   const waiting = lock.acquire().catch((e: unknown) => {
     failed = true
