@@ -31,7 +31,6 @@ const source = openMysqlSource(
     locking: 'minimal',
     types: DEFAULT_MYSQL_TYPES,
     unsupported: 'refuse',
-    messageKey: null,
     includeQuery: false,
   },
   { clock: systemClock, observe: () => undefined },

@@ -25,8 +25,8 @@ export interface Column {
   readonly sourceType: string
   /** Schema of this field in the Debezium Value record, optionality and default included. */
   readonly connect: ConnectSchema
-  /** The same in the record key, where it is another one there. */
-  readonly connectKey?: ConnectSchema
+  /** The column as the record key has it, where that differs: without masks and parameters of the source type. */
+  readonly asKey?: Column
   readonly encode: ValueEncoder
   /** Instead of `encode` for snapshot rows (marks 1–5), where Debezium reads some types differently (spec debezium B.6, B.7, A.2). */
   readonly encodeSnapshot?: ValueEncoder
@@ -34,6 +34,8 @@ export interface Column {
   readonly omitted?: boolean
   /** Avro binary (no union branch) of the placeholder for a value that is not in the log (TOAST); null: Debezium writes null. */
   readonly unavailable: Uint8Array | null
+  /** Avro binary (no union branch) that is written in the place of every null: of masks that hide nulls too. */
+  readonly instead?: Uint8Array
   /** Avro binary of what stands for null: in a NOT NULL column of `before` (spec debezium §1.5), in any column with a default; else null. */
   readonly fallback: Uint8Array | null
 }
@@ -116,6 +118,8 @@ export interface ChangeBatch {
   readonly snapshotDone: readonly TableId[]
   /** Streaming changes from here on include everything the snapshot showed: set on the batch that ends the whole snapshot. */
   readonly snapshotComplete: boolean
+  /** A heartbeat is due behind it. */
+  readonly heartbeat?: boolean
   /**
    * The batch is not needed any more: its arena and arrays may be used for a later one. To be called at most by its one consumer, and
    * optional: what is not given back is left to the garbage collector.

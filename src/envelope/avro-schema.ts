@@ -1,5 +1,5 @@
 import type { ConnectSchema, ConnectValue } from '../contract/connect-schema.ts'
-import { javaDouble, javaFloat } from './java-number.ts'
+import { javaDouble, javaFloat } from '../format/text/java-number.ts'
 import { jsonString } from './json-text.ts'
 
 /**

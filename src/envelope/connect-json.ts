@@ -1,7 +1,7 @@
 import type { ConnectSchema, ConnectValue } from '../contract/connect-schema.ts'
 import { assert } from '../failure/failure.ts'
 import { ByteCursor } from '../format/bytes/cursor.ts'
-import { javaDouble, javaFloat } from './java-number.ts'
+import { javaDouble, javaFloat } from '../format/text/java-number.ts'
 import { jsonStringAsBytes as jsonString } from './json-text.ts'
 
 /**

@@ -6,7 +6,7 @@ import { GrowableSink, writeAll } from '../format/bytes/growable-sink.ts'
 import { writeVarint, writeZigzagBigInt, writeZigzagNumber } from '../format/bytes/varint.ts'
 import { closeBlob, openBlob, writeHeader, writeNullBlob } from '../format/record-batch/writer.ts'
 import { contextHeaders, keyHeader } from './context-headers.ts'
-import type { EnvelopeOptions } from './options.ts'
+import { type EnvelopeOptions, HEARTBEAT_TOPIC } from './options.ts'
 import { type PreparedTable, TablePreparer, type TransactionSchemas } from './prepare.ts'
 import { TopicWriter } from './topic-writer.ts'
 import { TransactionTracker, writeText } from './transaction-tracker.ts'
@@ -14,6 +14,8 @@ import { TransactionTracker, writeText } from './transaction-tracker.ts'
 export interface EnvelopeEncoder {
   /** Registers the schemas of new table versions; needed before `encode` meets them. Cheap for known ones. */
   prepare(tables: readonly TableSchema[]): Promise<void>
+  /** Needed before `encode` meets a batch with a heartbeat. */
+  prepareHeartbeat(): Promise<void>
   /**
    * The records of a batch; one TopicBatch per table version, in order. The caller owns what it gets; with `lends`, until `recycle`.
    */
@@ -59,6 +61,9 @@ class Encoder implements EnvelopeEncoder {
   #lent: GrowableSink[] = []
   readonly #oldKey = new GrowableSink(256)
   readonly #newKey = new GrowableSink(256)
+  /** Rows that are compared for skip.messages.without.change. */
+  readonly #oldRow = new GrowableSink(256)
+  readonly #newRow = new GrowableSink(256)
   readonly #small = new GrowableSink(64)
   readonly #tailSink = new GrowableSink(512)
   /** Op and the three times that end an envelope, by op; made once per batch, because a batch has one processing time. */
@@ -68,6 +73,7 @@ class Encoder implements EnvelopeEncoder {
   #open: { readonly writer: TopicWriter; readonly sink: GrowableSink }[] = []
   #transactionTopic: TopicWriter | null = null
   #transactionSchemas: TransactionSchemas | null = null
+  #heartbeatSchemas: TransactionSchemas | null = null
 
   constructor(options: EnvelopeOptions) {
     this.#options = options
@@ -79,6 +85,11 @@ class Encoder implements EnvelopeEncoder {
   async prepare(tables: readonly TableSchema[]): Promise<void> {
     if (this.#options.transactions) this.#transactionSchemas ??= await this.#preparer.transactionSchemas()
     for (const table of tables) await this.#preparer.prepare(table)
+  }
+
+  async prepareHeartbeat(): Promise<void> {
+    const topic = `${this.#options.heartbeatTopic ?? HEARTBEAT_TOPIC}.${this.#options.prefix}`
+    this.#heartbeatSchemas ??= await this.#preparer.heartbeatSchemas(topic)
   }
 
   topicOf(id: TableId): string {
@@ -110,6 +121,7 @@ class Encoder implements EnvelopeEncoder {
       for (let i = run.from; i < run.to; i++) if (this.#skipped[batch.op[i]] === 0) this.#change(batch, i, run)
       if (tracked && run.ends) this.#end(batch, run)
     }
+    if (batch.heartbeat === true) this.#heartbeat()
     this.#options.source.finish?.(batch)
     const out: TopicBatch[] = []
     for (const { writer, sink } of this.#open) {
@@ -176,6 +188,7 @@ class Encoder implements EnvelopeEncoder {
         this.#record(w, batch, i, run, op, after, -1, -1, after, null)
         return
       case OP_U:
+        if (this.#options.skipUnchanged && before >= 0 && this.#unchanged(w.prepared, batch, i)) return
         if (before >= 0 && w.prepared.keyed && this.#keyChanged(w.prepared, batch, i)) this.#keyChange(w, batch, i, run)
         else this.#record(w, batch, i, run, op, after, before, before, after, null)
         return
@@ -204,6 +217,21 @@ class Encoder implements EnvelopeEncoder {
     if (a.pos !== b.pos) return true
     for (let k = 0; k < a.pos; k++) if (a.buf[k] !== b.buf[k]) return true
     return false
+  }
+
+  /** Whether old and new row are the same record. */
+  #unchanged(p: PreparedTable, batch: ChangeBatch, i: number): boolean {
+    const a = this.#oldRow
+    const b = this.#newRow
+    a.pos = 0
+    b.pos = 0
+    const old = batch.before[i]
+    p.codec.repeats = true
+    p.codec.writeRow(batch.arena, old, -1, false, a)
+    p.codec.writeRow(batch.arena, batch.after[i], batch.beforeKind[i] === 2 ? old : -1, false, b)
+    p.codec.repeats = false
+    p.codec.sideCount = 0
+    return a.pos === b.pos && a.buf.compare(b.buf, 0, b.pos, 0, a.pos) === 0
   }
 
   /** An update of the key is a delete of the old one (with its tombstone) and a create of the new one (spec debezium §1.4). */
@@ -337,6 +365,27 @@ class Encoder implements EnvelopeEncoder {
     this.#transactionTopic.add(run)
   }
 
+  /** Debezium's heartbeat: whose it is, and when. */
+  #heartbeat(): void {
+    const schemas = this.#heartbeatSchemas
+    assert(schemas !== null, 'prepareHeartbeat() ran before encode()')
+    const sink = this.#sink()
+    const writer = new TopicWriter(schemas.topic, schemas.keyId, schemas.valueId, null, sink)
+    writeAll(sink, this.#timestamp)
+    let mark = openBlob(sink, 1)
+    writeAll(sink, schemas.keyWire)
+    writeText(sink, this.#options.prefix)
+    closeBlob(sink, mark, 1)
+    mark = openBlob(sink, 1)
+    writeAll(sink, schemas.valueWire)
+    writeAll(sink, this.#timestamp)
+    closeBlob(sink, mark, 1)
+    writeNullBlob(sink)
+    writeVarint(sink, 0)
+    writer.add(NO_TRANSACTION)
+    this.#open.push({ writer, sink })
+  }
+
   /** The writer of the table of change i; of a snapshot row one whose values end as this one's does. */
   #writer(batch: ChangeBatch, i: number, run: TransactionRun, op: OpCode): TableWriter {
     const index = batch.table[i]
@@ -370,6 +419,11 @@ class Encoder implements EnvelopeEncoder {
     this.#open.push({ writer, sink })
     return w
   }
+}
+
+/** A heartbeat belongs to none. */
+const NO_TRANSACTION: TransactionRun = {
+  ...{ from: 0, to: 0, firstIndex: 0, commit: '', commitUs: 0n, xid: null, begins: true, ends: true },
 }
 
 /** Snapshots come as runs too; an empty one of the stream is a transaction whose changes are all filtered. */

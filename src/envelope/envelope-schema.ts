@@ -49,6 +49,23 @@ export const TRANSACTION_VALUE: ConnectSchema = {
   ],
 }
 
+/** Key and value of the heartbeat topic (spec debezium §1.3). */
+export const HEARTBEAT_KEY: ConnectSchema = {
+  type: 'struct',
+  optional: false,
+  name: 'io.debezium.connector.common.ServerNameKey',
+  version: 1,
+  fields: [required('serverName', 'string')],
+}
+
+export const HEARTBEAT_VALUE: ConnectSchema = {
+  type: 'struct',
+  optional: false,
+  name: 'io.debezium.connector.common.Heartbeat',
+  version: 1,
+  fields: [required('ts_ms', 'int64')],
+}
+
 /** Names of a table's schemas: `prefix` is the topic, adjusted; `field` adjusts a column's name. */
 export interface SchemaNames {
   readonly prefix: string
@@ -60,7 +77,7 @@ export function keySchema(names: SchemaNames, table: TableSchema): ConnectSchema
   if (table.key.length === 0) return null
   const fields = table.key.map((i) => ({
     name: names.field(table.columns[i].name),
-    schema: table.columns[i].connectKey ?? table.columns[i].connect,
+    schema: (table.columns[i].asKey ?? table.columns[i]).connect,
   }))
   return { type: 'struct', optional: false, name: `${names.prefix}.Key`, fields }
 }

@@ -11,6 +11,8 @@ export interface EnvelopeSettings {
   readonly tombstones: boolean
   /** `skipped.operations`. */
   readonly skipped: readonly OpCode[]
+  /** `skip.messages.without.change`: updates whose old and new row, as captured, are the same give no record. */
+  readonly skipUnchanged: boolean
   /** `provide.transaction.metadata`. */
   readonly transactions: boolean
   /** `topic.transaction`: the topic is `<prefix>.<this>`. */
@@ -21,11 +23,16 @@ export interface EnvelopeSettings {
   readonly schemaNames: NameMode
   /** `field.name.adjustment.mode`. */
   readonly fieldNames: NameMode
+  /** `heartbeat.topics.prefix`: the topic is `<this>.<prefix>`. */
+  readonly heartbeatTopic?: string
 }
+
+export const HEARTBEAT_TOPIC = '__debezium-heartbeat'
 
 export const DEFAULT_ENVELOPE_SETTINGS: EnvelopeSettings = {
   tombstones: true,
   skipped: [116],
+  skipUnchanged: false,
   transactions: false,
   transactionTopic: 'transaction',
   contextHeaders: true,
@@ -65,11 +72,13 @@ export function envelopeSettingsOf(config: ReadonlyMap<string, string>): Envelop
   return {
     tombstones: flag(config, 'tombstones.on.delete', d.tombstones),
     skipped: skippedOf(config.get('skipped.operations')),
+    skipUnchanged: flag(config, 'skip.messages.without.change', d.skipUnchanged),
     transactions: flag(config, 'provide.transaction.metadata', d.transactions),
     transactionTopic: config.get('topic.transaction') ?? d.transactionTopic,
     contextHeaders: flag(config, 'extended.headers.enabled', d.contextHeaders),
     schemaNames: nameMode(config, 'schema.name.adjustment.mode'),
     fieldNames: nameMode(config, 'field.name.adjustment.mode'),
+    heartbeatTopic: config.get('topic.heartbeat.prefix') ?? config.get('heartbeat.topics.prefix') ?? HEARTBEAT_TOPIC,
   }
 }
 

@@ -2,7 +2,15 @@ import type { TableId, TableSchema } from '../contract/change.ts'
 import type { ConnectSchema } from '../contract/connect-schema.ts'
 import { assert, Failure } from '../failure/failure.ts'
 import { avroSchemaText } from './avro-schema.ts'
-import { envelopeSchema, keySchema, type SchemaNames, TRANSACTION_KEY, TRANSACTION_VALUE } from './envelope-schema.ts'
+import {
+  envelopeSchema,
+  HEARTBEAT_KEY,
+  HEARTBEAT_VALUE,
+  keySchema,
+  type SchemaNames,
+  TRANSACTION_KEY,
+  TRANSACTION_VALUE,
+} from './envelope-schema.ts'
 import { adjustFieldName, adjustSchemaName } from './name-adjuster.ts'
 import type { EnvelopeOptions } from './options.ts'
 import { TableCodec } from './table-codec.ts'
@@ -25,6 +33,7 @@ export interface PreparedTable {
   readonly ordinals: Uint16Array
 }
 
+/** Schemas of a topic that is not a table's. */
 export interface TransactionSchemas {
   readonly topic: string
   readonly keyId: number
@@ -84,6 +93,12 @@ export class TablePreparer {
     const topic = `${this.#options.prefix}.${this.#options.transactionTopic}`
     const keyId = await this.#register(`${topic}-key`, TRANSACTION_KEY)
     const valueId = await this.#register(`${topic}-value`, TRANSACTION_VALUE)
+    return { topic, keyId, valueId, keyWire: wireHeader(keyId), valueWire: wireHeader(valueId) }
+  }
+
+  async heartbeatSchemas(topic: string): Promise<TransactionSchemas> {
+    const keyId = await this.#register(`${topic}-key`, HEARTBEAT_KEY)
+    const valueId = await this.#register(`${topic}-value`, HEARTBEAT_VALUE)
     return { topic, keyId, valueId, keyWire: wireHeader(keyId), valueWire: wireHeader(valueId) }
   }
 

@@ -27,6 +27,8 @@ export class TableCodec {
   readonly #encode: readonly ValueEncoder[]
   readonly #snapshot: readonly ValueEncoder[]
   readonly #columns: readonly Column[]
+  /** The columns as the key has them. */
+  readonly #asKey: readonly KeyShape[]
   /** The row that is written repeats values that were counted with another one: `onUnshown` is not told of them. */
   repeats = false
   readonly #onUnshown: ((table: TableId, column: string) => void) | undefined
@@ -38,7 +40,8 @@ export class TableCodec {
     this.#count = table.columns.length
     this.side = new Uint16Array(this.#count)
     this.#omitted = Uint8Array.from(table.columns, (c) => (c.omitted === true ? 1 : 0))
-    this.#branch = Int8Array.from(table.columns, (c) => (!c.connect.optional ? NO_UNION : c.connect.default === undefined ? 2 : 0))
+    this.#branch = Int8Array.from(table.columns, branchOf)
+    this.#asKey = table.columns.map((c) => keyShape(c.asKey ?? c))
     this.#nulls = table.columns.map(nullBytes)
     this.#encode = table.columns.map((c) => c.encode)
     this.#snapshot = table.columns.map((c) => c.encodeSnapshot ?? c.encode)
@@ -81,21 +84,22 @@ export class TableCodec {
 
   /** Appends the key struct of the tuple at `at`; a key value that is not in this tuple is taken from the old one. */
   writeKey(arena: Buffer, at: number, old: number, snapshot: boolean, out: ByteSink): void {
-    const encoders = snapshot ? this.#snapshot : this.#encode
     for (const c of this.table.key) {
+      const shape = this.#asKey[c]
       let pos = locate(arena, at, c)
       if (arena[pos] === T_UNCHANGED && old >= 0) pos = locate(arena, old, c)
       const mark = out.pos
       if (arena[pos] === T_TEXT || arena[pos] === T_BINARY) {
-        if (this.#branch[c] >= 0) {
-          out.reserve(1)
-          out.buf[out.pos++] = this.#branch[c]
-        }
-        if (encoders[c](arena, pos + 5, arena.readInt32BE(pos + 1), out)) continue
+        writeBranch(shape.branch, out)
+        const encode = snapshot ? shape.snapshot : shape.encode
+        if (encode(arena, pos + 5, arena.readInt32BE(pos + 1), out)) continue
         out.pos = mark
       }
-      if (arena[pos] === T_UNCHANGED) this.#writeAbsent(c, T_UNCHANGED, arena, -1, out)
-      else writeAll(out, this.#nulls[c])
+      if (arena[pos] !== T_UNCHANGED || shape.unavailable === null) writeAll(out, shape.nulls)
+      else {
+        writeBranch(shape.branch, out)
+        writeAll(out, shape.unavailable)
+      }
     }
   }
 
@@ -115,7 +119,7 @@ export class TableCodec {
       }
       if (arena[pos] === T_TEXT || arena[pos] === T_BINARY) {
         const mark = out.pos
-        this.#writeBranch(c, out)
+        writeBranch(this.#branch[c], out)
         if (column.encode(arena, pos + 5, arena.readInt32BE(pos + 1), out)) return
         out.pos = mark
       }
@@ -125,14 +129,8 @@ export class TableCodec {
       writeAll(out, this.#nulls[c])
       return
     }
-    this.#writeBranch(c, out)
+    writeBranch(this.#branch[c], out)
     writeAll(out, column.unavailable)
-  }
-
-  #writeBranch(c: number, out: ByteSink): void {
-    if (this.#branch[c] < 0) return
-    out.reserve(1)
-    out.buf[out.pos++] = this.#branch[c]
   }
 
   /** A value that the mode cannot show is null (numeric NaN in precise mode); in a NOT NULL column it is refused. */
@@ -148,6 +146,30 @@ export class TableCodec {
   }
 }
 
+interface KeyShape {
+  readonly branch: number
+  readonly nulls: Uint8Array
+  readonly encode: ValueEncoder
+  readonly snapshot: ValueEncoder
+  readonly unavailable: Uint8Array | null
+}
+
+function keyShape(c: Column): KeyShape {
+  const { encode, unavailable } = c
+  return { branch: branchOf(c), nulls: nullBytes(c), encode, snapshot: c.encodeSnapshot ?? encode, unavailable }
+}
+
+/** Branch byte before a value that is not null, −1 for none. */
+function branchOf(c: Column): number {
+  return !c.connect.optional ? NO_UNION : c.connect.default === undefined ? 2 : 0
+}
+
+function writeBranch(branch: number, out: ByteSink): void {
+  if (branch < 0) return
+  out.reserve(1)
+  out.buf[out.pos++] = branch
+}
+
 /** Position of the kind byte of column `c` of the tuple at `at`. */
 function locate(arena: Buffer, at: number, c: number): number {
   let pos = at + 2
@@ -160,6 +182,10 @@ function locate(arena: Buffer, at: number, c: number): number {
 
 /** Null in a column with a default shows the default: AvroConverter writes it so (spec debezium §1.6). */
 function nullBytes(column: Column): Uint8Array {
+  if (column.instead !== undefined) {
+    const branch = branchOf(column)
+    return branch < 0 ? column.instead : Buffer.concat([Buffer.from([branch]), column.instead])
+  }
   if (!column.connect.optional) return column.fallback ?? Buffer.alloc(0)
   if (column.connect.default === undefined) return Buffer.from([0])
   return Buffer.concat([Buffer.from([0]), column.fallback!])

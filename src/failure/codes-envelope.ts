@@ -74,4 +74,28 @@ export const ENVELOPE_CODES = {
     retry: 'never',
     exit: 2,
   },
+  'TRB-ENV-010': {
+    what: 'Column {column} is part of the key, and would be {how}',
+    why: 'A lake tells rows apart by the key columns of the row: without their values different rows would become one.',
+    safe: 'Nothing was written.',
+    fix: 'Except the column in column.exclude.list or column.mask…, or name other key columns: message.key.columns=<schema>.<table>:<column>.',
+    retry: 'never',
+    exit: 2,
+  },
+  'TRB-ENV-011': {
+    what: 'The setting {option} does not hide column {column}: it is {type}',
+    why: 'Masks, hashes and cuts change text only (CHAR, VARCHAR, TEXT, enums); Debezium would mark the column as masked and hand its values on.',
+    safe: 'Nothing was written.',
+    fix: 'Leave the column out with column.exclude.list={column}, or take it out of {option}.',
+    retry: 'never',
+    exit: 2,
+  },
+  'TRB-ENV-012': {
+    what: 'Columns {columns} of {table} cannot be the key in the lake: {reason}',
+    why: 'The row of a delete, and the old place of a row whose key changes, are found by the key of the old row.',
+    safe: 'Nothing was written.',
+    fix: '{fix} Or leave {table} out of message.key.columns.',
+    retry: 'never',
+    exit: 2,
+  },
 } as const satisfies Record<string, CodeEntry>

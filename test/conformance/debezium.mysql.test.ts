@@ -12,10 +12,8 @@ const OTHERWISE: Readonly<Record<Flavor, Readonly<Record<string, RegExp>>>> = {
   mysql: {
     // BOOLEAN in the text of a streamed DDL is TINYINT(1) everywhere else, also in Debezium's own snapshot
     boolean_no_converter: /event 1:[\s\S]*"type":"boolean"/,
-    column_masks: /TRB-ENV-007 .*column\.(mask|truncate)/,
     ddl_schema_changes: /include\.schema\.changes=true is not supported/,
     defaults: /include\.schema\.changes=true is not supported/,
-    heartbeat: /heartbeat\.interval\.ms=400 is not supported/,
     incremental_snapshot: /TRB-ENV-007 .*(signal|incremental)/,
     incremental_snapshot_read_only: /read\.only=true is not supported/,
     names_avro: /include\.schema\.changes=true is not supported/,
@@ -27,10 +25,8 @@ const OTHERWISE: Readonly<Record<Flavor, Readonly<Record<string, RegExp>>>> = {
   },
   mariadb: {
     boolean_no_converter: /event 1:[\s\S]*"type":"boolean"/,
-    column_masks: /TRB-ENV-007 .*column\.(mask|truncate)/,
     ddl_schema_changes: /include\.schema\.changes=true is not supported/,
     defaults: /include\.schema\.changes=true is not supported/,
-    heartbeat: /heartbeat\.interval\.ms=400 is not supported/,
     incremental_snapshot: /TRB-ENV-007 .*(signal|incremental)/,
     incremental_snapshot_read_only: /read\.only=true is not supported/,
     names_avro: /include\.schema\.changes=true is not supported/,

@@ -1,4 +1,6 @@
 import type { Clock } from '../../contract/clock.ts'
+import type { ColumnRules } from '../columns/column-rules.ts'
+import type { HeartbeatOptions } from '../heartbeat.ts'
 import type { TableSelection } from '../select-tables.ts'
 import type { SourceEvent } from '../source-event.ts'
 import type { TlsOptions } from '../tls-options.ts'
@@ -40,14 +42,16 @@ export interface MysqlOptions extends ConnectOptions {
   readonly types: MysqlTypeOptions
   /** What to do with a column whose type has no mapping: refuse with TRB-MY-051, or leave it out with a warning. */
   readonly unsupported: 'refuse' | 'omit'
-  /** `message.key.columns`: names of the key columns of a table, null where the table's own key counts. */
-  readonly messageKey: ((table: string) => readonly string[] | null) | null
+  /** What is said of single columns; absent: nothing. */
+  readonly columns?: ColumnRules
   /** Hand on the text of statements, where the server logs it (`include.query`). */
   readonly includeQuery: boolean
   /** Memory for batches that were not pulled yet. Default 32 MiB. */
   readonly budgetBytes?: number
   /** Size at which a batch is cut. Default 1 MiB. */
   readonly batchBytes?: number
+  /** Absent: no heartbeats. */
+  readonly heartbeat?: HeartbeatOptions
   /** Rows per query of a keyed snapshot. Default 100,000. */
   readonly chunkRows?: number
   /** How long an unreachable server is waited for. Default 5 minutes. */

@@ -1,8 +1,10 @@
 import type { Column, TableId, TableSchema } from '../../contract/change.ts'
+import { isLeftOut, messageKeyOf, ruledColumn } from '../columns/apply-rules.ts'
+import { type ColumnRules, NO_COLUMN_RULES } from '../columns/column-rules.ts'
 import type { CatalogTable } from './catalogue.ts'
 import { type CharsetTable, decodeCharset } from './types/charset.ts'
 import type { BinlogField, MysqlColumn } from './types/column.ts'
-import { connectColumn, omittedColumn } from './types/connect-column.ts'
+import { characterLimit, connectColumn, omittedColumn } from './types/connect-column.ts'
 import type { MappingContext } from './types/mapping.ts'
 import type { MysqlTypeOptions } from './types/options.ts'
 import { T } from './wire/column-type.ts'
@@ -20,7 +22,10 @@ export interface ServerFacts {
 export interface Shape {
   readonly schema: TableSchema
   readonly columns: readonly MysqlColumn[]
-  readonly key: readonly string[]
+  /** Names of the table's own key. */
+  readonly ownKey: readonly string[]
+  /** Ordinals of it, by which rows can be told apart and read in order; it may differ from the record's. */
+  readonly rowKey: readonly number[]
   /** Columns without a type mapping, as `db.table.column type`. */
   readonly unsupported: readonly string[]
 }
@@ -31,32 +36,42 @@ export interface ShapeInput {
   readonly columns: readonly MysqlColumn[]
   /** How the columns lie in the binlog; null: for a snapshot. */
   readonly fields: readonly BinlogField[] | null
+  /** The table's own. */
   readonly key: readonly string[]
   readonly rowEstimate: number
 }
 
-export function shapeOf(input: ShapeInput, facts: ServerFacts, options: MysqlTypeOptions): Shape {
+/** Shape of a table; a column without a type mapping keeps its place but is not in the record. */
+export function shapeOf(input: ShapeInput, facts: ServerFacts, options: MysqlTypeOptions, rules: ColumnRules = NO_COLUMN_RULES): Shape {
   const { id, columns: known, fields } = input
+  const names = known.map((c) => c.name)
+  const key = messageKeyOf(`${id.schema}.${id.table}`, names, input.key, rules)
   const unsupported: string[] = []
+  const unmapped = new Set<number>()
   const columns = known.map((c, i): Column => {
     const path = `${id.schema}.${id.table}.${c.name}`
-    const context: MappingContext = { options, mariadb: facts.mariadb, charsets: facts.charsets, path }
-    const mapped = connectColumn(c, fields?.[i] ?? null, context)
-    if (mapped === null) unsupported.push(`${path} ${c.columnType}`)
-    return mapped ?? omittedColumn(c)
+    const isKey = key.includes(c.name)
+    const context: MappingContext = { options, mariadb: facts.mariadb, charsets: facts.charsets, path, propagate: rules.propagate }
+    const mapped = isLeftOut(path, isKey, rules) ? omittedColumn(c) : connectColumn(c, fields?.[i] ?? null, context)
+    if (mapped !== null) return ruledColumn(mapped, { path, characters: characterLimit(c), isKey }, rules)
+    unsupported.push(`${path} ${c.columnType}`)
+    unmapped.add(i)
+    return omittedColumn(c)
   })
-  const ordinals = input.key.map((k) => known.findIndex((c) => c.name === k))
-  const whole = ordinals.every((i) => i >= 0 && columns[i].omitted !== true)
+  const ordinals = (list: readonly string[]): number[] => {
+    const found = list.map((k) => names.indexOf(k))
+    // A key of which a part cannot be mapped is none.
+    return found.some((i) => i < 0 || unmapped.has(i)) ? [] : found
+  }
   const schema: TableSchema = {
     id: { schema: id.schema, table: id.table },
     version: input.version,
     columns,
-    // A key of which a part cannot be mapped is none.
-    key: whole ? ordinals : [],
+    key: ordinals(key),
     identity: 'full',
     rowEstimate: input.rowEstimate,
   }
-  return { schema, columns: known, key: input.key, unsupported }
+  return { schema, columns: known, ownKey: input.key, rowKey: ordinals(input.key), unsupported }
 }
 
 /** The key of a table: its primary key, else the first unique index without nullable columns. */
@@ -192,5 +207,9 @@ function agrees(known: MysqlColumn, event: MysqlColumn, map: TableMap, i: number
 
 /** True when nothing that a TableSchema is made from differs. */
 export function sameShape(a: Shape, b: Shape): boolean {
-  return a.schema.key.join() === b.schema.key.join() && JSON.stringify(a.columns) === JSON.stringify(b.columns)
+  return (
+    a.schema.key.join() === b.schema.key.join() &&
+    a.rowKey.join() === b.rowKey.join() &&
+    JSON.stringify(a.columns) === JSON.stringify(b.columns)
+  )
 }

@@ -1,4 +1,3 @@
-import type { TableSchema } from '../../contract/change.ts'
 import type { BatchBuilder } from '../batch-builder.ts'
 import { type CatalogTable, quoteTable } from './catalogue.ts'
 import { quoteIdent, quoteLiteral } from './connect.ts'
@@ -42,15 +41,17 @@ const BYTES = ['binary', 'varbinary']
  * the same order: not those of ENUM (ordered by number, compared as text) and FLOAT (printed with six digits).
  */
 export function readsByKey(t: SnapshotTable): boolean {
-  const { key } = t.shape.schema
+  const key = t.shape.rowKey
   return key.length > 0 && key.every((i) => t.shape.columns[i].notNull && ORDERED.includes(t.shape.columns[i].dataType))
 }
 
 /** Query of a table, or of its next `limit` rows behind `after` in key order. Columns without a type mapping are NULL. */
 export function selectSql(t: SnapshotTable, after: readonly string[] | null, limit: number): string {
   const { columns } = t.shape.schema
-  const list = columns.map((c, i) => (c.omitted === true ? 'NULL' : expression(t.shape.columns[i], t.exactFloats))).join(', ')
-  const key = readsByKey(t) ? t.shape.schema.key.map((i) => t.shape.columns[i]) : []
+  const { rowKey, schema } = t.shape
+  const read = (i: number): boolean => columns[i].omitted !== true || rowKey.includes(i) || schema.key.includes(i)
+  const list = columns.map((_, i) => (read(i) ? expression(t.shape.columns[i], t.exactFloats) : 'NULL')).join(', ')
+  const key = readsByKey(t) ? rowKey.map((i) => t.shape.columns[i]) : []
   const where = after === null ? '' : ` WHERE ${beyond(key, after)}`
   const order = key.map((c) => quoteIdent(c.name)).join(', ')
   return `SELECT ${list} FROM ${quoteTable(t.table)}${where}${order === '' ? '' : ` ORDER BY ${order} LIMIT ${limit}`}`
@@ -87,21 +88,21 @@ function literal(column: MysqlColumn, text: string): string {
 }
 
 /** Bytes of the key columns of the tuple at `offset`, as latin1 text. */
-export function keyOfTuple(schema: TableSchema, builder: BatchBuilder, offset: number): string[] {
+export function keyOfTuple({ schema, rowKey }: Shape, builder: BatchBuilder, offset: number): string[] {
   const values: string[] = []
   const buf = builder.arena
   let p = offset + 2
   for (let i = 0; i < schema.columns.length; i++) {
     if (buf[p] === 0x74) {
       const length = buf.readInt32BE(p + 1)
-      values.push(schema.key.includes(i) ? buf.toString('latin1', p + 5, p + 5 + length) : '')
+      values.push(rowKey.includes(i) ? buf.toString('latin1', p + 5, p + 5 + length) : '')
       p += 5 + length
     } else {
       values.push('')
       p += 1
     }
   }
-  return schema.key.map((i) => values[i])
+  return rowKey.map((i) => values[i])
 }
 
 /** Writes one row packet as a tuple; returns its offset in the arena, −1 when it has not `width` values. */

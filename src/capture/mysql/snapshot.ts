@@ -124,7 +124,7 @@ export class SnapshotRun {
       }
       if (!byKey || inChunk < this.#settings.chunkRows) break
       // The batch that held the last row may have left; its key is kept with it.
-      after = this.#lastTuple >= 0 ? keyOfTuple(t.shape.schema, this.#builder, this.#lastTuple) : this.#lastKey
+      after = this.#lastTuple >= 0 ? keyOfTuple(t.shape, this.#builder, this.#lastTuple) : this.#lastKey
     }
     rate.add(this.#builder.count)
     this.#done.set(t.name, start)
@@ -177,7 +177,7 @@ export class SnapshotRun {
   }
 
   #current(t: SnapshotTable, start: Point, byKey: boolean): SnapshotProgress['current'] {
-    if (byKey) this.#lastKey = keyOfTuple(t.shape.schema, this.#builder, this.#lastTuple)
+    if (byKey) this.#lastKey = keyOfTuple(t.shape, this.#builder, this.#lastTuple)
     return { table: t.name, start, key: byKey ? this.#lastKey : null }
   }
 

@@ -1,5 +1,6 @@
 import type { TableId, TableSchema } from '../../contract/change.ts'
 import { Failure } from '../../failure/failure.ts'
+import type { ColumnRules } from '../columns/column-rules.ts'
 import type { TableMatcher } from '../select-tables.ts'
 import type { SourceEvent } from '../source-event.ts'
 import { type CatalogTable, describeTable, readCharsetTable, readCollations } from './catalogue.ts'
@@ -59,7 +60,7 @@ export class TableShapes {
     const columns = columnsOf(map, now, before?.shape.columns ?? null, labelled)
     const facts = await this.#facts(sql, columns)
     const has = (key: readonly string[]): boolean => key.length > 0 && key.every((k) => columns.some((c) => c.name === k))
-    const unique = [now?.uniqueIndex ?? [], before?.shape.key ?? []].find((k) => has(k) && notNull(columns, k)) ?? []
+    const unique = [now?.uniqueIndex ?? [], before?.shape.ownKey ?? []].find((k) => has(k) && notNull(columns, k)) ?? []
     const key = keyOfEvent(map) ?? (now !== null && has(now.primaryKey) ? now.primaryKey : unique)
     const layout = `${map.types.join()} ${map.meta.join()} ${map.collations?.join() ?? ''}`
     return this.#keep(map, now, columns, map, key, facts, layout).schema
@@ -85,11 +86,12 @@ export class TableShapes {
   ): Shape {
     const name = tableName(id)
     const known = this.#known.get(name)
-    const key = this.#options.messageKey?.(`${id.schema}.${id.table}`) ?? tableKey
     const version = (known?.version ?? 0) + 1
     const fields = map === null ? null : fieldsOf(map)
     const rowEstimate = table?.rowEstimate ?? -1
-    const shape = shapeOf({ id, version, columns, fields, key, rowEstimate }, facts, this.#options.types)
+    const { types, columns: rules } = this.#options
+    const shape = shapeOf({ id, version, columns, fields, key: tableKey, rowEstimate }, facts, types, rules)
+    refuseNullableKey(shape, rules)
     if (known !== undefined && known.layout === layout && sameShape(known.shape, shape)) return known.shape
     this.#unsupported(shape.unsupported)
     if (known !== undefined) this.#addedWithDefault(id, columns, known.shape.columns)
@@ -127,6 +129,15 @@ export class TableShapes {
     for (const c of fresh) this.#warned.add(c)
     if (fresh.length > 0) this.#observe({ kind: 'warning', text: `columns without a type mapping are left out: ${fresh.join(', ')}` })
   }
+}
+
+/** A key that may be null tells no rows apart in a lake. Fails with TRB-ENV-012. */
+function refuseNullableKey(shape: Shape, rules: ColumnRules | undefined): void {
+  const { key, id } = shape.schema
+  if (rules?.forLake !== true || key.every((i) => shape.columns[i].notNull)) return
+  const columns = key.map((i) => shape.columns[i].name).join(', ')
+  const fix = `ALTER TABLE ${quoteIdent(id.schema)}.${quoteIdent(id.table)} MODIFY … NOT NULL;`
+  throw new Failure('TRB-ENV-012', { table: tableName(id), columns, reason: 'they may be null', fix })
 }
 
 /** Labels are decoded only when the tables of their character sets are there. */

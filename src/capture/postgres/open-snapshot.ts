@@ -140,7 +140,8 @@ async function snapshotTables(
   const publication = await readPublication(sql, options.publication)
   return tables.map((table) => {
     const published = publication?.tables.find((p) => p.schema === table.schema && p.table === table.table) ?? null
-    return { name: tableName(table), table, shape: shapes.fromCatalog(table, published), filter: published?.filter ?? null }
+    const shape = shapes.fromCatalog(table, published)
+    return { name: tableName(table), table, shape, inOrder: options.debeziumQuirks !== true, filter: published?.filter ?? null }
   })
 }
 

@@ -1,4 +1,6 @@
 import type { Clock } from '../../contract/clock.ts'
+import type { ColumnRules } from '../columns/column-rules.ts'
+import type { HeartbeatOptions } from '../heartbeat.ts'
 import type { TableSelection } from '../select-tables.ts'
 import type { SourceEvent } from '../source-event.ts'
 import type { TlsOptions } from '../tls-options.ts'
@@ -32,6 +34,8 @@ export interface PostgresOptions extends ConnectOptions {
   readonly types: TypeOptions
   /** What to do with a column whose type has no mapping: refuse with TRB-PG-016, or leave it out with a warning. */
   readonly unsupported: 'refuse' | 'omit'
+  /** What is said of single columns; absent: nothing. */
+  readonly columns?: ColumnRules
   /** Hand on transactional pg_logical_emit_message() as op m. */
   readonly messages?: boolean
   /** Keys as Debezium 3.6 chooses them even where they cannot identify the old row (schema.ts keyNames). */
@@ -40,6 +44,8 @@ export interface PostgresOptions extends ConnectOptions {
   readonly budgetBytes?: number
   /** Size at which a batch is cut. Default 1 MiB. */
   readonly batchBytes?: number
+  /** Absent: no heartbeats. */
+  readonly heartbeat?: HeartbeatOptions
   /** Rows per query of a keyed snapshot. Default 100,000. */
   readonly chunkRows?: number
   /** How long an unreachable server is waited for. Default 5 minutes. */

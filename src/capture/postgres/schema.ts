@@ -1,7 +1,11 @@
 import type { Column, TableSchema } from '../../contract/change.ts'
+import { isLeftOut, messageKeyOf, ruledColumn, withSourceType } from '../columns/apply-rules.ts'
+import { type ColumnRules, NO_COLUMN_RULES } from '../columns/column-rules.ts'
 import type { CatalogColumn, CatalogType } from './catalog-column.ts'
 import type { CatalogTable } from './catalogue.ts'
 import type { TypeOptions } from './types/options.ts'
+import { hasTwoSizes, sourceTypeParameters } from './types/source-type.ts'
+import { maskLength } from './types/text-length.ts'
 import { connectColumn, omittedColumn } from './types.ts'
 import type { RelationMessage } from './wire/relation.ts'
 
@@ -10,6 +14,10 @@ export interface Shape {
   readonly schema: TableSchema
   /** What the catalogue said, column by column as in `schema.columns`. */
   readonly columns: readonly CatalogColumn[]
+  /** Ordinals of the table's own key, by which its rows can be told apart and read in order; it may differ from the record's. */
+  readonly rowKey: readonly number[]
+  /** Made for rows of the stream where that makes a difference. */
+  readonly stream: boolean
   /** Columns without a type mapping, as `schema.table.column type`. */
   readonly unsupported: readonly string[]
 }
@@ -17,6 +25,9 @@ export interface Shape {
 export interface ShapeOptions {
   readonly types: TypeOptions
   readonly debeziumQuirks: boolean
+  readonly rules?: ColumnRules
+  /** The shape is for rows of the stream, not of a snapshot. */
+  readonly stream: boolean
 }
 
 const IDENTITY: Readonly<Record<string, TableSchema['identity']>> = { d: 'default', f: 'full', i: 'index', n: 'nothing' }
@@ -34,25 +45,48 @@ export function keyNames(table: CatalogTable, debeziumQuirks: boolean): readonly
 
 /** Shape of a table whose tuples have the columns `wire`. A column without a type mapping keeps its place but is not in the record. */
 export function shapeOf(table: CatalogTable, wire: readonly CatalogColumn[], version: number, options: ShapeOptions): Shape {
-  const key = keyNames(table, options.debeziumQuirks).filter((k) => wire.some((c) => c.name === k))
+  const rules = options.rules ?? NO_COLUMN_RULES
+  const names = wire.map((c) => c.name)
+  const own = keyNames(table, options.debeziumQuirks).filter((k) => names.includes(k))
+  const id = `${table.schema}.${table.table}`
+  const key = messageKeyOf(id, names, own, rules)
   const catalog = wire.map((c) => ({ ...c, isKey: key.includes(c.name) }))
   const unsupported: string[] = []
-  const columns = catalog.map((c): Column => {
-    const mapped = connectColumn(c, options.types)
-    if (mapped === null) unsupported.push(`${table.schema}.${table.table}.${c.name} ${c.type.formatted}`)
-    return mapped ?? omittedColumn(c)
+  const unmapped = new Set<number>()
+  let twoSizes = false
+  const columns = catalog.map((c, i): Column => {
+    const path = `${id}.${c.name}`
+    const mapped = isLeftOut(path, c.isKey, rules) ? omittedColumn(c) : connectColumn(c, options.types)
+    if (mapped === null) {
+      unsupported.push(`${path} ${c.type.formatted}`)
+      unmapped.add(i)
+      return omittedColumn(c)
+    }
+    const told = rules.propagate?.(path, typeNames(table, c)) === true
+    twoSizes ||= told && hasTwoSizes(c.type, c.typmod)
+    const ruled = ruledColumn(mapped, { path, characters: maskLength(c.type, c.typmod), isKey: c.isKey }, rules)
+    return told ? withSourceType(ruled, sourceTypeParameters(c.name, c.type, c.typmod, options.stream)) : ruled
   })
-  const ordinals = key.map((k) => wire.findIndex((c) => c.name === k))
+  const ordinals = (list: readonly string[]): number[] => {
+    const found = list.map((k) => names.indexOf(k))
+    // A key of which a part cannot be mapped is none.
+    return found.some((i) => unmapped.has(i)) ? [] : found
+  }
   const schema: TableSchema = {
     id: { schema: table.schema, table: table.table },
     version,
     columns,
-    // A key of which a part cannot be mapped is none.
-    key: ordinals.some((i) => columns[i].omitted === true) ? [] : ordinals,
+    key: ordinals(key),
     identity: IDENTITY[table.identity] ?? 'default',
     rowEstimate: table.rowEstimate,
   }
-  return { schema, columns: catalog, unsupported }
+  return { schema, columns: catalog, rowKey: ordinals(own), stream: twoSizes && options.stream, unsupported }
+}
+
+/** Forms of a type's name that datatype.propagate.source.type may mean. */
+function typeNames(table: CatalogTable, c: CatalogColumn): string[] {
+  const type = c.type.name
+  return [type, `${table.schema}.${type}`, `${table.schema}.${table.table}.${type}`]
 }
 
 /**
@@ -93,6 +127,7 @@ export function isColumn(known: CatalogColumn, sent: RelationMessage['columns'][
 /** True when nothing that a TableSchema is made from differs: then the old object stays. */
 export function sameShape(a: Shape, b: Shape): boolean {
   const { key, identity } = a.schema
+  if (a.stream !== b.stream || a.rowKey.join() !== b.rowKey.join()) return false
   return identity === b.schema.identity && key.join() === b.schema.key.join() && JSON.stringify(a.columns) === JSON.stringify(b.columns)
 }
 

@@ -120,7 +120,7 @@ export class SnapshotRun {
         this.#report(t, index, rate)
       }
       if (!byKey || inChunk < this.#settings.chunkRows) break
-      after = keyOf(t.shape.schema, this.#builder, this.#lastTuple)
+      after = keyOf(t.shape, this.#builder, this.#lastTuple)
     }
     rate.add(this.#builder.count)
     this.#done.set(t.name, start)
@@ -177,7 +177,7 @@ export class SnapshotRun {
   }
 
   #current(t: SnapshotTable, start: bigint, byKey: boolean): SnapshotProgress['current'] {
-    return { table: t.name, start, key: byKey ? keyOf(t.shape.schema, this.#builder, this.#lastTuple) : null }
+    return { table: t.name, start, key: byKey ? keyOf(t.shape, this.#builder, this.#lastTuple) : null }
   }
 
   /** `current` null: at the end of a table; `last`: at the end of the snapshot. */

@@ -1,5 +1,6 @@
 import type { TableSchema } from '../../contract/change.ts'
 import { Failure } from '../../failure/failure.ts'
+import type { ColumnRules } from '../columns/column-rules.ts'
 import type { TableMatcher } from '../select-tables.ts'
 import type { SourceEvent } from '../source-event.ts'
 import type { CatalogColumn } from './catalog-column.ts'
@@ -37,6 +38,7 @@ export class TableShapes {
     return this.#keep(
       table,
       wire.map((c) => ({ ...c, generated: false })),
+      false,
     )
   }
 
@@ -52,14 +54,16 @@ export class TableShapes {
     const types = await readTypes(sql, new Set(unknown))
     const wire = wireColumns(relation, now, before, types)
     const table = tableThen(relation, now, before)
-    return this.#keep({ ...table, schema: relation.schema, table: relation.table, identity: relation.identity }, wire).schema
+    return this.#keep({ ...table, schema: relation.schema, table: relation.table, identity: relation.identity }, wire, true).schema
   }
 
-  #keep(table: CatalogTable, wire: readonly CatalogColumn[]): Shape {
+  #keep(table: CatalogTable, wire: readonly CatalogColumn[], stream: boolean): Shape {
     const name = tableName(table)
     const known = this.#known.get(name)
     const version = (known?.version ?? 0) + 1
-    const shape = shapeOf(table, wire, version, { types: this.#options.types, debeziumQuirks: this.#options.debeziumQuirks === true })
+    const { types, debeziumQuirks, columns: rules } = this.#options
+    const shape = shapeOf(table, wire, version, { types, debeziumQuirks: debeziumQuirks === true, stream, ...(rules && { rules }) })
+    refuseLooseKey(table, shape, rules)
     if (known !== undefined && sameShape(known.shape, shape)) return known.shape
     this.#unsupported(shape.unsupported)
     if (known !== undefined) this.#addedWithDefault(table, known.table, wire)
@@ -88,6 +92,24 @@ export class TableShapes {
     for (const c of fresh) this.#warned.add(c)
     if (fresh.length > 0) this.#observe({ kind: 'warning', text: `columns without a type mapping are left out: ${fresh.join(', ')}` })
   }
+}
+
+/**
+ * A lake finds the row of a delete, and the old place of one whose key changes, by the old row's key: the server has to send it. Fails with
+ * TRB-ENV-012.
+ */
+function refuseLooseKey(table: CatalogTable, shape: Shape, rules: ColumnRules | undefined): void {
+  const { key, id } = shape.schema
+  if (rules?.forLake !== true || key.join() === shape.rowKey.join()) return
+  const names = key.map((i) => shape.columns[i].name)
+  const sent = table.identity === 'i' ? table.identityIndex : table.identity === 'd' ? table.primaryKey : []
+  const nullable = key.some((i) => !shape.columns[i].notNull)
+  if (!nullable && (table.identity === 'f' || names.every((n) => sent.includes(n)))) return
+  const reason = nullable ? 'they may be null' : 'the server does not send their old values'
+  const fix = nullable
+    ? `ALTER TABLE ${quoteTable(id)} ALTER COLUMN … SET NOT NULL;`
+    : `ALTER TABLE ${quoteTable(id)} REPLICA IDENTITY FULL;`
+  throw new Failure('TRB-ENV-012', { table: tableName(id), columns: names.join(', '), reason, fix })
 }
 
 /**

@@ -1,7 +1,10 @@
+import { columnRules } from '../../capture/columns/column-rules.ts'
 import type { PostgresOptions, PublicationMode, SnapshotMode } from '../../capture/postgres/options.ts'
 import { typeOptionsOf } from '../../capture/postgres/types/options.ts'
 import { type EnvelopeSettings, envelopeSettingsOf } from '../../envelope/options.ts'
 import { Failure } from '../../failure/failure.ts'
+import { COMMON, checkSettings, oneOf, type SettingTable } from './connector-settings.ts'
+import { heartbeatOfConfig } from './heartbeat-flags.ts'
 
 /** What a Debezium configuration says, in our terms. */
 export interface DebeziumConnector {
@@ -10,76 +13,38 @@ export interface DebeziumConnector {
   readonly envelope: EnvelopeSettings
 }
 
-/** Settings that are read. */
-const READ = [
-  'connector.class',
-  'plugin.name',
-  'topic.prefix',
-  'database.hostname',
-  'database.port',
-  'database.user',
-  'database.password',
-  'database.dbname',
-  'database.sslmode',
-  'slot.name',
-  'publication.name',
-  'publication.autocreate.mode',
-  'snapshot.mode',
-  'table.include.list',
-  'table.exclude.list',
-  'schema.include.list',
-  'schema.exclude.list',
-  'tombstones.on.delete',
-  'skipped.operations',
-  'provide.transaction.metadata',
-  'topic.transaction',
-  'extended.headers.enabled',
-  'schema.name.adjustment.mode',
-  'field.name.adjustment.mode',
-  'decimal.handling.mode',
-  'time.precision.mode',
-  'interval.handling.mode',
-  'binary.handling.mode',
-  'hstore.handling.mode',
-  'money.fraction.digits',
-  'unavailable.value.placeholder',
-  'include.unknown.datatypes',
-]
-
-/** Settings that are right only with this value (Debezium's default); any other is refused. */
-const ONLY: Readonly<Record<string, string>> = {
-  'heartbeat.interval.ms': '0',
-  'publish.via.partition.root': 'false',
-  'include.schema.comments': 'false',
-  'skip.messages.without.change': 'false',
-  'slot.drop.on.stop': 'false',
-  'xmin.fetch.interval.ms': '0',
-  'snapshot.isolation.mode': 'serializable',
-  'snapshot.locking.mode': 'none',
-  'topic.delimiter': '.',
+/** What Postgres has beside the common settings. */
+const OWN: SettingTable = {
+  read: [
+    'plugin.name',
+    'database.dbname',
+    'database.sslmode',
+    'slot.name',
+    'publication.name',
+    'publication.autocreate.mode',
+    'schema.include.list',
+    'schema.exclude.list',
+    'interval.handling.mode',
+    'hstore.handling.mode',
+    'money.fraction.digits',
+    'include.unknown.datatypes',
+  ],
+  only: {
+    'publish.via.partition.root': 'false',
+    'slot.drop.on.stop': 'false',
+    'xmin.fetch.interval.ms': '0',
+    'snapshot.isolation.mode': 'serializable',
+    'snapshot.locking.mode': 'none',
+  },
+  ignored: [/^(database\.tcpKeepAlive|status\.update\.interval\.ms)$/, /^slot\.(max\.retries|retry\.delay\.ms)$/, /^lsn\.flush\..*$/],
 }
-
-/** Settings that change neither the events nor what is captured: tuning, storage and conversion of the Connect worker. */
-const IGNORED = [
-  /^(name|tasks\.max|poll\.interval\.ms|database\.tcpKeepAlive|event\.processing\.failure\.handling\.mode)$/,
-  /^max\.(batch|queue)\.size(\.in\.bytes)?$/,
-  /^(status\.update\.interval|retriable\.restart\.connector\.wait)\.ms$/,
-  /^slot\.(max\.retries|retry\.delay\.ms)$/,
-  /^snapshot\.(fetch\.size|delay\.ms|lock\.timeout\.ms|max\.threads)$/,
-  /^(offset|errors|lsn\.flush|harness)\..*$/,
-  /^(key|value)\.converter(\..*)?$/,
-]
 
 /**
  * Reads a Debezium Postgres connector configuration. Every setting is read, known not to matter, or refused by name
  * (TRB-ENV-007, TRB-ENV-002); nothing is left out silently.
  */
 export function debeziumConnector(config: ReadonlyMap<string, string>, file: string): DebeziumConnector {
-  for (const [option, value] of config) {
-    if (READ.includes(option) || IGNORED.some((r) => r.test(option)) || ONLY[option] === value) continue
-    if (ONLY[option] !== undefined) throw new Failure('TRB-ENV-002', { option, value, supported: ONLY[option] })
-    throw new Failure('TRB-ENV-007', { option, file })
-  }
+  checkSettings(config, file, [COMMON, OWN])
   if (!(config.get('connector.class') ?? 'PostgresConnector').endsWith('PostgresConnector')) {
     const supported = 'io.debezium.connector.postgresql.PostgresConnector'
     throw new Failure('TRB-ENV-002', { option: 'connector.class', value: config.get('connector.class')!, supported })
@@ -87,6 +52,7 @@ export function debeziumConnector(config: ReadonlyMap<string, string>, file: str
   oneOf(config, 'plugin.name', 'pgoutput', ['pgoutput'])
   const ssl = oneOf(config, 'database.sslmode', 'disable', ['disable', 'allow', 'prefer', 'require', 'verify-full'])
   const slot = config.get('slot.name') ?? 'debezium'
+  const heartbeat = heartbeatOfConfig(config)
   const source: PostgresOptions = {
     host: config.get('database.hostname') ?? 'localhost',
     port: Number(config.get('database.port') ?? '5432'),
@@ -107,8 +73,10 @@ export function debeziumConnector(config: ReadonlyMap<string, string>, file: str
     },
     snapshot: snapshotMode(config),
     types: typeOptionsOf(config, true),
+    columns: columnRules(config),
     unsupported: 'omit',
     debeziumQuirks: true,
+    ...(heartbeat === undefined ? {} : { heartbeat }),
   }
   return { prefix: config.get('topic.prefix') ?? slot, source, envelope: envelopeSettingsOf(config) }
 }
@@ -121,10 +89,4 @@ function publicationMode(config: ReadonlyMap<string, string>): PublicationMode {
 function snapshotMode(config: ReadonlyMap<string, string>): SnapshotMode {
   const mode = oneOf(config, 'snapshot.mode', 'initial', ['initial', 'initial_only', 'no_data', 'never'])
   return mode === 'no_data' ? 'never' : (mode as SnapshotMode)
-}
-
-function oneOf(config: ReadonlyMap<string, string>, option: string, otherwise: string, supported: readonly string[]): string {
-  const value = config.get(option) ?? otherwise
-  if (!supported.includes(value)) throw new Failure('TRB-ENV-002', { option, value, supported: supported.join(', ') })
-  return value
 }

@@ -4,6 +4,8 @@ import { bool, choice, duration, integer, list, size, text } from '../flag.ts'
 import { registryFlags } from '../registry-flags.ts'
 import { registryListenFlags } from '../registry-server.ts'
 import { s3Flags } from '../s3-flags.ts'
+import { eventSettingsFlag } from './event-settings.ts'
+import { heartbeatFlags } from './heartbeat-flags.ts'
 import { runKafkaFlags } from './run-kafka-flags.ts'
 
 /** Flags of `cdc run`. */
@@ -74,6 +76,8 @@ export const RUN_FLAGS = {
   publication: text({ help: 'publication; created when absent', placeholder: 'NAME', defaultText: 'after --name' }),
   'server-id': serverIdFlag,
   'snapshot-locking': lockingFlag,
+  'event-settings': eventSettingsFlag,
+  ...heartbeatFlags,
   ...runKafkaFlags,
   ...registryFlags,
   ...registryListenFlags,

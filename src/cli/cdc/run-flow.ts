@@ -12,6 +12,7 @@ import { openState, type State, scratchDirectory } from '../state.ts'
 import { LiveBlock } from '../terminal/live-block.ts'
 import { count } from '../terminal/quantity.ts'
 import type { Context, Outcome } from '../verb.ts'
+import { readEventSettings } from './event-settings.ts'
 import type { RunFlags } from './run-flags.ts'
 import { startIngestThread } from './run-ingest-thread.ts'
 import { openKafkaSink, openRunRegistry } from './run-kafka.ts'
@@ -33,7 +34,9 @@ const LINE_MS = 10_000
 /** Builds the parts of a run, runs it, and says what it did. */
 export async function runFlow(context: RunContext): Promise<Outcome> {
   const { flags, clock } = context
-  const kind = (await sourceAdapter(flags.source)).fromFlags(flags.source, flags, context.env, { kind: 'run', snapshot: null })
+  const events = readEventSettings(flags['event-settings'], flags.lake !== 'none')
+  const purpose = { kind: 'run', snapshot: null, ...(events && { columns: events.columns }) } as const
+  const kind = (await sourceAdapter(flags.source)).fromFlags(flags.source, flags, context.env, purpose)
   if (kind.password !== null) context.secret(kind.password)
   const retention = { maxAgeMs: flags['log-retention'], maxBytes: flags['log-retention-bytes'] }
   const state = openState(flags.state, { clock, retention, command: context.command, pid: process.pid })
@@ -43,7 +46,7 @@ export async function runFlow(context: RunContext): Promise<Outcome> {
     const sink = flags.kafka.length === 0 ? embeddedSink(state) : await kafkaSink(context, kind, state, show)
     const lake = await lakeHalf(context, state, show)
     try {
-      const end = await capturing(context, kind, sink, lake, show)
+      const end = await capturing(context, kind, { ...sink, envelope: { ...sink.envelope, ...events?.envelope } }, lake, show)
       const answer = outcome(show, end, lake !== null)
       show.log(`stopped   ${answer.summary}. The same command goes on from there.`)
       return answer

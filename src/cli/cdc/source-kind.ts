@@ -1,3 +1,4 @@
+import type { ColumnRules } from '../../capture/columns/column-rules.ts'
 import type { TableMatcher } from '../../capture/select-tables.ts'
 import type { SourceEvent } from '../../capture/source-event.ts'
 import type { ChangeBatch, ChangeSource, TransactionRun } from '../../contract/change.ts'
@@ -69,12 +70,16 @@ export interface SourceFlags {
   readonly 'server-id': number | null
   readonly 'snapshot-locking': string
   readonly 'ignore-unsupported-types': boolean
+  readonly heartbeat?: number
+  readonly 'heartbeat-query'?: string | null
 }
 
 /** run: everything that a lake can hold, in the source's own types. tail: as Debezium would send it. */
 export interface SourcePurpose {
   readonly kind: 'run' | 'tail'
   readonly snapshot: SnapshotChoice | null
+  /** What is said of single columns; absent: nothing. */
+  readonly columns?: ColumnRules
 }
 
 export type SnapshotChoice = 'initial' | 'initial_only' | 'never'

@@ -5,6 +5,7 @@ import { DEFAULT_MYSQL_TYPES, LAKE_MYSQL_TYPES } from '../../capture/mysql/types
 import { tableMatcher } from '../../capture/select-tables.ts'
 import type { TableId } from '../../contract/change.ts'
 import { describeMysql, resolveMysql } from '../mysql-options.ts'
+import { heartbeatOfFlags } from './heartbeat-flags.ts'
 import { mysqlConnector } from './mysql-config.ts'
 import { mysqlOffset } from './mysql-kafka-offset.ts'
 import { MysqlOffsets } from './mysql-offsets.ts'
@@ -15,6 +16,7 @@ export const mysqlAdapter: SourceAdapter = {
     const flavor: Flavor = kind === 'mariadb' ? 'mariadb' : 'mysql'
     const { database, ...connection } = resolveMysql(flags.url, env)
     const run = purpose.kind === 'run'
+    const heartbeat = heartbeatOfFlags(flags)
     const options: MysqlOptions = {
       ...connection,
       flavor,
@@ -24,9 +26,10 @@ export const mysqlAdapter: SourceAdapter = {
       locking: flags['snapshot-locking'] as MysqlOptions['locking'],
       types: run ? LAKE_MYSQL_TYPES : DEFAULT_MYSQL_TYPES,
       unsupported: run && !flags['ignore-unsupported-types'] ? 'refuse' : 'omit',
-      messageKey: null,
       includeQuery: false,
       ...(run ? { budgetBytes: 4 << 20 } : {}),
+      ...(heartbeat === undefined ? {} : { heartbeat }),
+      ...(purpose.columns && { columns: purpose.columns }),
     }
     return mysqlSource(options, flags.name)
   },

@@ -5,6 +5,7 @@ import { postgresSourceBlock } from '../../capture/postgres/origin.ts'
 import { tableMatcher } from '../../capture/select-tables.ts'
 import { type PostgresOptions as Connection, describePostgres, resolvePostgres } from '../postgres-options.ts'
 import { debeziumConnector } from './debezium-config.ts'
+import { heartbeatOfFlags } from './heartbeat-flags.ts'
 import { sourceOptions } from './run-source.ts'
 import type { Source, SourceAdapter } from './source-kind.ts'
 import { removeCreated } from './tail-cleanup.ts'
@@ -13,14 +14,16 @@ import { TailOffsets } from './tail-offsets.ts'
 export const postgresAdapter: SourceAdapter = {
   fromFlags(_kind, flags, env, purpose) {
     const connection = resolvePostgres(flags.url, env)
-    const options = sourceOptions(connection, {
+    const chosen = sourceOptions(connection, {
       name: flags.name,
       slot: flags['slot-name'],
       publication: flags.publication,
       tables: flags.tables,
       ignoreUnsupported: flags['ignore-unsupported-types'],
     })
-    if (purpose.kind === 'run') return postgresSource(options, connection)
+    const heartbeat = heartbeatOfFlags(flags)
+    const options = purpose.columns === undefined ? chosen : { ...chosen, columns: purpose.columns }
+    if (purpose.kind === 'run') return postgresSource(heartbeat === undefined ? options : { ...options, heartbeat }, connection)
     const { budgetBytes: _, ...usual } = options
     const tail: PostgresOptions = { ...usual, unsupported: 'omit', snapshot: purpose.snapshot ?? 'initial' }
     return postgresSource({ ...tail, publication: flags.publication ?? tail.slot }, connection)

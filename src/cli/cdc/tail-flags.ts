@@ -1,5 +1,6 @@
 import { lockingFlag, serverIdFlag, sourceFlag, urlFlag } from '../defaults.ts'
 import { choice, list, text } from '../flag.ts'
+import { eventSettingsFlag } from './event-settings.ts'
 
 /** Flags of `cdc tail`. */
 export const tailFlags = {
@@ -30,6 +31,7 @@ export const tailFlags = {
   publication: text({ help: 'publication; created when absent', placeholder: 'NAME', defaultText: 'after --name' }),
   'server-id': serverIdFlag,
   'snapshot-locking': lockingFlag,
+  'event-settings': eventSettingsFlag,
 }
 
 export type TailFlags = typeof tailFlags

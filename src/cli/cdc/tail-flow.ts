@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import type { SourceEvent } from '../../capture/source-event.ts'
 import type { ChangeBatch, ChangeSource, ChangeStream, TransactionRun } from '../../contract/change.ts'
 import { createEnvelopeEncoder } from '../../envelope/encoder.ts'
@@ -7,6 +6,7 @@ import { Failure } from '../../failure/failure.ts'
 import { MemoryRegistry } from '../../registry/memory/memory-registry.ts'
 import { parseProperties } from '../properties.ts'
 import type { Context, Outcome, Output } from '../verb.ts'
+import { readEventSettings, readText } from './event-settings.ts'
 import type { DebeziumSource } from './source-kind.ts'
 import { adapterOfConnector, sourceAdapter } from './sources.ts'
 import type { TailFlags } from './tail-flags.ts'
@@ -214,16 +214,9 @@ async function connectorOf(context: TailContext): Promise<DebeziumSource> {
     const config = parseProperties(readText(properties))
     return (await adapterOfConnector(config)).fromDebezium(config, properties, snapshot)
   }
+  const events = readEventSettings(flags['event-settings'], false)
   const adapter = await sourceAdapter(flags.source)
   const asked = { ...flags, 'ignore-unsupported-types': true }
-  const source = adapter.fromFlags(flags.source, asked, context.env, { kind: 'tail', snapshot })
-  return { prefix: flags.name, source, envelope: DEFAULT_ENVELOPE_SETTINGS }
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (e) {
-    throw new Failure('TRB-CLI-007', { file, reason: String((e as NodeJS.ErrnoException).code) }, e)
-  }
+  const source = adapter.fromFlags(flags.source, asked, context.env, { kind: 'tail', snapshot, ...(events && { columns: events.columns }) })
+  return { prefix: flags.name, source, envelope: { ...DEFAULT_ENVELOPE_SETTINGS, ...events?.envelope } }
 }

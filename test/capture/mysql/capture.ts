@@ -25,7 +25,6 @@ export function optionsFor(db: TestDatabase, extra: Partial<MysqlOptions> = {}):
     locking: 'minimal',
     types: DEFAULT_MYSQL_TYPES,
     unsupported: 'refuse',
-    messageKey: null,
     includeQuery: false,
     retryForMs: 20_000,
     ...extra,

@@ -28,7 +28,6 @@ function options(flavor: Flavor, tables: string, over: Partial<MysqlOptions> = {
     locking: 'minimal',
     types: LAKE_MYSQL_TYPES,
     unsupported: 'refuse',
-    messageKey: null,
     includeQuery: false,
     ...over,
   }

@@ -23,7 +23,7 @@ function column(dataType: string, over: Partial<MysqlColumn> = {}): MysqlColumn 
   }
 }
 
-const context = (options: MysqlTypeOptions, mariadb = false) => ({ options, mariadb, charsets: new Map(), path: 'd.t.c' })
+const context = (options: MysqlTypeOptions, mariadb = false) => ({ options, mariadb, charsets: new Map(), path: 'd.t.c', propagate: null })
 
 /** Encoders of a column that lies in the binlog as `type` with `meta`. */
 function mapped(

@@ -208,7 +208,7 @@ describe('type settings of a Debezium configuration', () => {
   it.each([
     ['decimal.handling.mode', 'exact'],
     ['time.precision.mode', 'structured'],
-    ['include.unknown.datatypes', 'true'],
+    ['include.unknown.datatypes', 'maybe'],
     ['money.fraction.digits', 'two'],
     ['unavailable.value.placeholder', 'hex:xyz'],
   ])('%s=%s is refused by name', (option, value) => {

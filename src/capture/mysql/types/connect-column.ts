@@ -1,5 +1,6 @@
 import type { Column } from '../../../contract/change.ts'
 import type { ConnectSchema } from '../../../contract/connect-schema.ts'
+import { withSourceType } from '../../columns/apply-rules.ts'
 import type { BinlogField, MysqlColumn } from './column.ts'
 import { mysqlDefault } from './defaults.ts'
 import { type MappingContext, mapColumn } from './mapping.ts'
@@ -12,31 +13,43 @@ export function connectColumn(column: MysqlColumn, field: BinlogField | null, co
   const extra = propagated(column, context)
   // The MariaDB connector does not read comments.
   const doc = context.options.comments && column.comment !== '' && !context.mariadb ? { doc: column.comment } : {}
-  const parameters = [...(mapping.schema.parameters ?? []), ...extra]
   const connect: ConnectSchema = {
     ...mapping.schema,
     ...doc,
-    ...(parameters.length === 0 ? {} : { parameters }),
-    optional: !column.notNull,
+    optional: !column.notNull || (context.options.quirks && isGeometry(column)),
     ...(dflt === null ? {} : { default: dflt.value }),
   }
-  return {
+  const plain: Column = {
     name: column.name,
     sourceType: column.columnType,
     connect,
-    ...(extra.length === 0 ? {} : { connectKey: { ...connect, parameters: mapping.schema.parameters } }),
     encode: mapping.encode,
     ...(mapping.encodeSnapshot === undefined ? {} : { encodeSnapshot: mapping.encodeSnapshot }),
     unavailable: mapping.unavailable,
     fallback: dflt !== null ? dflt.bytes : column.notNull ? mapping.fallback : null,
   }
+  return withSourceType(plain, extra)
+}
+
+/** What Debezium's parsers of DDL read no NOT NULL of: every geometry but POINT. */
+function isGeometry(column: MysqlColumn): boolean {
+  return /^geom|linestring$|polygon$|^multipoint$/.test(column.dataType)
+}
+
+/** Character types, which masks change: what Debezium calls CHAR or VARCHAR. */
+const TEXTS = ['char', 'varchar', 'tinytext', 'text', 'mediumtext', 'longtext', 'enum', 'set']
+
+/** Characters that a text type allows (null: no limit); undefined: no text. */
+export function characterLimit(column: MysqlColumn): number | null | undefined {
+  if (!TEXTS.includes(column.dataType) || column.charset === 'binary') return undefined
+  return column.dataType === 'char' || column.dataType === 'varchar' ? column.length : null
 }
 
 /** `column.propagate.source.type`: type, length, scale, comment and name as parameters (spec debezium B.24). */
 function propagated(column: MysqlColumn, context: MappingContext): (readonly [string, string])[] {
-  const { options, path, mariadb } = context
+  const { options, path, mariadb, propagate } = context
   const type = typeName(column)
-  if (options.propagate?.(path, `${path.slice(0, path.indexOf('.'))}.${type}`) !== true) return []
+  if (propagate?.(path, [`${path.slice(0, path.indexOf('.'))}.${type}`]) !== true) return []
   const of = (what: string): string => `__debezium.source.column.${what}`
   const [length, scale] = sizes(column)
   const out: [string, string][] = [[of('type'), type]]

@@ -5,6 +5,7 @@ import { avroBytes } from '../../types/text.ts'
 import type { TypeMapping } from '../../types/type-mapping.ts'
 import type { MysqlColumn } from './column.ts'
 import type { MysqlTypeOptions } from './options.ts'
+import { temporalMapping } from './temporal.ts'
 
 const TIMES = ['timestamp', 'datetime', 'date', 'time']
 
@@ -32,7 +33,10 @@ function encodeLiteral(column: MysqlColumn, text: string, mapping: TypeMapping, 
     return binaryDefault(column, hex === null ? Buffer.from(text) : Buffer.from(hex[1], 'hex'), mapping, options)
   // Debezium takes the text as SHOW CREATE TABLE prints it.
   const shown = options.quirks && mapping.schema.type === 'string' ? text.replaceAll("'", "''") : text
-  return encoded(Buffer.from(shown, 'utf8'), mapping)
+  // A default has the digits of its column also where a snapshot's values have the shortest.
+  const digits = column.dataType === 'timestamp' && options.quirks
+  const shape = digits ? temporalMapping(column, null, { ...options, quirks: false }, false) : null
+  return encoded(Buffer.from(shown, 'utf8'), shape ?? mapping)
 }
 
 /** BINARY(n) is filled up with zeros, which Debezium shows as the two characters that SHOW CREATE TABLE prints for each. */

@@ -1,5 +1,6 @@
 import type { ValueEncoder } from '../../../contract/change.ts'
 import type { ConnectSchema } from '../../../contract/connect-schema.ts'
+import type { ColumnRules } from '../../columns/column-rules.ts'
 import { encodeDecimal, encodeDecimalText } from '../../types/decimal.ts'
 import { encodeDouble } from '../../types/float.ts'
 import { avroBytes, encodeText } from '../../types/text.ts'
@@ -35,6 +36,8 @@ export interface MappingContext {
   readonly charsets: ReadonlyMap<string, CharsetTable>
   /** `db.table.column`, for settings that select columns. */
   readonly path: string
+  /** column.propagate.source.type. */
+  readonly propagate: ColumnRules['propagate']
 }
 
 const EMPTY = Buffer.from([0])

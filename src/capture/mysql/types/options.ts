@@ -1,4 +1,5 @@
 import { Failure } from '../../../failure/failure.ts'
+import { javaRegexList } from '../../java-regex.ts'
 import type { BinaryMode } from '../../types/text.ts'
 
 export type MysqlTimeMode = 'adaptive_time_microseconds' | 'microseconds' | 'nanoseconds' | 'connect' | 'isostring'
@@ -12,8 +13,6 @@ export interface MysqlTypeOptions {
   readonly binary: BinaryMode
   /** Columns (`db.table.column`) whose TINYINT(1) is shown as BOOLEAN (TinyIntOneToBooleanConverter); null: none. */
   readonly tinyintBoolean: ((column: string) => boolean) | null
-  /** Columns (`db.table.column`, or type names) that carry `__debezium.source.column.*`; null: none. */
-  readonly propagate: ((column: string, type: string) => boolean) | null
   /** Column comments become `doc`s. */
   readonly comments: boolean
   /** `unavailable.value.placeholder`: stands for values that are not in the row image. */
@@ -31,7 +30,6 @@ export const DEFAULT_MYSQL_TYPES: MysqlTypeOptions = {
   time: 'adaptive_time_microseconds',
   binary: 'bytes',
   tinyintBoolean: null,
-  propagate: null,
   comments: false,
   placeholder: Buffer.from('__debezium_unavailable_value'),
   quirks: false,
@@ -57,7 +55,6 @@ export function mysqlTypeOptions(config: ReadonlyMap<string, string>): MysqlType
     time: choice('time.precision.mode', times),
     binary: choice('binary.handling.mode', ['bytes', 'base64', 'base64-url-safe', 'hex']),
     tinyintBoolean: booleanConverter(config),
-    propagate: propagated(config),
     comments: config.get('include.schema.comments') === 'true',
     placeholder: placeholderBytes(config.get('unavailable.value.placeholder')),
     quirks: true,
@@ -79,27 +76,6 @@ function booleanConverter(config: ReadonlyMap<string, string>): MysqlTypeOptions
     selected = selector === undefined ? () => true : javaRegexList(`${name}.selector`, selector)
   }
   return selected
-}
-
-function propagated(config: ReadonlyMap<string, string>): MysqlTypeOptions['propagate'] {
-  const columns = config.get('column.propagate.source.type')
-  const types = config.get('datatype.propagate.source.type')
-  if (columns === undefined && types === undefined) return null
-  const column = columns === undefined ? null : javaRegexList('column.propagate.source.type', columns)
-  const type = types === undefined ? null : javaRegexList('datatype.propagate.source.type', types)
-  return (c, t) => column?.(c) === true || type?.(t) === true
-}
-
-/** Comma-separated Java regular expressions that match the whole text, case-insensitively. */
-function javaRegexList(option: string, text: string): (s: string) => boolean {
-  const parts = (text.match(/(?:\\.|\{[^}]*\}|\[[^\]]*\]|[^,])+/gs) ?? []).map((p) => {
-    try {
-      return new RegExp(`^(?:${p.trim()})$`, 'i')
-    } catch (e) {
-      throw new Failure('TRB-ENV-002', { option, value: text, supported: 'regular expressions separated by commas' }, e)
-    }
-  })
-  return (s) => parts.some((p) => p.test(s))
 }
 
 /** `hex:` starts raw bytes, everything else is text. */

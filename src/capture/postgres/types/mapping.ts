@@ -15,13 +15,18 @@ import { encodeMoneyAs } from './money.ts'
 import type { TypeOptions } from './options.ts'
 import { arrayPlaceholder, textPlaceholder } from './placeholder.ts'
 import { temporalMapping } from './temporal-mapping.ts'
+import { unknownType } from './unknown.ts'
 
 const EMPTY = Buffer.from([0])
 const ZERO = Buffer.from([0])
 
 /** The mapping of a type, or null where Debezium leaves the column out (spec debezium §2.2). Domains are their root type. */
 export function mapType(type: CatalogType, typmod: number, options: TypeOptions): TypeMapping | null {
-  if (type.base !== null) return mapType(type.base.type, typmod >= 0 ? typmod : type.base.typmod, options)
+  return knownType(type, typmod, options) ?? (options.unknown ? unknownType(type, options) : null)
+}
+
+function knownType(type: CatalogType, typmod: number, options: TypeOptions): TypeMapping | null {
+  if (type.base !== null) return knownType(type.base.type, typmod >= 0 ? typmod : type.base.typmod, options)
   if (type.element !== null && type.name.startsWith('_')) return mapArray(type.element, typmod, options)
   if (type.labels !== null) return mapEnum(type.labels, options)
   return (
@@ -151,7 +156,7 @@ function mapText(name: string, options: TypeOptions): TypeMapping | null {
   if (semantic === undefined) return null
   const schema: TypeMapping['schema'] = semantic === null ? { type: 'string' } : { type: 'string', name: semantic, version: 1 }
   const common = { schema, fallback: EMPTY, unavailable: textPlaceholder(options) }
-  return name === 'name' && options.quirks
+  return name === 'name' && options.quirks && !options.unknown
     ? { ...common, encode: encodeNothing, encodeSnapshot: encodeText }
     : { ...common, encode: encodeText }
 }
@@ -227,7 +232,7 @@ const NO_ARRAY = new Set(['money', 'name', 'interval', 'bit', 'varbit', 'xml', '
 
 function mapArray(element: CatalogType, typmod: number, options: TypeOptions): TypeMapping | null {
   if (NO_ARRAY.has(element.name) || element.base !== null || (element.element !== null && element.name.startsWith('_'))) return null
-  const of = mapType(element, typmod, options)
+  const of = knownType(element, typmod, options)
   if (of === null) return null
   // Elements of an enum array are not optional, all others are (spec debezium B.11).
   const optional = element.labels === null

@@ -14,6 +14,8 @@ export interface TypeOptions {
   readonly moneyScale: number
   /** `unavailable.value.placeholder`: stands for values that are not in the log. */
   readonly placeholder: Buffer
+  /** `include.unknown.datatypes`: types without a mapping are shown as the bytes of their text. */
+  readonly unknown: boolean
   /** Also imitate what Debezium loses: `name` columns null in the stream, dates BC and infinite dates of the snapshot. */
   readonly quirks: boolean
 }
@@ -26,6 +28,7 @@ export const DEFAULT_TYPE_OPTIONS: TypeOptions = {
   hstore: 'json',
   moneyScale: 2,
   placeholder: Buffer.from('__debezium_unavailable_value'),
+  unknown: false,
   quirks: false,
 }
 
@@ -40,7 +43,6 @@ export function typeOptionsOf(config: ReadonlyMap<string, string>, quirks = fals
     if (found === undefined) throw new Failure('TRB-ENV-002', { option, value, supported: supported.join(', ') })
     return found
   }
-  choice('include.unknown.datatypes', ['false'])
   const money = config.get('money.fraction.digits') ?? '2'
   if (!/^\d{1,2}$/.test(money)) throw new Failure('TRB-ENV-002', { option: 'money.fraction.digits', value: money, supported: '0 … 99' })
   return {
@@ -51,6 +53,7 @@ export function typeOptionsOf(config: ReadonlyMap<string, string>, quirks = fals
     hstore: choice('hstore.handling.mode', ['json', 'map']),
     moneyScale: Number(money),
     placeholder: placeholderBytes(config.get('unavailable.value.placeholder')),
+    unknown: choice('include.unknown.datatypes', ['false', 'true']) === 'true',
     quirks,
   }
 }

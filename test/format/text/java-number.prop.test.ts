@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { javaDouble, javaFloat } from '../../src/envelope/java-number.ts'
+import { javaDouble, javaFloat } from '../../../src/format/text/java-number.ts'
 
 const FORM = /^-?(\d+\.\d+|\d\.\d+E-?\d+)$/
 
