@@ -17,6 +17,8 @@ test.each(kinds)(
       seed,
       url: postgresUrl(),
       port,
+      // Both ways of adding partitions to a transaction are killed.
+      transactions: kind === 'broker' ? '1' : '2',
       log: () => undefined,
     })
     expect(report.problems).toEqual([])

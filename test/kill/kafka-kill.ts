@@ -18,7 +18,7 @@ import { seeded } from './workload.ts'
  * Kills `cdc run --kafka` (kind capture) or brokers (kinds broker: the only one; brokers: one of three) with SIGKILL while a workload
  * writes, and then compares what a read_committed consumer of kafkajs sees with what was committed: every change once, in order per row.
  *
- *   node test/kill/kafka-kill.ts --kind capture|broker|brokers --kills 100 --seed 7 [--url postgres://…]
+ *   node test/kill/kafka-kill.ts --kind capture|broker|brokers --kills 100 --seed 7 [--transactions 1|2] [--url postgres://…]
  */
 export type KafkaKillKind = 'capture' | 'broker' | 'brokers'
 
@@ -30,6 +30,8 @@ export interface KafkaKillOptions {
   readonly url: string
   /** First of 30 free ports, for brokers of its own. */
   readonly port: number
+  /** The brokers' transaction.version. */
+  readonly transactions: '1' | '2'
   readonly log: (line: string) => void
 }
 
@@ -231,7 +233,8 @@ class KafkaKill {
   }
 
   private kafka(...args: string[]): string {
-    const env = { ...process.env, KAFKA_DATA: join(this.root, 'kafka'), KAFKA_PORT: String(this.options.port) }
+    const { port, transactions } = this.options
+    const env = { ...process.env, KAFKA_DATA: join(this.root, 'kafka'), KAFKA_PORT: String(port), KAFKA_TXN: transactions }
     return execFileSync('bash', [SCRIPT, ...args], { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], timeout: 180_000 })
   }
 }
@@ -283,17 +286,19 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     options: {
       ...{ kills: { type: 'string', default: '20' }, seed: { type: 'string' }, url: { type: 'string' } },
       ...{ kind: { type: 'string', default: 'capture' }, port: { type: 'string', default: '24400' } },
+      ...{ transactions: { type: 'string', default: '2' } },
     },
   })
   const kind = (['capture', 'broker', 'brokers'] as const).find((k) => k === values.kind)
   if (kind === undefined) throw new Error('--kind capture|broker|brokers')
   const seed = values.seed === undefined ? process.pid : Number(values.seed)
+  const transactions = values.transactions === '1' ? '1' : '2'
   const log = (line: string): void => void process.stdout.write(`${line}\n`)
-  log(`seed ${seed}: node test/kill/kafka-kill.ts --kind ${kind} --kills ${values.kills} --seed ${seed}`)
+  log(`seed ${seed}: node test/kill/kafka-kill.ts --kind ${kind} --kills ${values.kills} --seed ${seed} --transactions ${transactions}`)
   const server = values.url === undefined ? await startPostgres() : null
   try {
     const url = values.url ?? server!.url
-    const report = await kafkaKillTest({ kind, kills: Number(values.kills), seed, url, port: Number(values.port), log })
+    const report = await kafkaKillTest({ kind, kills: Number(values.kills), seed, url, port: Number(values.port), transactions, log })
     log(
       `${report.kills} kills, ${report.comparisons} comparisons, ${report.transactions} transactions, ${report.events} events in a flow at most`,
     )

@@ -8,6 +8,7 @@
 # KAFKA_DATA   data directory          (all but install, bin, run need it)
 # KAFKA_PORT   first of 30 TCP ports on 127.0.0.1 (default 54400). Broker N has KAFKA_PORT+10(N-1): plaintext (may do everything),
 #              +1 controller, +2 SASL (PLAIN, SCRAM), +3 SASL over TLS, +4 TLS with client certificates; the last three are under ACLs
+# KAFKA_TXN    2 (default), 1: transaction.version, that is how partitions come into a transaction; for new data
 # KAFKA_HEAP   (default 320m)          KAFKA_TIER  1: C1 compiler only, starts with half the work (default; 4 for figures)
 # Users of the secured listeners: alice / alice-secret (PLAIN, SCRAM-SHA-256, SCRAM-SHA-512). Certificates are in KAFKA_DATA/tls.
 . "$(dirname "$(readlink -f "$0")")/common.sh"
@@ -91,6 +92,7 @@ num.network.threads=2
 num.io.threads=4
 log.segment.bytes=268435456
 log.cleaner.backoff.ms=1000
+log.retention.ms=-1
 log.cleaner.dedupe.buffer.size=4194304
 transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 P
@@ -108,7 +110,7 @@ boot() { # boot NODE: format when new, launch
   alive "$n" && return
   if [ ! -f "$D/data$n/meta.properties" ]; then
     "$JAVA" -Xmx128m -XX:TieredStopAtLevel=1 -cp "$DIST/*" -Dorg.slf4j.simpleLogger.defaultLogLevel=warn kafka.tools.StorageTool format \
-      -t $CLUSTER -c "$D/$n.properties" --ignore-formatted --add-scram 'SCRAM-SHA-256=[name=alice,password=alice-secret]' \
+      -t $CLUSTER -c "$D/$n.properties" --ignore-formatted --feature "transaction.version=${KAFKA_TXN:-2}" --add-scram 'SCRAM-SHA-256=[name=alice,password=alice-secret]' \
       --add-scram 'SCRAM-SHA-512=[name=alice,password=alice-secret]' >"$D/$n.format.log" 2>&1 || { cat "$D/$n.format.log" >&2; die "format failed"; }
   fi
   [ "${KAFKA_TIER:-1}" = 1 ] && flags=(-XX:TieredStopAtLevel=1)
@@ -182,5 +184,5 @@ case ${1:-} in
   # Nothing of the data is wanted: no time is given to an orderly end.
   destroy) data; for n in 1 2 3; do kill_now $n; done; rm -rf "$D";;
   run) shift; exec "$JAVA" -Xmx512m ${KAFKA_JVM:-} -Dorg.slf4j.simpleLogger.defaultLogLevel=error -cp "$DIST/*" "$@";;
-  *) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 2;;
+  *) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit 2;;
 esac

@@ -16,11 +16,30 @@ export function decompressRecords(codec: number, packed: Buffer): Buffer | null 
     case 3:
       return compressionsAlgorithms.lz4.decompressSync(packed)
     case 4:
-      // In few pieces: a batch is some four to ten times its packed size.
-      return zstdDecompressSync(packed, { chunkSize: Math.min(4 << 20, Math.max(64 << 10, packed.length * 8)) })
+      return zstdDecompressSync(packed, { chunkSize: zstdRoom(packed) })
     default:
       return null
   }
+}
+
+/**
+ * Room for what a zstd frame holds, at most 4 MiB: with enough of it the decoder works without a window of its own. Most frames say their size:
+ * magic:u32le, descriptor:u8 (bits 7-6 size of the size, 5 no window byte, 1-0 size of the dictionary id), window:u8?, dictionary?, size (le).
+ */
+function zstdRoom(packed: Buffer): number {
+  const descriptor = packed[4] ?? 0
+  const single = (descriptor & 0x20) !== 0
+  const at = 5 + (single ? 0 : 1) + [0, 1, 2, 4][descriptor & 3]!
+  const form = descriptor >> 6
+  // A guess: a batch is some four to ten times its packed size.
+  let size = packed.length * 8
+  if (packed.length >= at + 8) {
+    if (form === 0 && single) size = packed[at]!
+    else if (form === 1) size = packed.readUInt16LE(at) + 256
+    else if (form === 2) size = packed.readUInt32LE(at)
+    else if (form === 3) size = Number(packed.readBigUInt64LE(at))
+  }
+  return Math.min(4 << 20, Math.max(1 << 10, size))
 }
 
 function xerial(packed: Buffer): Buffer {

@@ -77,6 +77,10 @@ export class KafkaLog implements LogWriter {
   private readonly topics = new Map<string, Topic>()
   /** Smaller than BATCH_BYTES where a topic took less. */
   private readonly limits = new Map<string, number>()
+  /** Offset that the next record of a partition will have, by `topic/partition`; the marker that ends a transaction takes one. */
+  private readonly next = new Map<string, bigint>()
+  /** Topics that others write to as well: where a record will be is known when it is there. */
+  private readonly shared = new Set<string>()
   private last: NumberedCursor | null = null
 
   constructor(options: KafkaLogOptions, cluster: KafkaCluster) {
@@ -121,6 +125,7 @@ export class KafkaLog implements LogWriter {
         }
         if (clock.now() - start >= 1000) this.cluster.say('writing a transaction', `${text}; it is aborted and done again`)
         this.topics.clear()
+        this.next.clear()
         this.cluster.forget()
         await this.producer.renew()
         // The commit may have got through although its answer did not.
@@ -157,6 +162,10 @@ export class KafkaLog implements LogWriter {
     return { append: 0, cursor: understand(record.value) }
   }
 
+  /**
+   * The offsets that the records get are told beside the position. They are foreseen where this process has written the records before, and
+   * so all goes out at once; elsewhere the position is sent when the records have been answered. What was foreseen wrongly is not committed.
+   */
   private async transaction(batches: readonly TopicBatch[], at: NumberedCursor): Promise<void> {
     const { offsetsTopic } = this.options
     const data = await this.encode(batches)
@@ -169,9 +178,36 @@ export class KafkaLog implements LogWriter {
     const offsets = await this.topic(offsetsTopic)
     partitions.set(offsetsTopic, new Set([offsetPartition(this.key, offsets.layout.leaders.length)]))
     await this.producer.add(partitions)
-    const ends = data.length === 0 ? new Map() : await this.producer.produce(data)
-    await this.producer.produce(this.offsetBatch(offsets.writer, at, ends))
+    const foreseen = this.foresee(data)
+    const first = foreseen === null ? await this.producer.produce(data) : null
+    const position = this.offsetBatch(offsets.writer, at, foreseen ?? first!)
+    const ends = await this.producer.produce(foreseen === null ? position : [...data, ...position])
+    if (foreseen !== null) this.requireForeseen(foreseen, ends)
     await this.producer.commit()
+    for (const [topic, ps] of first ?? foreseen!) for (const [p, end] of ps) this.next.set(`${topic}/${p}`, end + 1n)
+  }
+
+  /** Offsets after the last record of each partition that the batches go to; null: not known for each. */
+  private foresee(data: readonly SealableBatch[]): NextOffsets | null {
+    const ends: NextOffsets = new Map()
+    for (const { topic, partition, count } of data) {
+      const own = ends.get(topic) ?? new Map<number, bigint>()
+      const from = own.get(partition) ?? this.next.get(`${topic}/${partition}`)
+      if (from === undefined || this.shared.has(topic)) return null
+      ends.set(topic, own.set(partition, from + BigInt(count)))
+    }
+    return ends
+  }
+
+  private requireForeseen(foreseen: NextOffsets, ends: NextOffsets): void {
+    for (const [topic, partitions] of foreseen) {
+      for (const [p, end] of partitions) {
+        const found = ends.get(topic)?.get(p)
+        if (found === end) continue
+        this.shared.add(topic)
+        throw new TransactionLost(`${topic}-${p} ends at ${found}, not at ${end}: something else writes to it`)
+      }
+    }
   }
 
   private async encode(batches: readonly TopicBatch[]): Promise<SealableBatch[]> {

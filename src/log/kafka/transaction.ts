@@ -1,11 +1,13 @@
-import { addPartitionsToTxnV3, type Connection, endTxnV3, initProducerIdV4, produceV9, Writer } from '@platformatic/kafka'
-import { Failure } from '../../failure/failure.ts'
+import { addPartitionsToTxnV3, type Connection, endTxnV3, initProducerIdV4, produceV11, Writer } from '@platformatic/kafka'
+import { assert, Failure } from '../../failure/failure.ts'
 import { authorization, type KafkaCluster, type Patience } from './cluster.ts'
 import { type SealableBatch, seal } from './record-batch.ts'
+import { agreedProtocol, endTxnV5, markersWritten, type TransactionProtocol } from './transaction-protocol.ts'
 import { NotReady, type Trouble, troubleOf } from './trouble.ts'
 
 const PRODUCE_KEY = 0
-const PRODUCE_VERSION = 9
+/** By protocol. The request is the same; from 10 on the answer may carry tags. */
+const PRODUCE_VERSION: Readonly<Record<TransactionProtocol, number>> = { 1: 9, 2: 12 }
 /** A request to a broker may hold up to this many bytes of batches, or one batch. */
 const REQUEST_BYTES = 8 << 20
 const ACKS_ALL = -1
@@ -66,6 +68,9 @@ export class TransactionalProducer {
   private readonly timeoutMs: number
   private producerId = -1n
   private epoch = -1
+  private protocol: TransactionProtocol = 1
+  /** The markers of the transaction before are written, or nobody can tell. */
+  private settled: Promise<void> = Promise.resolve()
   private readonly sequences = new Map<string, number>()
 
   /** `name` is what people know the writer by. */
@@ -92,6 +97,7 @@ export class TransactionalProducer {
    */
   async renew(): Promise<void> {
     try {
+      if (this.protocol === 1 && this.producerId >= 0n) await this.abort()
       await this.init()
     } catch (e) {
       if (!(e instanceof TransactionLost)) throw e
@@ -101,23 +107,48 @@ export class TransactionalProducer {
     }
   }
 
+  /**
+   * With protocol 1 a producer that asks for a new epoch amid its own transaction is taken for its own zombie: the coordinator aborts under a
+   * next epoch that nobody is told of. What an abort is refused with is left to who asks for the epoch.
+   */
+  private async abort(): Promise<void> {
+    const { cluster, id } = this
+    const doing = 'aborting a transaction'
+    const attempt = async (): Promise<void> => {
+      await cluster.send(await cluster.coordinator(id), endTxnV3.api, id, this.producerId, this.epoch, false)
+    }
+    try {
+      await cluster.retrying(doing, attempt, (t) => new TransactionLost(t.text), MARKERS)
+    } catch (e) {
+      if (!(e instanceof TransactionLost)) throw e
+    }
+  }
+
   private async init(): Promise<void> {
     const answer = await this.cluster.retrying(
       `taking the transactional id ${this.id}`,
       async () => {
         const node = await this.cluster.coordinator(this.id)
+        this.protocol = await agreedProtocol(this.cluster, node)
         return await this.cluster.send(node, initProducerIdV4.api, this.id, this.timeoutMs, this.producerId, this.epoch)
       },
       (t) => this.forgotten(t) ?? this.explain(t, 'taking the transactional id'),
       MARKERS,
     )
-    this.producerId = answer.producerId
-    this.epoch = answer.producerEpoch
+    this.goOn(answer)
+  }
+
+  /** Sequence numbers begin anew with an epoch. */
+  private goOn({ producerId, producerEpoch }: { readonly producerId: bigint; readonly producerEpoch: number }): void {
+    this.producerId = producerId
+    this.epoch = producerEpoch
     this.sequences.clear()
   }
 
   /** Starts a transaction over these partitions, or adds them to it. */
   async add(partitions: TopicPartitions): Promise<void> {
+    // The records themselves add their partitions.
+    if (this.protocol === 2) return await this.settled
     const topics = [...partitions].map(([name, p]) => ({ name, partitions: [...p] }))
     const { id: transactionalId } = this
     await this.cluster.retrying(
@@ -138,6 +169,7 @@ export class TransactionalProducer {
    * partition. Not retried: a rejection leaves the transaction to `renew`.
    */
   async produce(batches: readonly SealableBatch[]): Promise<NextOffsets> {
+    assert(this.producerId >= 0n, 'brokers take records of no producer at all, outside of any transaction')
     const layout = await this.cluster.layout([...new Set(batches.map((b) => b.topic))])
     const byLeader = new Map<number, SealableBatch[]>()
     for (const b of batches) {
@@ -157,15 +189,23 @@ export class TransactionalProducer {
 
   /** Commits. Retried while the outcome is only delayed; a rejection leaves the outcome open: `renew`, then look whether it is there. */
   async commit(): Promise<void> {
-    await this.cluster.retrying(
+    const { cluster, id, producerId, epoch } = this
+    const next = await cluster.retrying(
       'committing a transaction',
       async () => {
-        const node = await this.cluster.coordinator(this.id)
-        await this.cluster.send(node, endTxnV3.api, this.id, this.producerId, this.epoch, true)
+        const node = await cluster.coordinator(id)
+        if (this.protocol === 2) return await cluster.send(node, endTxnV5, id, producerId, epoch, true)
+        await cluster.send(node, endTxnV3.api, id, producerId, epoch, true)
+        return null
       },
       (t) => ending(t) ?? this.explain(t, 'committing a transaction'),
       MARKERS,
     )
+    if (next === null) return
+    if (next.producerId >= 0n) this.goOn(next)
+    this.settled = markersWritten(cluster, id)
+    // What it fails with is for the next transaction, if there is one.
+    this.settled.catch(ignore)
   }
 
   private sequence(batch: SealableBatch): number {
@@ -181,7 +221,7 @@ export class TransactionalProducer {
     const connection = await this.cluster.connection(leader)
     const settled = await Promise.allSettled([...requests(batches)].map((r) => this.request(connection, r)))
     for (const s of settled) if (s.status === 'rejected') throw s.reason
-    for (const answer of settled.map((s) => (s as PromiseFulfilledResult<produceV9.ProduceResponse>).value)) {
+    for (const answer of settled.map((s) => (s as PromiseFulfilledResult<produceV11.ProduceResponse>).value)) {
       for (const { name, partitionResponses } of answer.responses) {
         const topic = ends.get(name) ?? new Map<number, bigint>()
         ends.set(name, topic)
@@ -194,11 +234,11 @@ export class TransactionalProducer {
     }
   }
 
-  private async request(connection: Connection, batches: readonly SealableBatch[]): Promise<produceV9.ProduceResponse> {
+  private async request(connection: Connection, batches: readonly SealableBatch[]): Promise<produceV11.ProduceResponse> {
     const payload = (): Writer => produceRequest(this.id, this.timeoutMs, batches)
     try {
-      return await new Promise<produceV9.ProduceResponse>((resolve, reject) => {
-        connection.send(PRODUCE_KEY, PRODUCE_VERSION, payload, produceV9.parseResponse, true, true, (error, answer) => {
+      return await new Promise<produceV11.ProduceResponse>((resolve, reject) => {
+        connection.send(PRODUCE_KEY, PRODUCE_VERSION[this.protocol], payload, produceV11.parseResponse, true, true, (error, answer) => {
           if (error) reject(error)
           else resolve(answer!)
         })
@@ -242,7 +282,7 @@ function ending(t: Trouble & { kind: 'protocol' }): TransactionLost | null {
 
 /** Names what a broker refused of a Produce request. */
 function refusedBatch(t: Trouble & { kind: 'protocol' }, batches: readonly SealableBatch[], e: unknown): Error {
-  const { response } = e as { response: produceV9.ProduceResponse }
+  const { response } = e as { response: produceV11.ProduceResponse }
   for (const { id, path } of t.errors) {
     const at = /^\/responses\/(\d+)\/partition_responses\/(\d+)/.exec(path)
     const topic = at === null ? undefined : response.responses[Number(at[1])]
@@ -280,7 +320,7 @@ function* requests(batches: readonly SealableBatch[]): Generator<SealableBatch[]
 }
 
 /**
- * Produce v9 => transactionalId acks:i16 timeoutMs:i32 topic* tags
+ * Produce v9 to v12 => transactionalId acks:i16 timeoutMs:i32 topic* tags
  *   topic => name partition* tags,  partition => index:i32 records:(length + 1):varint bytes tags
  */
 function produceRequest(transactionalId: string, timeoutMs: number, batches: readonly SealableBatch[]): Writer {
@@ -297,4 +337,8 @@ function produceRequest(transactionalId: string, timeoutMs: number, batches: rea
       })
     })
     .appendTaggedFields()
+}
+
+function ignore(): void {
+  // Told to whoever awaits the same promise.
 }

@@ -3,7 +3,7 @@ import type { KafkaLog } from '../../../src/log/kafka/kafka-writer.ts'
 import { readOffset, writeOffset } from '../../../src/log/kafka/offset-store.ts'
 import { TransactionalProducer, TransactionLost } from '../../../src/log/kafka/transaction.ts'
 import { makeBatch, makeCursor } from '../../conformance/log-data.ts'
-import { freshName, plainOptions, readCommitted } from '../../support/kafka.ts'
+import { foreignClient, freshName, plainOptions, readCommitted } from '../../support/kafka.ts'
 import { openLog } from './open-log.ts'
 
 const open = new Set<KafkaLog>()
@@ -22,11 +22,10 @@ async function start(name: string): Promise<KafkaLog> {
 const at = (source: string, place: string) => makeCursor(place, { source })
 const placeOf = (name: string) => ({ kafka: plainOptions(), topic: `${name}.offsets`, name, connector: name, prefix: name })
 
-/** The brokers answer the log's next request as they do after transactional.id.expiration.ms: they know no such producer id. */
+/** The log's transactional id is one that the brokers do not know: as if they had dropped it after transactional.id.expiration.ms. */
 function forget(log: KafkaLog): void {
-  const { producer } = log as unknown as { producer: { producerId: bigint; epoch: number } }
-  producer.producerId = -1n
-  producer.epoch = -1
+  const { producer } = log as unknown as { producer: { id: string } }
+  producer.id = `${producer.id}-forgotten`
 }
 
 test('a writer whose id the brokers have forgotten goes on where the position is', async () => {
@@ -64,4 +63,42 @@ test('an offset that is written while its transaction is lost is written again; 
   })
   await expect(writeOffset(place, offset('0/2'))).rejects.toMatchObject({ code: 'TRB-KAFKA-005' })
   expect((await readOffset(place))?.value).toBe('{"at":"0/1"}')
+})
+
+test('a transaction that ends after its records were written, before it is committed, is done again: the records are there once', async () => {
+  const name = freshName('r')
+  const log = await start(name)
+  await log.append([makeBatch(`${name}.t`, 0, 5)], at(name, '0/1'))
+  for (const step of ['produce', 'commit'] as const) {
+    const { produce } = TransactionalProducer.prototype
+    vi.spyOn(TransactionalProducer.prototype, step).mockImplementationOnce(async function (this: TransactionalProducer, batches?: unknown) {
+      if (step === 'produce') await produce.call(this, batches as Parameters<typeof produce>[0])
+      throw new TransactionLost('a leader that is none')
+    })
+  }
+  expect(await log.append([makeBatch(`${name}.t`, 5, 5)], at(name, '0/2'))).toBe(2)
+  const keys = (await readCommitted([`${name}.t`])).map((r) => String(r.key)).sort()
+  expect(keys).toEqual(Array.from({ length: 10 }, (_, i) => `${name}.t-${i}`))
+})
+
+test('where another writer put records between ours, the offsets told beside the position are the true ones', async () => {
+  const name = freshName('f')
+  const topic = `${name}.t`
+  const log = await openLog(name, { topics: { partitions: 1, replication: 1, config: new Map() } })
+  open.add(log)
+  const producer = foreignClient().producer()
+  await producer.connect()
+  for (let i = 0; i < 4; i++) {
+    await log.append([makeBatch(topic, i * 5, 5)], at(name, `0/${i}`))
+    if (i % 2 === 0) await producer.send({ topic, messages: [{ key: 'foreign', value: 'x' }] })
+  }
+  await producer.disconnect()
+  const ends = new Map<string, number>()
+  for (const r of await readCommitted([`${name}.offsets`])) {
+    const told = JSON.parse(r.headers['tributary.ends']!) as Record<string, Record<string, number>>
+    ends.set(String(r.value), told[topic]!['0']!)
+  }
+  const own = (await readCommitted([topic])).filter((r) => String(r.key) !== 'foreign')
+  expect(own).toHaveLength(20)
+  for (let i = 0; i < 4; i++) expect(ends.get(`{"at":"0/${i}"}`)).toBe(Number(own[i * 5 + 4]!.offset) + 1)
 })
