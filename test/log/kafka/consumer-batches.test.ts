@@ -1,4 +1,4 @@
-import { gzipSync, zstdCompressSync } from 'node:zlib'
+import { constants, gzipSync, zstdCompressSync } from 'node:zlib'
 import { compressionsAlgorithms, crc32c, createRecordsBatch, ProtocolError } from '@platformatic/kafka'
 import { compressSync } from 'snappy'
 import { expect, test } from 'vitest'
@@ -6,6 +6,7 @@ import type { StoredBatch } from '../../../src/contract/log.ts'
 import { isFailure } from '../../../src/failure/failure.ts'
 import { RecordReader } from '../../../src/format/record-batch/reader.ts'
 import { NOT_AVRO, RecordBatchDecoder } from '../../../src/log/kafka/consumer-batches.ts'
+import { decompressRecords } from '../../../src/log/kafka/consumer-decompress.ts'
 import { ConsumerFailures } from '../../../src/log/kafka/consumer-errors.ts'
 
 interface Message {
@@ -160,3 +161,12 @@ test('what the brokers forbid is told from what passes (TRB-INGEST-003, -004)', 
   expect(isFailure(failures.answer('Fetch', 't', 30), 'TRB-INGEST-003')).toBe(true)
   expect(isFailure(failures.of('Fetch', new Error('ECONNREFUSED')), 'TRB-INGEST-004')).toBe(true)
 })
+
+test.each([0, 1, 200, 255, 256, 300, 65_791, 65_792, 300_000, 9_000_000])(
+  'a zstd frame of %i bytes is read whole, whether it says its size or not',
+  (size) => {
+    const raw = Buffer.alloc(size, 'tributary ')
+    const silent = { params: { [constants.ZSTD_c_contentSizeFlag]: 0 } }
+    for (const options of [{}, silent]) expect(decompressRecords(4, zstdCompressSync(raw, options))!.equals(raw)).toBe(true)
+  },
+)
