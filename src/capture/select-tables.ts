@@ -1,3 +1,4 @@
+import type { TableId } from '../contract/change.ts'
 import { Failure } from '../failure/failure.ts'
 
 /**
@@ -26,6 +27,16 @@ export interface TableMatcher {
 /** Compiles a selection. Fails with TRB-PG-025 on an empty list or a malformed expression. */
 export function tableMatcher(selection: TableSelection): TableMatcher {
   return selection.kind === 'patterns' ? patternMatcher(selection.patterns) : regexMatcher(selection)
+}
+
+/** The same, with one more table, which comes last. */
+export function withTable(matcher: TableMatcher, id: TableId): TableMatcher {
+  const own = (schema: string, table: string): boolean => schema === id.schema && table === id.table
+  return {
+    text: matcher.text,
+    matches: (schema, table) => own(schema, table) || matcher.matches(schema, table),
+    rank: (schema, table) => (matcher.matches(schema, table) ? matcher.rank(schema, table) : Number.MAX_SAFE_INTEGER),
+  }
 }
 
 function patternMatcher(text: string): TableMatcher {

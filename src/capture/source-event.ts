@@ -4,6 +4,8 @@ import type { Failure } from '../failure/failure.ts'
 export type SourceEvent =
   | { readonly kind: 'created'; readonly object: 'slot' | 'publication'; readonly name: string; readonly sql: string }
   | { readonly kind: 'warning'; readonly text: string }
+  /** What was asked for, or is done. */
+  | { readonly kind: 'note'; readonly text: string }
   | { readonly kind: 'retry'; readonly failure: Failure; readonly delayMs: number }
   | SnapshotEvent
   /** The stream is open and everything before it was handed over. */

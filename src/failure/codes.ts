@@ -9,6 +9,7 @@ import { MYSQL_CODES } from './codes-mysql.ts'
 import { PG_CODES } from './codes-postgres.ts'
 import { QUERY_CODES } from './codes-query.ts'
 import { REGISTRY_CODES } from './codes-registry.ts'
+import { SIGNAL_CODES } from './codes-signal.ts'
 import { STORE_CODES } from './codes-storage.ts'
 
 /** Every failure the product can report. docs/errors.md is generated from this table; a code is never reused or renamed. */
@@ -32,6 +33,7 @@ export const CODES = {
   ...QUERY_CODES,
   ...KAFKA_CODES,
   ...REGISTRY_CODES,
+  ...SIGNAL_CODES,
 } as const satisfies Record<string, CodeEntry>
 
 export type FailureCode = keyof typeof CODES

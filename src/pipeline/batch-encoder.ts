@@ -5,6 +5,8 @@ import type { TopicBatch } from '../contract/log.ts'
 export interface BatchEncoder {
   /** Makes ready (and registers) the schemas of these tables; called before the first batch that has them. */
   prepare(tables: readonly TableSchema[]): Promise<void>
+  /** Called before a batch with a heartbeat. */
+  prepareHeartbeat?(): Promise<void>
   /** One TopicBatch per topic and table version; the bytes belong to the caller until `recycle`. */
   encode(batch: ChangeBatch): readonly TopicBatch[]
   /** What `encode` gave so far has been stored: its memory may be used again. */

@@ -155,6 +155,7 @@ class Appender {
     const { encoder } = this.options
     const fresh = batch.tables.filter((t) => !this.prepared.has(t))
     if (fresh.length > 0) await this.prepare(fresh)
+    if (batch.heartbeat === true) await encoder.prepareHeartbeat?.()
     for (const encoded of encoder.encode(batch)) {
       this.group.push(encoded)
       this.bytes += encoded.records.length

@@ -76,6 +76,8 @@ export async function recordPhases(scenario: Scenario, dir: string, ground: Grou
   const phases = [{ sql: scenario.stream, until: failAfter === undefined ? null : `count:${failAfter}` }]
   const second = scenario.restart !== null || scenario.stream2 !== null
   if (second) phases.push({ sql: scenario.stream2, until: null })
+  const recorded = (phase: number): number =>
+    scenario.events.filter((e) => e.phase === phase && !e.topic.startsWith('__debezium-heartbeat')).length
   const events: GoldenEvent[] = []
   const avro: OurAvro[] = []
   for (const [n, phase] of phases.entries()) {
@@ -83,7 +85,7 @@ export async function recordPhases(scenario: Scenario, dir: string, ground: Grou
     const tails = FORMATS.map((format) => startTail(scenario, ground.config(format), dir, format, phase.until))
     await Promise.all(tails.map((t) => Promise.race([t.streaming, t.ended])))
     await ground.run(phase.sql, DDL_PAUSE_MS)
-    await Promise.all(tails.map((t) => t.stopAfter(scenario.events.filter((e) => e.phase === n + 1).length)))
+    await Promise.all(tails.map((t) => t.stopAfter(recorded(n + 1))))
     const [json, hex] = await Promise.all(tails.map((t) => t.ended))
     events.push(...json.map((l) => ({ ...(JSON.parse(l) as GoldenEvent), phase: n + 1 })))
     avro.push(...hex.map((l) => JSON.parse(l) as OurAvro))
@@ -122,9 +124,14 @@ function follow(child: ChildProcess, name: string): Tail {
   const ended = Promise.withResolvers<string[]>()
   let out = ''
   let err = ''
+  let count = 1
   let lastMs = performance.now()
   child.stdout!.setEncoding('utf8').on('data', (s: string) => {
     out += s
+    // Heartbeats never end.
+    const records = out.split('\n').filter((l) => !l.includes('"topic":"__debezium-heartbeat')).length
+    if (records === count) return
+    count = records
     lastMs = performance.now()
   })
   child.stderr!.setEncoding('utf8').on('data', (s: string) => {
@@ -139,7 +146,7 @@ function follow(child: ChildProcess, name: string): Tail {
   ended.promise.catch(() => undefined)
   const stopAfter = async (records: number): Promise<void> => {
     lastMs = performance.now()
-    const quiet = (): boolean => performance.now() - lastMs > (out.split('\n').length > records ? QUIET_MS : PATIENCE_MS)
+    const quiet = (): boolean => performance.now() - lastMs > (count > records ? QUIET_MS : PATIENCE_MS)
     while (child.exitCode === null && !quiet()) await new Promise((done) => setTimeout(done, 50))
     if (child.exitCode === null) child.kill('SIGTERM')
   }

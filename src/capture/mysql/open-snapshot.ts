@@ -198,6 +198,16 @@ async function ownPoint(reader: SqlConnection): Promise<Point> {
   return { file, pos: Number(pos), gtids: await mariadbGtids(reader, file, Number(pos)) }
 }
 
+/** The position of a snapshot that is taken and given up: what is visible now (MariaDB). */
+export async function snapshotPoint(sql: SqlConnection): Promise<Point> {
+  await sql.query('START TRANSACTION WITH CONSISTENT SNAPSHOT', 'asking what is visible')
+  try {
+    return await ownPoint(sql)
+  } finally {
+    await sql.query('ROLLBACK', 'asking what is visible')
+  }
+}
+
 async function serverClock(sql: SqlConnection): Promise<bigint> {
   const rows = await sql.query('SELECT CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS DECIMAL(20, 0))', 'reading the clock')
   return BigInt(rows[0][0]!)

@@ -2,6 +2,7 @@ import type { Clock } from '../../contract/clock.ts'
 import type { ColumnRules } from '../columns/column-rules.ts'
 import type { HeartbeatOptions } from '../heartbeat.ts'
 import type { TableSelection } from '../select-tables.ts'
+import type { SignalOptions } from '../signal/signal-source.ts'
 import type { SourceEvent } from '../source-event.ts'
 import type { TlsOptions } from '../tls-options.ts'
 import type { MysqlTypeOptions } from './types/options.ts'
@@ -50,6 +51,8 @@ export interface MysqlOptions extends ConnectOptions {
   readonly budgetBytes?: number
   /** Size at which a batch is cut. Default 1 MiB. */
   readonly batchBytes?: number
+  /** Absent: no signals. */
+  readonly signals?: SignalOptions
   /** Absent: no heartbeats. */
   readonly heartbeat?: HeartbeatOptions
   /** Rows per query of a keyed snapshot. Default 100,000. */

@@ -99,7 +99,7 @@ class MysqlSourceBlock implements SourceBlock {
     if (run !== this.#run || batch !== this.#batch) this.#enter(batch, run)
     if (event !== this.#event || batch.table[i] !== this.#table || mark[i] !== this.#mark) this.#make(b as MysqlBatch, i, event, run)
     writeSlice(out, this.#front.buf, 0, this.#front.pos)
-    writeZigzag32(out, event < 0 ? 0 : b.rowOf![i])
+    writeZigzag32(out, event < 0 || mark[i] === INCREMENTAL ? 0 : b.rowOf![i])
     writeSlice(out, this.#back.buf, 0, this.#back.pos)
   }
 
@@ -158,10 +158,11 @@ class MysqlSourceBlock implements SourceBlock {
     const back = this.#back
     back.pos = 0
     back.reserve(1)
-    const thread = streamed && batch.op[i] !== TRUNCATE ? (info?.thread ?? null) : null
+    const changed = streamed && batch.mark[i] !== INCREMENTAL
+    const thread = changed && batch.op[i] !== TRUNCATE ? (info?.thread ?? null) : null
     back.buf[back.pos++] = thread === null ? 0 : 2
     if (thread !== null) writeZigzagNumber(back, thread)
-    optionalText(back, streamed ? batch.events.query[event] : null)
+    optionalText(back, changed ? batch.events.query[event] : null)
     this.#event = event
     this.#table = batch.table[i]
     this.#mark = batch.mark[i]
@@ -179,6 +180,8 @@ class MysqlSourceBlock implements SourceBlock {
 }
 
 const TRUNCATE = 116
+/** Mark of rows that are read between changes of the stream: they have the place of the change that ends their window. */
+const INCREMENTAL = 6
 
 function optionalText(s: GrowableSink, text: string | null): void {
   s.reserve(1)

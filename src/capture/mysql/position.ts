@@ -1,5 +1,6 @@
 import type { Position } from '../../contract/change.ts'
 import { Failure } from '../../failure/failure.ts'
+import { withoutProgress } from '../signal/progress.ts'
 import { covers, flavorOf, type Gtids, parseGtids } from './gtids.ts'
 
 /**
@@ -111,7 +112,8 @@ export function fileNumber(file: string): number {
 }
 
 /** Fails with TRB-MY-022. */
-export function parsePosition(text: Position): MysqlPosition {
+export function parsePosition(position: Position): MysqlPosition {
+  const text = withoutProgress(position)
   if (text.startsWith('snapshot ')) return { kind: 'snapshot', progress: parseProgress(text) }
   const space = text.indexOf(' ')
   const point = parsePoint(space < 0 ? text : text.slice(0, space))

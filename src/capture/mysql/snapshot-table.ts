@@ -1,4 +1,5 @@
 import type { BatchBuilder } from '../batch-builder.ts'
+import type { Task } from '../signal/progress.ts'
 import { type CatalogTable, quoteTable } from './catalogue.ts'
 import { quoteIdent, quoteLiteral } from './connect.ts'
 import type { Shape } from './schema.ts'
@@ -146,4 +147,31 @@ export function rowToTuple(buf: Buffer, start: number, end: number, width: numbe
   builder.filled = q
   builder.parsed = q
   return offset
+}
+
+/** Ordinals of the columns in whose order a table is read in chunks: the surrogate, else its key; empty: there is none. */
+export function orderOf(t: SnapshotTable, surrogate: string | null): readonly number[] {
+  const { columns, rowKey } = t.shape
+  const order = surrogate === null ? rowKey : [columns.findIndex((c) => c.name === surrogate)]
+  return order.every((i) => i >= 0 && columns[i].notNull && ORDERED.includes(columns[i].dataType)) ? order : []
+}
+
+/** Query of the next `limit` rows behind `task.after`, up to `task.max`, in the order of these columns. */
+export function chunkSql(t: SnapshotTable, order: readonly number[], task: Task, limit: number): string {
+  const { rowKey, schema } = t.shape
+  const read = (i: number): boolean => schema.columns[i].omitted !== true || [...rowKey, ...schema.key, ...order].includes(i)
+  const list = schema.columns.map((_, i) => (read(i) ? expression(t.shape.columns[i], t.exactFloats) : 'NULL')).join(', ')
+  const key = order.map((i) => t.shape.columns[i])
+  const conditions = task.filter === null ? [] : [`(${task.filter})`]
+  if (task.after !== null) conditions.push(beyond(key, task.after))
+  if (task.max !== null) conditions.push(`NOT (${beyond(key, task.max)})`)
+  const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`
+  return `SELECT ${list} FROM ${quoteTable(t.table)}${where} ORDER BY ${key.map((c) => quoteIdent(c.name)).join(', ')} LIMIT ${limit}`
+}
+
+/** Values of the columns `order` of the last row there is. */
+export function maximumSql(t: SnapshotTable, order: readonly number[], filter: string | null): string {
+  const names = order.map((i) => quoteIdent(t.shape.columns[i].name))
+  const where = filter === null ? '' : ` WHERE (${filter})`
+  return `SELECT ${names.join(', ')} FROM ${quoteTable(t.table)}${where} ORDER BY ${names.map((n) => `${n} DESC`).join(', ')} LIMIT 1`
 }

@@ -1,6 +1,6 @@
 import type { ChangeBatch, ChangeSource, ChangeStream, Finding, Position, TableSchema } from '../../contract/change.ts'
 import { Failure, isFailure } from '../../failure/failure.ts'
-import { type TableMatcher, tableMatcher } from '../select-tables.ts'
+import { type TableMatcher, tableMatcher, withTable } from '../select-tables.ts'
 import type { MysqlBatch } from './batch.ts'
 import { checkMysql } from './check.ts'
 import { connectMysql, type SqlConnection } from './connect.ts'
@@ -40,7 +40,7 @@ export class MysqlSource implements ChangeSource {
   constructor(options: MysqlOptions, deps: MysqlDeps) {
     this.#options = options
     this.#deps = deps
-    this.#matcher = tableMatcher(options.tables)
+    this.#matcher = matcherOf(options)
   }
 
   async check(signal: AbortSignal, from: Position | null = null): Promise<readonly Finding[]> {
@@ -65,6 +65,12 @@ export class MysqlSource implements ChangeSource {
     for (const stream of this.#streams) await stream.close()
     this.#streams.clear()
   }
+}
+
+/** What is asked for, and the signal table. */
+export function matcherOf({ tables, signals }: MysqlOptions): TableMatcher {
+  const asked = tableMatcher(tables)
+  return signals?.table == null ? asked : withTable(asked, signals.table)
 }
 
 /** A streak of failures that are tried again. */

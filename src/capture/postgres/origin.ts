@@ -14,6 +14,8 @@ export interface PostgresSourceOptions {
   readonly version?: string
   /** LSN of the last change processed before a restart: first element of `sequence` until a commit is seen. */
   readonly resumeAfter?: string | null
+  /** Rows of incremental snapshots show no LSN, as in Debezium; without it the one that orders them. */
+  readonly exact?: boolean
 }
 
 const required = (name: string, type: ConnectSchema['type']): ConnectField => ({ name, schema: { type, optional: false } })
@@ -57,6 +59,9 @@ const SOURCE_SCHEMA: ConnectSchema = {
 
 const MARKS = ['false', 'true', 'first', 'first_in_data_collection', 'last_in_data_collection', 'last', 'incremental']
 
+/** Mark of rows that are read between changes of the stream. */
+const INCREMENTAL = 6
+
 /** xmin, origin and origin_lsn: null. */
 const NOTHING_AFTER_LSN = Buffer.from([0, 0, 0])
 
@@ -73,6 +78,7 @@ export function postgresSourceBlock(options: PostgresSourceOptions): SourceBlock
 class PostgresSourceBlock implements SourceBlock {
   readonly schema = SOURCE_SCHEMA
   readonly #head: Uint8Array
+  readonly #exact: boolean
   /** snapshot (union branch and text) and db, by mark. */
   readonly #marks: readonly Uint8Array[]
   readonly #tables = new WeakMap<TableSchema, Uint8Array>()
@@ -92,6 +98,7 @@ class PostgresSourceBlock implements SourceBlock {
 
   constructor(options: PostgresSourceOptions) {
     const text = (s: string): Uint8Array => avroBytes(Buffer.from(s, 'utf8'))
+    this.#exact = options.exact === true
     this.#head = Buffer.concat([text(options.version ?? '3.6.1.Final'), text('postgresql'), text(options.name)])
     // The union of `snapshot` is [string, null], because the field has a default.
     this.#marks = MARKS.map((m) => Buffer.concat([Buffer.from([0]), text(m), text(options.database)]))
@@ -122,13 +129,16 @@ class PostgresSourceBlock implements SourceBlock {
     const lo = batch.placeLo[i]
     if (mark !== this.#frontMark) this.#makeFront(mark, run)
     writeSlice(out, this.#front.buf, 0, this.#front.pos)
-    this.#writeSequence(out, mark === 0 ? this.#previous.pos : 0, hi, lo)
+    this.#writeSequence(out, mark === 0 || mark === INCREMENTAL ? this.#previous.pos : 0, hi, lo)
     const table = batch.table[i]
-    if (table !== this.#middleTable) this.#makeMiddle(batch, table, run)
+    if (table !== this.#middleTable) this.#makeMiddle(batch, table, mark === INCREMENTAL ? null : run.xid, run)
     writeSlice(out, this.#middle.buf, 0, this.#middle.pos)
     out.reserve(16)
-    out.buf[out.pos++] = 2
-    writeZigzag64(out, hi, lo)
+    if (mark === INCREMENTAL && this.#exact) out.buf[out.pos++] = 0
+    else {
+      out.buf[out.pos++] = 2
+      writeZigzag64(out, hi, lo)
+    }
     writeAll(out, NOTHING_AFTER_LSN)
   }
 
@@ -177,7 +187,7 @@ class PostgresSourceBlock implements SourceBlock {
     this.#frontMark = mark
   }
 
-  #makeMiddle(batch: ChangeBatch, table: number, run: TransactionRun): void {
+  #makeMiddle(batch: ChangeBatch, table: number, xid: bigint | null, run: TransactionRun): void {
     const s = this.#middle
     s.pos = 0
     const us = Number(run.commitUs)
@@ -190,10 +200,10 @@ class PostgresSourceBlock implements SourceBlock {
     writeZigzag64(s, (Math.floor(us / 4294967296) * 1000 + carry) >>> 0, low >>> 0)
     writeAll(s, this.#tableName(batch.tables[table]))
     s.reserve(16)
-    if (run.xid === null) s.buf[s.pos++] = 0
+    if (xid === null) s.buf[s.pos++] = 0
     else {
       s.buf[s.pos++] = 2
-      writeZigzagNumber(s, Number(run.xid))
+      writeZigzagNumber(s, Number(xid))
     }
     this.#middleTable = table
   }

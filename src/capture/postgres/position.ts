@@ -1,5 +1,6 @@
 import type { Position } from '../../contract/change.ts'
 import { Failure } from '../../failure/failure.ts'
+import { withoutProgress } from '../signal/progress.ts'
 import { parseLsn, printLsn } from './lsn.ts'
 
 /**
@@ -54,7 +55,8 @@ export interface SnapshotProgress {
 }
 
 /** Parses a position printed by `printPosition`, or a bare LSN. Fails with TRB-PG-019. */
-export function parsePosition(text: Position): PgPosition {
+export function parsePosition(position: Position): PgPosition {
+  const text = withoutProgress(position)
   if (text.startsWith('snapshot ')) return { kind: 'snapshot', progress: parseProgress(text) }
   const m = /^([0-9A-Fa-f]+\/[0-9A-Fa-f]+)(?:\+(\d{1,9})|:(\d{1,15}))?(?: (\{.*\}))?$/.exec(text)
   const lsn = m === null ? null : parseLsn(m[1])

@@ -1,6 +1,6 @@
 import type { ChangeBatch, ChangeSource, ChangeStream, Finding, Position } from '../../contract/change.ts'
 import { Failure, isFailure } from '../../failure/failure.ts'
-import { type TableMatcher, tableMatcher } from '../select-tables.ts'
+import { type TableMatcher, tableMatcher, withTable } from '../select-tables.ts'
 import { checkPostgres } from './check.ts'
 import { connectSql, type SqlConnection } from './connect.ts'
 import { parseLsn, printLsn } from './lsn.ts'
@@ -32,7 +32,7 @@ export class PostgresSource implements ChangeSource {
   constructor(options: PostgresOptions, deps: PostgresDeps) {
     this.#options = options
     this.#deps = deps
-    this.#matcher = tableMatcher(options.tables)
+    this.#matcher = capturedTables(options)
   }
 
   async check(signal: AbortSignal): Promise<readonly Finding[]> {
@@ -60,6 +60,12 @@ export class PostgresSource implements ChangeSource {
     for (const stream of this.#streams) await stream.close()
     this.#streams.clear()
   }
+}
+
+/** What is asked for, and the signal table. */
+export function capturedTables({ tables, signals }: PostgresOptions): TableMatcher {
+  const asked = tableMatcher(tables)
+  return signals?.table == null ? asked : withTable(asked, signals.table)
 }
 
 /** A streak of failures that are tried again. */

@@ -1,6 +1,7 @@
 import { COLUMN_SETTINGS } from '../../capture/columns/column-rules.ts'
 import { Failure } from '../../failure/failure.ts'
 import { HEARTBEAT_SETTINGS } from './heartbeat-flags.ts'
+import { SIGNAL_SETTINGS } from './signal-flags.ts'
 
 /** How the settings of a connector's configuration are taken; what is in none of the lists is refused by name. */
 export interface SettingTable {
@@ -39,6 +40,7 @@ export const COMMON: SettingTable = {
     'include.schema.comments',
     ...COLUMN_SETTINGS,
     ...HEARTBEAT_SETTINGS,
+    ...SIGNAL_SETTINGS,
   ],
   only: { 'topic.delimiter': '.' },
   ignored: [

@@ -5,6 +5,7 @@ import { type EnvelopeSettings, envelopeSettingsOf } from '../../envelope/option
 import { Failure } from '../../failure/failure.ts'
 import { COMMON, checkSettings, oneOf, type SettingTable } from './connector-settings.ts'
 import { heartbeatOfConfig } from './heartbeat-flags.ts'
+import { only, signalsOfConfig } from './signal-flags.ts'
 
 /** What a Debezium configuration says, in our terms. */
 export interface DebeziumConnector {
@@ -52,7 +53,6 @@ export function debeziumConnector(config: ReadonlyMap<string, string>, file: str
   oneOf(config, 'plugin.name', 'pgoutput', ['pgoutput'])
   const ssl = oneOf(config, 'database.sslmode', 'disable', ['disable', 'allow', 'prefer', 'require', 'verify-full'])
   const slot = config.get('slot.name') ?? 'debezium'
-  const heartbeat = heartbeatOfConfig(config)
   const source: PostgresOptions = {
     host: config.get('database.hostname') ?? 'localhost',
     port: Number(config.get('database.port') ?? '5432'),
@@ -76,7 +76,7 @@ export function debeziumConnector(config: ReadonlyMap<string, string>, file: str
     columns: columnRules(config),
     unsupported: 'omit',
     debeziumQuirks: true,
-    ...(heartbeat === undefined ? {} : { heartbeat }),
+    ...only({ heartbeat: heartbeatOfConfig(config), signals: signalsOfConfig(config) }),
   }
   return { prefix: config.get('topic.prefix') ?? slot, source, envelope: envelopeSettingsOf(config) }
 }

@@ -6,6 +6,7 @@ import { Failure } from '../../failure/failure.ts'
 import { mysqlTls } from '../mysql-options.ts'
 import { COMMON, checkSettings, oneOf, type SettingTable } from './connector-settings.ts'
 import { heartbeatOfConfig } from './heartbeat-flags.ts'
+import { only, signalsOfConfig } from './signal-flags.ts'
 
 export interface MysqlConnector {
   readonly prefix: string
@@ -29,7 +30,6 @@ const OWN: SettingTable = {
   ],
   only: {
     'include.schema.changes': 'false',
-    'read.only': 'false',
     'enable.time.adjuster': 'true',
     'inconsistent.schema.handling.mode': 'fail',
     'event.deserialization.failure.handling.mode': 'fail',
@@ -57,7 +57,6 @@ export function mysqlConnector(config: ReadonlyMap<string, string>, file: string
   if (config.get('include.schema.changes') === undefined)
     throw new Failure('TRB-ENV-002', { option: 'include.schema.changes', value: 'true', supported: 'false' })
   const flavor: Flavor = (config.get('connector.class') ?? '').endsWith('MariaDbConnector') ? 'mariadb' : 'mysql'
-  const heartbeat = heartbeatOfConfig(config)
   const source: MysqlOptions = {
     host: config.get('database.hostname') ?? 'localhost',
     port: Number(config.get('database.port') ?? '3306'),
@@ -79,7 +78,7 @@ export function mysqlConnector(config: ReadonlyMap<string, string>, file: string
     unsupported: 'omit',
     columns: columnRules(config),
     includeQuery: config.get('include.query') === 'true',
-    ...(heartbeat === undefined ? {} : { heartbeat }),
+    ...only({ heartbeat: heartbeatOfConfig(config), signals: signalsOfConfig(config) }),
   }
   return { prefix: config.get('topic.prefix') ?? flavor, source, envelope: envelopeSettingsOf(config) }
 }

@@ -4,6 +4,7 @@ import type { ChangeBatch, TransactionRun } from '../../contract/change.ts'
 import type { OffsetPrinter } from './source-kind.ts'
 
 const LAST = 5
+const INCREMENTAL = 6
 const TRUNCATE = 116
 
 /** Debezium's `sourceOffset` of MySQL and MariaDB (spec debezium §3.3, corrections A.6): the transaction's begin and what of it is done. */
@@ -17,16 +18,18 @@ export class MysqlOffsets implements OffsetPrinter {
 
   change(batch: ChangeBatch, i: number, run: TransactionRun, counters: string | null): string {
     const b = batch as MysqlBatch
-    if (batch.mark[i] !== 0) {
+    const incremental = batch.mark[i] === INCREMENTAL
+    if (batch.mark[i] !== 0 && (!incremental || b.eventOf[i] < 0)) {
       const point = parsePoint(run.commit)
       const fields = place(run.commitUs, point?.file ?? '', point?.pos ?? 0, point?.gtids ?? null)
-      if (batch.mark[i] !== LAST) fields.push(['snapshot', '"INITIAL"'])
+      if (batch.mark[i] !== LAST) fields.push(['snapshot', incremental ? '"INCREMENTAL"' : '"INITIAL"'])
       return print(fields)
     }
     const event = b.eventOf[i]
     this.#event = b.events.index[event]
     const done: [string, string][] = batch.op[i] === TRUNCATE ? [] : [['row', String(b.rowOf[i] + 1)]]
-    return this.#streamed(run, done, batch.op[i] === TRUNCATE ? [] : [['event', String(this.#event)]], counters)
+    const after: [string, string][] = incremental ? [['snapshot', '"INCREMENTAL"']] : []
+    return this.#streamed(run, done, batch.op[i] === TRUNCATE ? [] : [['event', String(this.#event)], ...after], counters)
   }
 
   begin(_batch: ChangeBatch, _i: number, run: TransactionRun): string {

@@ -7,6 +7,7 @@ import { s3Flags } from '../s3-flags.ts'
 import { eventSettingsFlag } from './event-settings.ts'
 import { heartbeatFlags } from './heartbeat-flags.ts'
 import { runKafkaFlags } from './run-kafka-flags.ts'
+import { signalFlags } from './signal-flags.ts'
 
 /** Flags of `cdc run`. */
 export const RUN_FLAGS = {
@@ -78,6 +79,7 @@ export const RUN_FLAGS = {
   'snapshot-locking': lockingFlag,
   'event-settings': eventSettingsFlag,
   ...heartbeatFlags,
+  ...signalFlags,
   ...runKafkaFlags,
   ...registryFlags,
   ...registryListenFlags,

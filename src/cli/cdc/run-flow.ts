@@ -267,6 +267,7 @@ class Show {
     const now = this.context.clock.now()
     if (event.kind === 'created') this.log(`created   ${event.object} ${event.name}`)
     else if (event.kind === 'warning') this.log(`warning   ${event.text}`)
+    else if (event.kind === 'note') this.log(`note      ${event.text}`)
     else if (event.kind === 'retry') this.log(`retry     in ${event.delayMs} ms: ${event.failure.message}`)
     else if (event.kind === 'streaming') {
       progress.streaming = true

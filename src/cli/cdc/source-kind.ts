@@ -71,6 +71,9 @@ export interface SourceFlags {
   readonly 'snapshot-locking': string
   readonly 'ignore-unsupported-types': boolean
   readonly heartbeat?: number
+  readonly 'signal-table'?: string | null
+  readonly 'signal-read-only'?: boolean
+  readonly 'signal-chunk-rows'?: number
   readonly 'heartbeat-query'?: string | null
 }
 

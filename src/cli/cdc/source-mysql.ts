@@ -2,13 +2,14 @@ import { openMysqlSource } from '../../capture/mysql/adapter.ts'
 import type { Flavor, MysqlOptions } from '../../capture/mysql/options.ts'
 import { mysqlSourceBlock } from '../../capture/mysql/origin.ts'
 import { DEFAULT_MYSQL_TYPES, LAKE_MYSQL_TYPES } from '../../capture/mysql/types/options.ts'
-import { tableMatcher } from '../../capture/select-tables.ts'
+import { type TableSelection, tableMatcher } from '../../capture/select-tables.ts'
 import type { TableId } from '../../contract/change.ts'
 import { describeMysql, resolveMysql } from '../mysql-options.ts'
 import { heartbeatOfFlags } from './heartbeat-flags.ts'
 import { mysqlConnector } from './mysql-config.ts'
 import { mysqlOffset } from './mysql-kafka-offset.ts'
 import { MysqlOffsets } from './mysql-offsets.ts'
+import { only, signalsOfFlags } from './signal-flags.ts'
 import type { Source, SourceAdapter } from './source-kind.ts'
 
 export const mysqlAdapter: SourceAdapter = {
@@ -16,19 +17,19 @@ export const mysqlAdapter: SourceAdapter = {
     const flavor: Flavor = kind === 'mariadb' ? 'mariadb' : 'mysql'
     const { database, ...connection } = resolveMysql(flags.url, env)
     const run = purpose.kind === 'run'
-    const heartbeat = heartbeatOfFlags(flags)
+    const tables: TableSelection = { kind: 'patterns', patterns: flags.tables.map((t) => qualified(t, database)).join(',') }
     const options: MysqlOptions = {
       ...connection,
       flavor,
       serverId: flags['server-id'] ?? serverIdOf(flags.name),
-      tables: { kind: 'patterns', patterns: flags.tables.map((t) => qualified(t, database)).join(',') },
+      tables,
       snapshot: purpose.snapshot ?? 'initial',
       locking: flags['snapshot-locking'] as MysqlOptions['locking'],
       types: run ? LAKE_MYSQL_TYPES : DEFAULT_MYSQL_TYPES,
       unsupported: run && !flags['ignore-unsupported-types'] ? 'refuse' : 'omit',
       includeQuery: false,
       ...(run ? { budgetBytes: 4 << 20 } : {}),
-      ...(heartbeat === undefined ? {} : { heartbeat }),
+      ...only({ heartbeat: heartbeatOfFlags(flags), signals: signalsOfFlags(flags, database, tables) }),
       ...(purpose.columns && { columns: purpose.columns }),
     }
     return mysqlSource(options, flags.name)

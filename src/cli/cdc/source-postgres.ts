@@ -7,6 +7,7 @@ import { type PostgresOptions as Connection, describePostgres, resolvePostgres }
 import { debeziumConnector } from './debezium-config.ts'
 import { heartbeatOfFlags } from './heartbeat-flags.ts'
 import { sourceOptions } from './run-source.ts'
+import { only, signalsOfFlags } from './signal-flags.ts'
 import type { Source, SourceAdapter } from './source-kind.ts'
 import { removeCreated } from './tail-cleanup.ts'
 import { TailOffsets } from './tail-offsets.ts'
@@ -23,7 +24,8 @@ export const postgresAdapter: SourceAdapter = {
     })
     const heartbeat = heartbeatOfFlags(flags)
     const options = purpose.columns === undefined ? chosen : { ...chosen, columns: purpose.columns }
-    if (purpose.kind === 'run') return postgresSource(heartbeat === undefined ? options : { ...options, heartbeat }, connection)
+    const signals = signalsOfFlags(flags, 'public', options.tables)
+    if (purpose.kind === 'run') return postgresSource({ ...options, ...only({ heartbeat, signals }) }, connection)
     const { budgetBytes: _, ...usual } = options
     const tail: PostgresOptions = { ...usual, unsupported: 'omit', snapshot: purpose.snapshot ?? 'initial' }
     return postgresSource({ ...tail, publication: flags.publication ?? tail.slot }, connection)
@@ -46,7 +48,8 @@ function postgresSource(options: PostgresOptions, connection: Connection): Sourc
     password: options.password,
     stateKey: options.slot,
     open: (deps) => openPostgresSource(options, deps),
-    block: (name, resumeAfter) => postgresSourceBlock({ name, database: options.database, resumeAfter }),
+    block: (name, resumeAfter) =>
+      postgresSourceBlock({ name, database: options.database, resumeAfter, exact: options.signals?.exact === true }),
     offsets: (lastPlace, commitEnd, transactions) => new TailOffsets(lastPlace, commitEnd, transactions),
     offsetOf: debeziumOffset,
     removeCreated: (created, clock) => removeCreated(options, created, clock),

@@ -97,6 +97,7 @@ class Watch {
     }
     if (event.kind === 'created') this.created.push(event)
     else if (event.kind === 'warning') say(`warning: ${event.text}`)
+    else if (event.kind === 'note') say(event.text)
     else if (event.kind === 'retry') say(`${event.failure.message}; trying again in ${event.delayMs} ms`)
     else if (event.kind === 'streaming' && !this.streaming) {
       this.streaming = true

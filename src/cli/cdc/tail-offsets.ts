@@ -3,6 +3,14 @@ import type { OffsetPrinter } from './source-kind.ts'
 
 const MESSAGE_TYPES: Readonly<Record<number, string>> = { 99: 'INSERT', 117: 'UPDATE', 100: 'DELETE', 116: 'TRUNCATE' }
 
+const INCREMENTAL = 6
+
+const BETWEEN_CHANGES: readonly (readonly [string, string])[] = [
+  ['last_snapshot_record', 'false'],
+  ['snapshot', '"INCREMENTAL"'],
+  ['snapshot_completed', 'false'],
+]
+
 /** Follows the stream and says what Debezium's `sourceOffset` of a record would be (spec debezium §3.3, correction A.6). */
 export class TailOffsets implements OffsetPrinter {
   /** Decimal LSN of the last change, null before the first. */
@@ -21,6 +29,7 @@ export class TailOffsets implements OffsetPrinter {
     const lsn = String((BigInt(batch.placeHi[i]) << 32n) | BigInt(batch.placeLo[i]))
     this.#processed = lsn
     const mark = batch.mark[i]
+    if (mark === INCREMENTAL) return this.#streamed('INSERT', lsn, run, counters, BETWEEN_CHANGES)
     if (mark !== 0) {
       const last = mark === 5
       return print([
@@ -59,8 +68,14 @@ export class TailOffsets implements OffsetPrinter {
     this.#commitEnd = decimal(run.commitEnd ?? run.commit)
   }
 
-  #streamed(type: string, lsn: string, run: TransactionRun, counters: string | null): string {
-    const fields: [string, string][] = []
+  #streamed(
+    type: string,
+    lsn: string,
+    run: TransactionRun,
+    counters: string | null,
+    more: readonly (readonly [string, string])[] = [],
+  ): string {
+    const fields: (readonly [string, string])[] = [...more]
     if (this.#transactions) fields.push(['transaction_id', `"${run.xid}"`])
     if (this.#processed !== null) fields.push(['lsn_proc', this.#processed])
     fields.push(['messageType', `"${type}"`])

@@ -9,7 +9,8 @@ export interface Piece {
 }
 
 /** Cuts a batch into pieces; BEGIN goes with the first change, END is a piece of its own. */
-export function* pieces(batch: ChangeBatch): Generator<Piece, void, void> {
+export function* pieces(whole: ChangeBatch): Generator<Piece, void, void> {
+  const batch = whole.heartbeat === true ? { ...whole, heartbeat: false } : whole
   for (const run of batch.transactions) {
     if (run.from === run.to) {
       yield { batch: { ...batch, transactions: [run] }, index: -1, run }

@@ -34,7 +34,7 @@ export class TailPrinter {
   }
 
   /** The line of the current record. @param offset JSON text of its sourceOffset */
-  line(batch: TopicBatch, offset: string): string {
+  line(batch: TopicBatch, offset: string, partition: number | null = null): string {
     const r = this.#reader
     const key = r.keyStart < 0 ? null : r.buf.subarray(r.keyStart, r.keyEnd)
     const value = r.valueStart < 0 ? null : r.buf.subarray(r.valueStart, r.valueEnd)
@@ -50,7 +50,7 @@ export class TailPrinter {
     const fields = [
       `"n":${n}`,
       `"topic":${JSON.stringify(batch.topic)}`,
-      '"partition":null',
+      `"partition":${partition}`,
       '"timestamp":null',
       `"key":${text(key)}`,
       `"value":${text(value)}`,

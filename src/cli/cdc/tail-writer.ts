@@ -32,6 +32,7 @@ export class TailWriter {
   #state: TailState
   #lastPlace: string | null
   #commitEnd: string | null
+  #lastOffset = '{}'
   /** Records of the current batch that are done. */
   #done = 0
 
@@ -64,6 +65,7 @@ export class TailWriter {
         return false
       }
     }
+    if (batch.heartbeat === true) await this.#heartbeat(batch)
     this.#state = {
       slot: this.#o.stateKey,
       position: batch.upTo,
@@ -73,6 +75,16 @@ export class TailWriter {
       commitEnd: this.#commitEnd,
     }
     return this.printed < this.limit
+  }
+
+  /** It has the offset of the record before it, as in Debezium. */
+  async #heartbeat(batch: ChangeBatch): Promise<void> {
+    await this.#o.encoder.prepareHeartbeat()
+    const { printer, out } = this.#o
+    for (const b of this.#o.encoder.encode({ ...batch, transactions: [] })) {
+      printer.open(b)
+      while (printer.next()) await out.write(printer.line(b, this.#lastOffset, 0))
+    }
   }
 
   async #piece(piece: Piece): Promise<boolean> {
@@ -113,6 +125,7 @@ export class TailWriter {
       }
       if (this.printed >= this.limit) return false
       await out.write(printer.line(batch, offset))
+      this.#lastOffset = offset
       this.printed++
       this.#done++
     }

@@ -11,14 +11,15 @@ const TIMES = ['timestamp', 'datetime', 'date', 'time']
 
 /**
  * The default of a column for its schema, or null (spec debezium §2.4, B.12): literals as values; CURRENT_TIMESTAMP is the epoch in NOT NULL
- * columns; expressions and generated columns have none; a zero date is the epoch or none.
+ * columns (Debezium: in all of DATETIME); expressions and generated columns have none; a zero date is the epoch or none.
  */
 export function mysqlDefault(column: MysqlColumn, mapping: TypeMapping, options: MysqlTypeOptions): SchemaDefault | null {
   const { defaultText, dataType } = column
   if (defaultText === null || column.generated || mapping.schema.type === 'struct' || mapping.schema.type === 'array') return null
   if (column.defaultExpression) {
     const now = /^(current_timestamp|now|localtime)/i.test(defaultText)
-    if (!now || !column.notNull || !TIMES.includes(dataType)) return null
+    const shown = column.notNull || (options.quirks && dataType === 'datetime')
+    if (!now || !shown || !TIMES.includes(dataType)) return null
     return { value: connectDefault(mapping.fallback, mapping.schema.type), bytes: mapping.fallback }
   }
   const bytes = encodeLiteral(column, defaultText, mapping, options)

@@ -92,6 +92,7 @@ export function isNumeric(type: number): boolean {
     case T.NEWDECIMAL:
     case T.FLOAT:
     case T.DOUBLE:
+    case T.YEAR:
       return true
     default:
       return false

@@ -235,6 +235,8 @@ export class BinlogDecoder {
       case E.FORMAT_DESCRIPTION:
         if (this.#tx.open && this.#inner === 0) throw this.#malformed('a new file begins inside a transaction')
         this.tables.forget()
+        // version:u16 server:byte[50] …
+        this.tables.mariadb = buf.toString('latin1', p + 2, Math.min(p + 52, end)).includes('MariaDB')
         return 'done'
       case E.INCIDENT:
         throw new Failure('TRB-MY-014', {

@@ -62,8 +62,10 @@ export function tableIdOf(buf: Uint8Array, p: number): number {
  *               5 sets, 6 enums: per column n:lenenc (length:lenenc label)[n]      7 geometry type:lenenc per geometry column
  *               8 primary key: column:lenenc*                         9 (column:lenenc prefix:lenenc)*
  *               10, 11: like 2 and 3 for enums and sets               12 visibility: bit per column     13 dimension:lenenc per vector
+ *
+ * @param mariadb MariaDB counts geometry among the character columns, MySQL vectors
  */
-export function parseTableMap(buf: Buffer, start: number, end: number): TableMap | null {
+export function parseTableMap(buf: Buffer, start: number, end: number, mariadb: boolean): TableMap | null {
   const r = new PackedReader(buf, start, end)
   const tableId = u48(buf, r.take(8))
   const schema = shortName(r)
@@ -101,7 +103,7 @@ export function parseTableMap(buf: Buffer, start: number, end: number): TableMap
     const kind = r.byte()
     const length = r.number()
     const at = r.take(length)
-    if (!r.ok || !readField(map, kind, new PackedReader(buf, at, at + length))) return null
+    if (!r.ok || !readField(map, kind, new PackedReader(buf, at, at + length), mariadb ? mariadbHasCharset : mysqlHasCharset)) return null
   }
   return r.ok ? map : null
 }
@@ -146,18 +148,18 @@ function twoByteMeta(a: number, b: number, types: Uint8Array, i: number): number
 }
 
 /** False: malformed. Kinds that are not known are left out: each has its length. */
-function readField(map: Draft, kind: number, r: PackedReader): boolean {
+function readField(map: Draft, kind: number, r: PackedReader, hasCharset: (type: number) => boolean): boolean {
   switch (kind) {
     case 1:
       map.unsigned = spread(map, isNumeric, readBits(r))
       break
     case 2:
     case 10:
-      defaultCollations(map, kind === 2 ? isCharacter : isLabelled, r)
+      defaultCollations(map, kind === 2 ? hasCharset : isLabelled, r)
       break
     case 3:
     case 11:
-      columnCollations(map, kind === 3 ? isCharacter : isLabelled, r)
+      columnCollations(map, kind === 3 ? hasCharset : isLabelled, r)
       break
     case 4:
       map.names = Array.from({ length: map.count }, () => r.bytes().toString('utf8'))
@@ -185,6 +187,14 @@ function readField(map: Draft, kind: number, r: PackedReader): boolean {
       break
   }
   return r.ok
+}
+
+function mariadbHasCharset(type: number): boolean {
+  return type === T.GEOMETRY || isCharacter(type)
+}
+
+function mysqlHasCharset(type: number): boolean {
+  return type === T.VECTOR || isCharacter(type)
 }
 
 function isLabelled(type: number): boolean {

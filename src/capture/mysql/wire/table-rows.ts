@@ -54,6 +54,8 @@ const NO_TABLE = 0xffffff
 export class TableRows {
   /** TABLE_MAP that waits for `resolve`. */
   pending: TableMap | null = null
+  /** Whose TABLE_MAPs these are: set when a file begins. */
+  mariadb = false
   #pendingBody: Buffer | null = null
   readonly #builder: BatchBuilder
   readonly #transaction: Transaction
@@ -99,7 +101,7 @@ export class TableRows {
     ) {
       return true
     }
-    this.pending = parseTableMap(buf, start, end)
+    this.pending = parseTableMap(buf, start, end, this.mariadb)
     if (this.pending === null) return null
     this.#pendingBody = Buffer.from(buf.subarray(start + 8, end))
     return false
