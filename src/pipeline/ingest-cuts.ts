@@ -1,5 +1,6 @@
 import type { AppendInfo } from '../contract/log.ts'
-import type { PartitionRange } from '../contract/partitioned-log.ts'
+import type { PartitionRange, TopicPartition } from '../contract/partitioned-log.ts'
+import type { CutPlace } from '../contract/table.ts'
 
 /** Next offsets by topic and partition. */
 export type TopicEnds = ReadonlyMap<string, ReadonlyMap<number, number>>
@@ -10,6 +11,8 @@ export interface Cut {
   readonly ends: TopicEnds
   /** It is a state of the source: all tables together are what the source was at its commit position. */
   readonly exact: boolean
+  /** Where to go on from this cut, kept with its watermark; absent: the offsets of the tables say it. */
+  readonly place?: CutPlace
 }
 
 /** Finds the places at which flushes may be cut. */
@@ -20,6 +23,12 @@ export interface Cuts {
   start(topic: string, partition: number, offset: number, coming?: number): void
   /** Every cut below these ends (by `topic partition`) was given out, though the last of them may lie before them. */
   isPast(ends: ReadonlyMap<string, number>): boolean
+  /** The partitions that this process has now; `start` comes for those with a table. */
+  assigned?(owned: readonly TopicPartition[]): void
+  /** Topics of tables that transactions name and `ranges` did not have. */
+  lacks?(): readonly string[]
+  /** What was given out is loose only for a moment: a state of the source follows without another record. */
+  settles?(): boolean
   /** The next cuts, in order. `ranges`: of all partitions, just asked for. */
   poll(ranges: readonly PartitionRange[]): Promise<readonly Cut[]>
 }

@@ -125,8 +125,8 @@ class Ingest {
     const { clock, log, wanted, tells, topicsMs } = this.#options
     if (clock.now() - this.#topicsAt < topicsMs) return
     const all = await log.topics((t) => wanted(t) || tells(t))
-    const topics = all.filter((t) => wanted(t.name))
-    const telling = all.filter((t) => !wanted(t.name))
+    const topics = all.filter((t) => !tells(t.name))
+    const telling = all.filter((t) => tells(t.name))
     const same = topics.length === this.#topics.length && topics.every((t, i) => isSame(t, this.#topics[i]!))
     this.#topicsAt = clock.now()
     if (this.#cuts === null || telling.map((t) => t.name).join() !== this.#telling) {
@@ -155,6 +155,7 @@ class Ingest {
     this.#tables.clear()
     this.#others.clear()
     this.#waiting.clear()
+    this.#cuts?.assigned?.(assignment.partitions)
     for (const topic of this.#topics) await this.#open(topic, assignment)
     this.#generation = assignment.generation
     const all = this.#topics.reduce((n, t) => n + t.partitions, 0)
@@ -221,7 +222,7 @@ class Ingest {
     }
     const cut = this.#ends
     // A cut is a state of the source with all of its topics: those that came to be since they were listed, too.
-    if (cut !== null && this.#looksAgain(cut)) return 'list again'
+    if (this.#looksAgain([...(cut?.ends.keys() ?? []), ...(this.#cuts?.lacks?.() ?? [])])) return 'list again'
     if (cut === null || this.#cutter.boundary === null) return 'nothing'
     const due = this.#cutter.due(clock.now())
     if (due !== 0 && !(draining && this.#cutter.pending > 0)) return 'nothing'
@@ -229,11 +230,11 @@ class Ingest {
     return 'flushed'
   }
 
-  /** Whether the topics are to be listed first, because the cut names one that is not known. One that is gone for good is asked for once. */
-  #looksAgain(cut: Cut): boolean {
+  /** Whether the topics are to be listed first, because one of those named is not known. One that is gone for good is asked for once. */
+  #looksAgain(named: readonly string[]): boolean {
     const { wanted } = this.#options
     const known = new Set(this.#topics.map((t) => t.name))
-    const fresh = [...cut.ends.keys()].filter((t) => !known.has(t) && !this.#unlisted.has(t) && wanted(t))
+    const fresh = named.filter((t) => !known.has(t) && !this.#unlisted.has(t) && wanted(t))
     if (fresh.length === 0) return false
     for (const t of fresh) this.#unlisted.add(t)
     this.#topicsAt = Number.NEGATIVE_INFINITY
@@ -277,7 +278,8 @@ class Ingest {
       const exact = whole && cut.exact && at.commit !== null && cut.info.id > newest
       const tables = await marksOf(this.#topics, (topic) => this.#openTable(topic), this.#infos, this.#options)
       const appendId = exact ? cut.info.id : Math.max(cut.info.id, newest + 1)
-      const next = { ...base, appendId, tables, ...(exact ? {} : { loose: true as const }) }
+      const more = !exact ? { loose: true as const } : cut.place === undefined ? {} : { cut: cut.place }
+      const next = { ...base, appendId, tables, ...more }
       const written = await this.#append(next)
       if (written === null) continue
       this.#watermark = written
@@ -327,6 +329,7 @@ class Ingest {
   }
 
   #isReached(): boolean {
+    if (this.#cuts?.settles?.() === true) return false
     if (this.#cutter.pending === 0 && this.#cuts?.isPast(this.#target ?? new Map()) === true) return true
     for (const table of this.#tables.values()) {
       for (const partition of table.owned) {

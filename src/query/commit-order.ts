@@ -5,6 +5,7 @@ import { parseLsn } from './as-of.ts'
  *   commit => LSN of Postgres, hex '/' hex
  *           | file ':' byte ('/' gtids)?      end of a transaction in a binlog; of a snapshot with the set of its GTIDs
  *           | file ':' byte '+'               start of a transaction whose end was not known when this part of it was written
+ *          | '/' gtid                        of a foreign Debezium's topics: its place in a file is not known
  *   and '~' n behind it after the stream has gone on at another server n times, whose files have names of their own
  */
 

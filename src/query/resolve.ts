@@ -74,8 +74,9 @@ function compareWith(w: Watermark, target: Target): number {
   return at < target.lsn ? -1 : at === target.lsn ? 0 : 1
 }
 
-/** `lsn:16/B374D848`, `binlog:bin.000003:1234`. */
+/** `lsn:16/B374D848`, `binlog:bin.000003:1234`; `gtid:…` where no file is known. */
 function positionForm(commit: string): string {
+  if (commit.startsWith('/')) return `gtid:${commit.slice(1)}`
   const binlog = /^([^:/]+:\d+)/.exec(commit)
   return binlog === null ? `lsn:${commit}` : `binlog:${binlog[1]}`
 }

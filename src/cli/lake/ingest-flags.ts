@@ -39,6 +39,11 @@ export const INGEST_FLAGS = {
     placeholder: 'TOPIC',
     defaultText: 'the one that --topics matches',
   }),
+  'transaction-topic': text({
+    help: 'topic in which Debezium (provide.transaction.metadata) tells where transactions of the source end; none: at any',
+    placeholder: 'TOPIC',
+    defaultText: 'the one that --topics matches',
+  }),
   'on-lost': choice({
     help: 'records that were not brought in yet are gone from Kafka (retention): stop, or go on without them',
     choices: ['stop', 'continue'],

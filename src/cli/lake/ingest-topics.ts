@@ -16,6 +16,15 @@ export function appendTopicFilter(named: string | null, patterns: readonly strin
   return (topic) => topic.endsWith('.offsets') && !topic.startsWith('__') && matches(topic)
 }
 
+/** Topics in which Debezium says where transactions end: the one named, or what the patterns match. */
+export function transactionTopicFilter(named: string | null, patterns: readonly string[]): (topic: string) => boolean {
+  if (named !== null) return (topic) => topic === named
+  const matches = matcher(patterns)
+  // A table may be called so, too: its topic is the one named in full, with a schema.
+  const isTable = (topic: string): boolean => patterns.includes(topic) && topic.split('.').length > 2
+  return (topic) => topic.endsWith('.transaction') && !topic.startsWith('__') && matches(topic) && !isTable(topic)
+}
+
 function matcher(patterns: readonly string[]): (topic: string) => boolean {
   const chosen = patterns.filter((p) => !p.startsWith('!')).map(patternOf)
   const not = patterns.filter((p) => p.startsWith('!')).map((p) => patternOf(p.slice(1)))

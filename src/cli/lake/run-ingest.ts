@@ -12,9 +12,7 @@ import { StorageLock } from '../../lake/lock/storage-lock.ts'
 import { DEFAULT_LOCK_TIMES, type LockTimes } from '../../lake/lock/table-lock.ts'
 import { KafkaConsumer } from '../../log/kafka/consumer.ts'
 import { ConsumerFailures } from '../../log/kafka/consumer-errors.ts'
-import { AppendCuts } from '../../pipeline/append-cuts.ts'
 import { ingest } from '../../pipeline/ingest.ts'
-import { PlainCuts } from '../../pipeline/ingest-cuts.ts'
 import type { IngestContext } from '../../pipeline/ingest-table.ts'
 import { formatMicros } from '../../query/as-of.ts'
 import { ConfluentRegistry } from '../../registry/confluent/confluent-registry.ts'
@@ -31,8 +29,9 @@ import { confluentOptionsOf } from '../registry-flags.ts'
 import { openStateForReading } from '../state.ts'
 import { count } from '../terminal/quantity.ts'
 import type { Context, Outcome } from '../verb.ts'
+import { cutsOf, tellsOf } from './ingest-cuts-of.ts'
 import type { IngestFlags } from './ingest-flags.ts'
-import { appendTopicFilter, tableOfTopic, topicFilter } from './ingest-topics.ts'
+import { tableOfTopic, topicFilter } from './ingest-topics.ts'
 
 type IngestCliContext = Context<IngestFlags>
 
@@ -42,8 +41,6 @@ const CHUNK_BYTES = 1 << 20
 const FETCH_BYTES = 4 << 20
 const POLL_MS = 200
 const TOPICS_MS = 15_000
-/** Records of a partition that one commit takes at most, in flush-rows. */
-const LARGEST_COMMIT = 4
 
 /** Changes of one commit held in memory; half of it is for their rows, the rest for what is made of them. */
 const MEMORY_BUDGET = 64 << 20
@@ -89,15 +86,7 @@ export async function runIngest(context: IngestCliContext, watch?: (commit: Show
             placeholder: Buffer.from(flags.placeholder, 'utf8'),
             counters: show.counters,
           }),
-        cuts: (telling, newest, exact) => {
-          // Of Kafka Connect's own topic only one partition would be read: which one is a matter of the connector's name.
-          const told = telling.length === 1 && telling[0]!.partitions === 1
-          if (told) return new AppendCuts(consumer, telling[0]!.name, exact?.appendId ?? 0, never)
-          if (telling.length > 1) show.log('warning   topics of several sources: the tables have no common position')
-          else if (telling.length === 1)
-            show.log(`warning   ${telling[0]!.name} has several partitions: the tables have no common position`)
-          return new PlainCuts(flags.group, flags['flush-rows'] * LARGEST_COMMIT, newest?.appendId ?? 0)
-        },
+        cuts: cutsOf(context, consumer, (id) => registry.schema(id), show),
       },
       flags.once,
       context.signal,
@@ -133,6 +122,8 @@ function parts(context: IngestCliContext, scratchDir: string, show: Show) {
     keepHistoryMs: flags['keep-history'],
     keepCommits: flags['keep-commits'],
   }
+  const tells = tellsOf(flags)
+  const chosen = topicFilter(flags.topics)
   const type = { mor: 'MERGE_ON_READ', cow: 'COPY_ON_WRITE' } as const
   const turn: IngestContext['turn'] = async (path) => {
     const held = await new StorageLock({ store, table: `${LAKE_DIR}/ingest/${path}`, clock, times: LOCK_TIMES }).acquire()
@@ -155,8 +146,8 @@ function parts(context: IngestCliContext, scratchDir: string, show: Show) {
     turn,
     clock,
     policy: { intervalMs: flags['flush-interval'], records: flags['flush-rows'], bytes: Number.MAX_SAFE_INTEGER },
-    wanted: topicFilter(flags.topics),
-    tells: appendTopicFilter(flags['offsets-topic'], flags.topics),
+    wanted: (topic: string) => chosen(topic) && !tells(topic),
+    tells,
     tableOf: tableOfTopic,
     pollMs: POLL_MS,
     topicsMs: TOPICS_MS,
