@@ -49,6 +49,8 @@ test('a plan shows the file groups and changes nothing; groups with fewer logs a
   expect((await compact('--plan')).result).toMatchObject({ planned: true, groups: [{ logs: 3 }] })
   expect((await compact('--plan', '--min-logs', '4')).result).toMatchObject({ groups: [] })
   expect((await compact('--plan', '--min-log-bytes', '1GiB')).result).toMatchObject({ groups: [] })
+  expect((await compact('--plan', '--min-age', '0s')).result).toMatchObject({ groups: [{ logs: 3 }] })
+  expect((await compact('--plan', '--min-age', '20000d')).result).toMatchObject({ groups: [] })
   expect(files(/\.parquet$/)).toHaveLength(1)
 })
 

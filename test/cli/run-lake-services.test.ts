@@ -84,6 +84,31 @@ test('small logs are put together every so many of them, also by the run that co
   expect(await tableRows(store, PATH, clock, 'snapshot')).toHaveLength(50)
 })
 
+test('logs of a certain age are enough for a compaction, however few and small; the run that comes after looks at once', async () => {
+  const store = new MemoryStore(clock)
+  const ages = { compactLogs: 100, compactShare: 1000, compactLogFiles: 0, compactAgeMs: HOUR }
+  const first = run(store, ages)
+  const writer = await first.lake.create({ ...spec, tableVersion: 9 })
+  await first.lake.maintain(PATH)
+  await flush(first, writer, created(0, 50))
+  await flush(first, writer, [update(1, 100)])
+  await flush(first, writer, [update(2, 101)])
+  clock.advance(HOUR / 2)
+  await flush(first, writer, [update(3, 102)])
+  expect(first.done).toEqual([])
+  clock.advance(HOUR / 2)
+  await flush(first, writer, [update(4, 103)])
+  expect(first.done.map((d) => d.compacted)).toEqual([1])
+  await flush(first, writer, [update(5, 104)])
+  clock.advance(HOUR)
+  const again = run(store, ages)
+  await again.lake.open(PATH)
+  await again.lake.maintain(PATH)
+  expect(again.done.map((d) => d.compacted)).toEqual([1])
+  expect((await fileSlices(await opened(store), null)).flatMap((s) => s.logs)).toEqual([])
+  expect(await tableRows(store, PATH, clock, 'snapshot')).toHaveLength(50)
+})
+
 test('rows are sorted a while after it was asked for, then again when the time is over and something was written', async () => {
   const store = new MemoryStore(clock)
   const a = run(store, { clusterSort: { 'shop.orders': ['note', 'id'] }, clusterEveryMs: HOUR, compactLogs: 2, compactShare: 1 })

@@ -44,6 +44,10 @@ export const RUN_FLAGS = {
     default: 10,
   }),
   'compact-share': integer({ help: 'size of the logs, in percent of the base file, from which few ones are enough', default: 50, min: 1 }),
+  'compact-age': duration({
+    help: 'age of the oldest log (version 6: of the base file) from which any logs are enough, looked at after a commit; 0s: no matter',
+    default: 0,
+  }),
   'compact-log-files': integer({
     help: 'log files after which those of a file group that is not due for a compaction become one; 0: never',
     default: 30,

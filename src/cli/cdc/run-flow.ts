@@ -3,6 +3,9 @@ import type { SourceEvent } from '../../capture/source-event.ts'
 import type { LogWriter, SchemaRegistry, TopicTables } from '../../contract/log.ts'
 import { createEnvelopeEncoder } from '../../envelope/encoder.ts'
 import { DEFAULT_ENVELOPE_SETTINGS, type EnvelopeSettings } from '../../envelope/options.ts'
+import type { Transform } from '../../envelope/transform/record.ts'
+import { TransformingEncoder } from '../../envelope/transform/transforming-encoder.ts'
+import { Failure } from '../../failure/failure.ts'
 import { RunProgress } from '../../observe/run-progress.ts'
 import type { CaptureEnd, CaptureOptions } from '../../pipeline/capture.ts'
 import { type LakeHalf, runPipeline } from '../../pipeline/run.ts'
@@ -34,7 +37,10 @@ const LINE_MS = 10_000
 /** Builds the parts of a run, runs it, and says what it did. */
 export async function runFlow(context: RunContext): Promise<Outcome> {
   const { flags, clock } = context
-  const events = readEventSettings(flags['event-settings'], flags.lake !== 'none')
+  const events = readEventSettings(flags['event-settings'], { forLake: hasLake(context), headerFormat: 'simple' })
+  if (events !== null && events.transforms.length > 0 && (flags.kafka.length === 0 || hasLake(context))) {
+    throw new Failure('TRB-ENV-014', { where: hasLake(context) ? `the lake ${flags.lake}` : 'the log of this machine' })
+  }
   const purpose = { kind: 'run', snapshot: null, ...(events && { columns: events.columns }) } as const
   const kind = (await sourceAdapter(flags.source)).fromFlags(flags.source, flags, context.env, purpose)
   if (kind.password !== null) context.secret(kind.password)
@@ -46,7 +52,13 @@ export async function runFlow(context: RunContext): Promise<Outcome> {
     const sink = flags.kafka.length === 0 ? embeddedSink(state) : await kafkaSink(context, kind, state, show)
     const lake = await lakeHalf(context, state, show)
     try {
-      const end = await capturing(context, kind, { ...sink, envelope: { ...sink.envelope, ...events?.envelope } }, lake, show)
+      const end = await capturing(
+        context,
+        kind,
+        { ...sink, envelope: { ...sink.envelope, ...events?.envelope }, transforms: events?.transforms ?? [] },
+        lake,
+        show,
+      )
       const answer = outcome(show, end, lake !== null)
       show.log(`stopped   ${answer.summary}. The same command goes on from there.`)
       return answer
@@ -60,6 +72,11 @@ export async function runFlow(context: RunContext): Promise<Outcome> {
   }
 }
 
+/** Whoever writes into Kafka has its readers elsewhere, unless a lake is asked for. */
+function hasLake({ flags, origin }: RunContext): boolean {
+  return flags.lake !== 'none' && (flags.kafka.length === 0 || origin('lake') !== 'default')
+}
+
 /** Where a run's records go. */
 interface Sink {
   readonly log: LogWriter
@@ -69,6 +86,7 @@ interface Sink {
   readonly text: string
   /** Settings of the envelope that depend on who reads. */
   readonly envelope: Partial<EnvelopeSettings>
+  readonly transforms: readonly Transform[]
   readonly offsetOf: CaptureOptions['offsetOf']
   /** Appends up to this one are not needed any more by this process. */
   release(appendId: number): void
@@ -80,6 +98,7 @@ function embeddedSink(state: State): Sink {
     ...{ log: state.log, registry: state.registry, topicTables: state.topicTables, text: state.dir, offsetOf: undefined },
     // The lake follows truncations; context headers are for Kafka's consumers.
     envelope: { skipped: [], contextHeaders: false },
+    transforms: [],
     release: (appendId) => state.log.release(appendId),
     close: async () => undefined,
   }
@@ -95,6 +114,7 @@ async function kafkaSink(context: RunContext, kind: Source, state: State, show: 
     return {
       ...{ log, registry: registry.registry, topicTables: state.topicTables, text: `Kafka ${flags.kafka.join(',')} · ${registry.text}` },
       envelope: { skipped: flags['kafka-truncates'] ? [] : DEFAULT_ENVELOPE_SETTINGS.skipped, contextHeaders: flags['kafka-headers'] },
+      transforms: [],
       offsetOf: kind.offsetOf,
       release: () => undefined,
       async close() {
@@ -110,10 +130,8 @@ async function kafkaSink(context: RunContext, kind: Source, state: State, show: 
 
 async function lakeHalf(context: RunContext, state: State, show: Show): Promise<LakeHalf | null> {
   const { flags } = context
-  if (flags.lake === 'none') return null
+  if (!hasLake(context)) return null
   if (flags.kafka.length === 0) return await startLakeThread(lakeWork(context, state), lakeEvents(show, state))
-  // Whoever writes into Kafka has its readers elsewhere, unless a lake is asked for.
-  if (context.origin('lake') === 'default') return null
   const ingest = startIngestThread(context, state.dir, {
     log: (line) => show.log(line),
     commit: (c) => show.progress.committed({ ...c, tookMs: 0 }),
@@ -135,7 +153,8 @@ async function capturing(context: RunContext, kind: Source, sink: Sink, lake: La
       }
     },
   })
-  const encoder = createEnvelopeEncoder({
+  const { transforms } = sink
+  const envelopes = createEnvelopeEncoder({
     ...DEFAULT_ENVELOPE_SETTINGS,
     ...sink.envelope,
     prefix: flags.name,
@@ -146,12 +165,17 @@ async function capturing(context: RunContext, kind: Source, sink: Sink, lake: La
     runId: clock.uuid(),
     headerFormat: 'simple',
     lends: true,
-    sharesTails: true,
+    sharesTails: transforms.length === 0,
+    marksDefaults: transforms.some((t) => t.asksForDefaults === true),
     onUnshown: (t, column) => {
       const name = `${t.schema}.${t.table}.${column}`
       show.nulled(name, 1, `${name}: values without a form in Avro (NaN, infinity, times beyond 64 bits) are null`)
     },
   })
+  const encoder =
+    transforms.length === 0
+      ? envelopes
+      : new TransformingEncoder({ encoder: envelopes, transforms, registry: sink.registry, keepsSchemaOfNull: false })
   show.log(`source    ${kind.address} · log ${sink.text}${lake === null ? '' : ` · lake ${flags.lake}`}`)
   const options: CaptureOptions = {
     ...{ name: flags.name, database: kind.database, source, encoder },
@@ -184,6 +208,7 @@ function lakeWork(context: RunContext, state: State): LakeWork {
     services: {
       compactLogs: flags['compact-logs'],
       compactShare: flags['compact-share'],
+      compactAgeMs: flags['compact-age'],
       compactLogFiles: flags['compact-log-files'],
       clusterSort: sortingOf(context.command, flags['cluster-sort']),
       clusterEveryMs: flags['cluster-every'],

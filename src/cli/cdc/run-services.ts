@@ -9,6 +9,8 @@ export interface ServiceSettings {
   /** `--compact-logs` and `--compact-share` (percent). */
   readonly compactLogs: number
   readonly compactShare: number
+  /** `--compact-age`, in ms; absent or 0: no matter. */
+  readonly compactAgeMs?: number
   /** `--compact-log-files`. */
   readonly compactLogFiles: number
   /** `--cluster-sort`, by `schema.table`, and `--cluster-every`, in ms. */
@@ -33,10 +35,11 @@ export function lakePolicy(settings: ServiceSettings): LakePolicy {
     for (const [end, sorting] of sorted) if (path === end || path.endsWith(`/${end}`)) return sorting
     return null
   }
+  const ageMs = (settings.compactAgeMs ?? 0) === 0 ? null : settings.compactAgeMs!
   return {
     logCompaction: compactLogFiles === 0 ? null : { logFiles: compactLogFiles },
     clustering: (path) => ({ sorting: clusterEveryMs === 0 ? null : sortingOf(path), bucketBytes: bucketBytes === 0 ? null : bucketBytes }),
-    compaction: compactLogs === 0 ? null : { ...DEFAULT_COMPACTION, logs: compactLogs, share: compactShare / 100 },
+    compaction: compactLogs === 0 ? null : { ...DEFAULT_COMPACTION, logs: compactLogs, share: compactShare / 100, ageMs },
     clean: keepHistoryMs === 0 ? null : { kind: 'hours', retain: keepHistoryMs / HOUR_MS },
     archive: keepCommits === 0 ? null : { min: keepCommits, max: keepCommits + ARCHIVE_TOGETHER },
   }

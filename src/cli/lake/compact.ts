@@ -1,5 +1,5 @@
 import { concurrencyFlags } from '../concurrency-flags.ts'
-import { bool, integer, size } from '../flag.ts'
+import { bool, duration, integer, size } from '../flag.ts'
 import { s3Flags } from '../s3-flags.ts'
 import { defineVerb } from '../verb.ts'
 import { TABLE_URI } from './open-table-uri.ts'
@@ -13,6 +13,7 @@ export const verb = defineVerb({
   flags: {
     'min-logs': integer({ help: 'only file groups with at least so many log files', default: 1, min: 1 }),
     'min-log-bytes': size({ help: 'only file groups whose log files are at least this large', default: 0, defaultText: '0B' }),
+    'min-age': duration({ help: 'only file groups whose oldest log (version 6: base file) is at least this old', default: 0 }),
     'log-files': bool({ help: 'puts log files together into one log file each instead; base files stay as they are' }),
     pending: bool({ help: 'carries out what is pending, and plans nothing new' }),
     schedule: bool({ help: 'only plans: the compaction stays pending, for another process or engine to carry out' }),

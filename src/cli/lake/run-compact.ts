@@ -14,6 +14,7 @@ import {
   planCompaction,
   resumeCompactions,
 } from '../../lake/service/compaction.ts'
+import { ageOfLogs } from '../../lake/service/compactor.ts'
 import { compactLogs, resumeLogCompactions } from '../../lake/service/log-compaction.ts'
 import { openForService } from '../../lake/service/open.ts'
 import type { TimelineStore } from '../../lake/timeline-store.ts'
@@ -26,6 +27,7 @@ import { openTableUri } from './open-table-uri.ts'
 type CompactFlags = {
   readonly 'min-logs': number
   readonly 'min-log-bytes': number
+  readonly 'min-age': number
   readonly 'log-files': boolean
   readonly pending: boolean
   readonly schedule: boolean
@@ -74,7 +76,9 @@ async function compacted(ts: TimelineStore, flags: CompactFlags, deps: Compactio
 
 async function chosen(ts: TimelineStore, flags: CompactFlags): Promise<readonly FileSlice[]> {
   const least = flags['log-files'] ? Math.max(2, flags['min-logs']) : flags['min-logs']
-  return (await compactable(ts)).filter((s) => s.logs.length >= least && logBytesOf(s) >= flags['min-log-bytes'])
+  const [now, age] = [ts.clock.now(), flags['min-age']]
+  const due = (s: FileSlice): boolean => logBytesOf(s) >= flags['min-log-bytes'] && (age === 0 || ageOfLogs(s, now) >= age)
+  return (await compactable(ts)).filter((s) => s.logs.length >= least && due(s))
 }
 
 function shown(ts: TimelineStore, slices: readonly FileSlice[]): Outcome {

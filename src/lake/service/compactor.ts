@@ -29,8 +29,13 @@ export function isDue(s: FileSlice, policy: CompactionPolicy, nowMs: number): bo
   if (s.logs.length === 0) return false
   const share = s.base === null ? Number.POSITIVE_INFINITY : logBytesOf(s) / s.base.bytes
   if (s.logs.length >= policy.mostLogs || share >= policy.share || (s.logs.length >= policy.logs && share >= policy.leastShare)) return true
-  const oldest = s.logs.map((l) => instantToMs(l.instant)).filter((t) => t !== null)
-  return policy.ageMs !== null && oldest.length > 0 && nowMs - Math.min(...oldest) >= policy.ageMs
+  return policy.ageMs !== null && ageOfLogs(s, nowMs) >= policy.ageMs
+}
+
+/** Age in ms of the oldest log file of a slice (in version 6, whose logs are named after their slice, of its base file); -Infinity: it has none. */
+export function ageOfLogs(s: FileSlice, nowMs: number): number {
+  const times = s.logs.map((l) => instantToMs(l.instant)).filter((t) => t !== null)
+  return nowMs - Math.min(...times)
 }
 
 /**
@@ -43,6 +48,8 @@ export class Compactor {
   #resumed = false
   /** Newest delta commit that was looked at while the slices were not in memory. */
   #looked = ''
+  /** When that was, in ms. */
+  #lookedMs = Number.NEGATIVE_INFINITY
 
   constructor(policy: CompactionPolicy, deps: CompactionDeps) {
     this.#policy = policy
@@ -68,8 +75,13 @@ export class Compactor {
     return [...out, ...(await compactSlices(ts, free, this.#deps))]
   }
 
-  /** Enough delta commits since the last look that some group may be due. */
+  /** Enough delta commits, or time, since the last look that some group may be due. */
   #worthALook(ts: TimelineStore): boolean {
+    const { ageMs } = this.#policy
+    if (ageMs !== null && ts.clock.now() - this.#lookedMs >= ageMs) {
+      this.#lookedMs = ts.clock.now()
+      return true
+    }
     const since = ts.timeline.instants.filter((i) => i.action === 'deltacommit' && i.state === 'completed' && i.time > this.#looked)
     if (since.length < this.#policy.logs) return false
     this.#looked = since[since.length - 1].time
