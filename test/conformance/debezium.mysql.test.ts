@@ -14,8 +14,8 @@ const OTHERWISE: Readonly<Record<Flavor, Readonly<Record<string, RegExp>>>> = {
     boolean_no_converter: /event 1:[\s\S]*"type":"boolean"/,
     ddl_schema_changes: /include\.schema\.changes=true is not supported/,
     defaults: /include\.schema\.changes=true is not supported/,
-    incremental_snapshot: /TRB-ENV-007 .*(signal|incremental)/,
-    incremental_snapshot_read_only: /read\.only=true is not supported/,
+    // signals come by a table only
+    incremental_snapshot_read_only: /TRB-ENV-007 .*signal\.file/,
     names_avro: /include\.schema\.changes=true is not supported/,
     snapshot_markers: /include\.schema\.changes=true is not supported/,
     snapshot_no_data: /include\.schema\.changes=true is not supported/,
@@ -27,8 +27,8 @@ const OTHERWISE: Readonly<Record<Flavor, Readonly<Record<string, RegExp>>>> = {
     boolean_no_converter: /event 1:[\s\S]*"type":"boolean"/,
     ddl_schema_changes: /include\.schema\.changes=true is not supported/,
     defaults: /include\.schema\.changes=true is not supported/,
-    incremental_snapshot: /TRB-ENV-007 .*(signal|incremental)/,
-    incremental_snapshot_read_only: /read\.only=true is not supported/,
+    // signals come by a table only
+    incremental_snapshot_read_only: /TRB-ENV-007 .*signal\.file/,
     names_avro: /include\.schema\.changes=true is not supported/,
     // 3.5 begins the transaction again after the restart and counts from 1; 3.6 (the recording of MySQL) and this do not
     restart_mid_tx: /event 5:[\s\S]*p\.transaction/,

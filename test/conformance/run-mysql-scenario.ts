@@ -1,10 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import avro from 'avsc'
 import { compareAvro, compareEvents, type OurAvro, readable } from './compare.ts'
 import { connectTest, runMysql } from './mysql-sql.ts'
-import { type Format, recordPhases, type ScenarioResult } from './run-scenario.ts'
+import { type Format, recordApart, recordPhases, type ScenarioResult } from './run-scenario.ts'
 import type { Scenario } from './scenario.ts'
 
 /**
@@ -55,7 +55,15 @@ async function runOnce(scenario: Scenario, server: string): Promise<ScenarioResu
       run: (sql: string | null, pauseMs: number) =>
         runMysql(client, scenario.config.get('connector.class')?.includes('mariadb') === true ? withoutComments(sql) : sql, pauseMs),
     }
-    const recorded = await recordPhases(scenario, dir, ground)
+    const recorded = await recordApart(
+      scenario,
+      (formats) => recordPhases(scenario, dir, ground, formats),
+      async () => {
+        await client.query(`DROP DATABASE \`${database}\``)
+        rmSync(dir, { recursive: true })
+        mkdirSync(dir)
+      },
+    )
     const events = recorded.events.filter(withoutStrangers(recorded.events.map((e) => [e.topic, e.value])))
     // The two readers see the same transactions, not always the same of those that others run after ours.
     const bytes = recorded.avro.filter(withoutStrangers(recorded.avro.map((r) => [r.topic, decodedTransaction(r)])))

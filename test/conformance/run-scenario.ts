@@ -30,7 +30,14 @@ export async function runScenario(scenario: Scenario, server: string): Promise<S
   const admin = await connect(server)
   try {
     await admin.query(`CREATE DATABASE ${database}`)
-    const { events, avro } = await record(scenario, server, database, dir)
+    const { events, avro } = await recordApart(
+      scenario,
+      (formats) => record(scenario, server, database, dir, formats),
+      async () => {
+        await dropDatabase(admin, database)
+        await admin.query(`CREATE DATABASE ${database}`)
+      },
+    )
     const names = { ourDatabase: database, goldenDatabase: scenario.config.get('database.dbname') ?? '' }
     const difference = compareEvents(scenario, events, names) ?? compareAvro(scenario, avro, names)
     return { name: scenario.name, difference, records: events.length }
@@ -48,13 +55,26 @@ export interface Recorded {
   readonly avro: readonly OurAvro[]
 }
 
-async function record(scenario: Scenario, server: string, database: string, dir: string): Promise<Recorded> {
+/** Readers of one signal table would each obey it, and see the other's marks: there they run one after the other. */
+export async function recordApart(
+  scenario: Scenario,
+  run: (formats: readonly Format[]) => Promise<Recorded>,
+  anew: () => Promise<unknown>,
+): Promise<Recorded> {
+  if (!scenario.config.has('signal.data.collection')) return await run(FORMATS)
+  const { events } = await run(['debezium-json'])
+  await anew()
+  const { avro } = await run(['avro-hex'])
+  return { events, avro }
+}
+
+async function record(scenario: Scenario, server: string, database: string, dir: string, formats: readonly Format[]): Promise<Recorded> {
   const url = new URL(server)
   url.pathname = `/${database}`
   const client = await connect(url.href)
   try {
     const place = (format: Format): Map<string, string> => placed(scenario, url, database, format)
-    return await recordPhases(scenario, dir, { config: place, run: (sql, pauseMs) => runSql(client, sql, pauseMs) })
+    return await recordPhases(scenario, dir, { config: place, run: (sql, pauseMs) => runSql(client, sql, pauseMs) }, formats)
   } finally {
     await client.end()
   }
@@ -70,7 +90,12 @@ export interface Ground {
 }
 
 /** The SQL of a scenario with `cdc tail` once per format, started again where the recording was. */
-export async function recordPhases(scenario: Scenario, dir: string, ground: Ground): Promise<Recorded> {
+export async function recordPhases(
+  scenario: Scenario,
+  dir: string,
+  ground: Ground,
+  formats: readonly Format[] = FORMATS,
+): Promise<Recorded> {
   await ground.run(scenario.setup, 0)
   const failAfter = scenario.config.get('harness.fail.after')
   const phases = [{ sql: scenario.stream, until: failAfter === undefined ? null : `count:${failAfter}` }]
@@ -82,11 +107,13 @@ export async function recordPhases(scenario: Scenario, dir: string, ground: Grou
   const avro: OurAvro[] = []
   for (const [n, phase] of phases.entries()) {
     if (n === 1) await ground.run(scenario.restart, 0)
-    const tails = FORMATS.map((format) => startTail(scenario, ground.config(format), dir, format, phase.until))
+    const tails = formats.map((format) => startTail(scenario, ground.config(format), dir, format, phase.until))
     await Promise.all(tails.map((t) => Promise.race([t.streaming, t.ended])))
     await ground.run(phase.sql, DDL_PAUSE_MS)
     await Promise.all(tails.map((t) => t.stopAfter(recorded(n + 1))))
-    const [json, hex] = await Promise.all(tails.map((t) => t.ended))
+    const lines = await Promise.all(tails.map((t) => t.ended))
+    const json = lines[formats.indexOf('debezium-json')] ?? []
+    const hex = lines[formats.indexOf('avro-hex')] ?? []
     events.push(...json.map((l) => ({ ...(JSON.parse(l) as GoldenEvent), phase: n + 1 })))
     avro.push(...hex.map((l) => JSON.parse(l) as OurAvro))
   }

@@ -35,7 +35,8 @@ export interface GoldenAvro {
 
 export interface AvroPart {
   readonly schema: number
-  readonly hex: string
+  /** Null: a null that keeps its schema. */
+  readonly hex: string | null
   /** Set where Avro refused the names. */
   readonly error?: string
 }

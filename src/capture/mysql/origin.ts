@@ -158,11 +158,10 @@ class MysqlSourceBlock implements SourceBlock {
     const back = this.#back
     back.pos = 0
     back.reserve(1)
-    const changed = streamed && batch.mark[i] !== INCREMENTAL
-    const thread = changed && batch.op[i] !== TRUNCATE ? (info?.thread ?? null) : null
+    const thread = streamed && batch.op[i] !== TRUNCATE ? (info?.thread ?? null) : null
     back.buf[back.pos++] = thread === null ? 0 : 2
     if (thread !== null) writeZigzagNumber(back, thread)
-    optionalText(back, changed ? batch.events.query[event] : null)
+    optionalText(back, streamed && batch.mark[i] !== INCREMENTAL ? batch.events.query[event] : null)
     this.#event = event
     this.#table = batch.table[i]
     this.#mark = batch.mark[i]
