@@ -1,4 +1,5 @@
 import type { LakeColumn, RowChanges } from './columns.ts'
+import type { CutPlace } from './cut-place.ts'
 
 /** Numbers of `unitMs` milliseconds since 1970 printed in UTC: yyyy MM dd HH mm ss, and what stands between them. */
 export interface DatePattern {
@@ -113,17 +114,8 @@ export interface Watermark {
     readonly topic: string
     readonly nextOffset: number
   }[]
-  /** Where the topics end in this state; absent: their offsets in the tables' commits say enough. */
+  /** Absent: the offsets in the tables' commits say enough. */
   readonly cut?: CutPlace
-}
-
-/** How far the topics of a state of the source go. */
-export interface CutPlace {
-  /** Topic that says where transactions end, and the offset to go on from in it. */
-  readonly topic: string
-  readonly next: number
-  /** Offsets by topic and partition (−1: not this process's). */
-  readonly ends: Readonly<Record<string, readonly number[]>>
 }
 
 export interface WatermarkStore {

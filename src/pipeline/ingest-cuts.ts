@@ -1,6 +1,6 @@
+import type { CutPlace } from '../contract/cut-place.ts'
 import type { AppendInfo } from '../contract/log.ts'
 import type { PartitionRange, TopicPartition } from '../contract/partitioned-log.ts'
-import type { CutPlace } from '../contract/table.ts'
 
 /** Next offsets by topic and partition. */
 export type TopicEnds = ReadonlyMap<string, ReadonlyMap<number, number>>

@@ -1,5 +1,6 @@
+import type { CutPlace } from '../contract/cut-place.ts'
 import type { PartitionedLog, PartitionRange, TopicPartition } from '../contract/partitioned-log.ts'
-import type { CutPlace, Watermark } from '../contract/table.ts'
+import type { Watermark } from '../contract/table.ts'
 import { topicName } from '../envelope/topic-name.ts'
 import { commitOfTransaction, type TransactionMark, TransactionRecords, transactionKey, Untold } from '../envelope/transaction-records.ts'
 import type { Cut, Cuts } from './ingest-cuts.ts'

@@ -58,7 +58,7 @@ const transactions = fc.array(fc.array(fc.nat(3), { maxLength: 5 }), { minLength
 const crash = fc.record({ after: fc.nat(20), back: fc.nat(2), lost: fc.array(fc.nat(2), { minLength: 5, maxLength: 5 }) })
 const steps = fc.array(fc.record({ at: fc.nat(4), count: fc.integer({ min: 1, max: 4 }), restart: fc.boolean() }), { maxLength: 40 })
 
-test('a state of the source holds every event of the transactions up to it and none of a later one, however topics lag, producers repeat and readers restart', async () => {
+test('a state of the source holds all events up to it and none behind, however topics lag, producers repeat and readers restart', async () => {
   const property = fc.asyncProperty(
     transactions,
     fc.array(crash, { maxLength: 2 }),
