@@ -15,8 +15,13 @@ import { openTableWriter } from '../../lake/write/open-table.ts'
 import type { LakeTableWriter } from '../../lake/write/table-writer.ts'
 import type { FeedLake } from '../../pipeline/feed-lake.ts'
 
-/** Changes held in memory while a commit is staged, unless the place says otherwise; more goes to the scratch directory. */
-const MEMORY_BUDGET = 12 << 20
+/**
+ * Changes held in memory while a commit is staged, unless the place says otherwise: half of it is for rows, which is what the 50,000 of a flush
+ * take. More goes to the scratch directory, which costs two to three times as much, and in the end no less memory.
+ */
+const WRITE_BUDGET = 40 << 20
+/** The same for services that write base files anew. */
+const SERVICE_BUDGET = 12 << 20
 /** The same for a log compaction: logs of a quarter of it at most, which is about when a base file of 100 MiB is worth a compaction. */
 const LOG_COMPACTION_BUDGET = 48 << 20
 /** Rows of a base file held in memory, uncompressed, before a row group is written. */
@@ -73,7 +78,7 @@ export interface LakePlace {
 /** The lake of a `cdc run`: Hudi tables in an object store, written by our own writer, with services between its commits. */
 export function feedLake(place: LakePlace, policy: LakePolicy, tell: LakeTell): FeedLake {
   const { store, clock, scratchDir, concurrency, owner } = place
-  const deps = { clock, scratchDir, concurrency, memoryBudget: place.memoryBudget ?? MEMORY_BUDGET, rowGroupBytes: ROW_GROUP_BYTES }
+  const deps = { clock, scratchDir, concurrency, memoryBudget: place.memoryBudget ?? WRITE_BUDGET, rowGroupBytes: ROW_GROUP_BYTES }
   const tables = new Map<string, OpenTable>()
   const write = async (spec: TableSpec): Promise<TableWriter> => {
     const writer = await openTableWriter(store, spec, deps)
@@ -81,7 +86,7 @@ export function feedLake(place: LakePlace, policy: LakePolicy, tell: LakeTell): 
     writer.timeline.owner = owner
     const merges = writer.spec.tableType === 'MERGE_ON_READ'
     const sharing = await tableConcurrency(store, spec.path, clock, concurrency)
-    const work = { ...deps, sharing, sole: sharing === null }
+    const work = { ...deps, memoryBudget: SERVICE_BUDGET, sharing, sole: sharing === null }
     const compactor = merges && policy.compaction !== null ? new Compactor(policy.compaction, work) : null
     const logCompactor =
       merges && policy.logCompaction !== null
