@@ -40,8 +40,8 @@ export interface AppendRecord {
 export interface PartitionedLog {
   /** Topics that `wanted` chooses, by name. */
   topics(wanted: (topic: string) => boolean): Promise<readonly TopicInfo[]>
-  /** All partitions of the topics; topics that are gone are left out. */
-  ranges(topics: readonly string[]): Promise<readonly PartitionRange[]>
+  /** All partitions of the topics; topics that are gone are left out. `written`: their ends with what is not committed yet. */
+  ranges(topics: readonly string[], written?: boolean): Promise<readonly PartitionRange[]>
   /** Joins the group for these topics, or tells it that they have changed. */
   join(topics: readonly TopicInfo[]): Promise<void>
   /** Null: the group is being rebalanced, or was not joined yet. */

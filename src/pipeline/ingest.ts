@@ -39,6 +39,9 @@ const MARK_ATTEMPTS = 5
 /** Looks of who drains at a group that takes its time over topics that were just found. */
 const DRAIN_LOOKS = 40
 
+/** How long `once` waits for transactions that are open at its start. */
+const OPEN_MS = 10_000
+
 /** How far the ingest is, for whoever asks at its end. */
 export interface IngestEnd {
   readonly reason: 'stopped' | 'reached'
@@ -80,8 +83,9 @@ class Ingest {
   readonly #unlisted = new Set<string>()
   #generation = -1
   #ranges: readonly PartitionRange[] = []
-  /** With `once`: ends at the start. */
-  #target: ReadonlyMap<string, number> | null = null
+  /** With `once`: ends at the start, and when they were asked for. */
+  #target: Map<string, number> | null = null
+  #targetAt = 0
 
   constructor(options: IngestOptions, abort: AbortSignal) {
     this.#options = options
@@ -104,9 +108,10 @@ class Ingest {
       const draining = drain.aborted
       await this.#followTopics()
       const telling = this.#cuts?.topic ?? null
-      this.#ranges = await log.ranges([...this.#topics.map((t) => t.name), ...(telling === null ? [] : [telling])])
+      const names = [...this.#topics.map((t) => t.name), ...(telling === null ? [] : [telling])]
+      this.#ranges = await log.ranges(names)
       const ready = await this.#followGroup()
-      if (once && this.#target === null) this.#target = new Map(this.#ranges.map((r) => [keyOf(r), r.end]))
+      if (once && ready) await this.#aim(names)
       const done = ready ? await this.#flushIfDue(draining || once) : 'nothing'
       if (done === 'list again') looks = DRAIN_LOOKS
       // Who drains takes what was waiting; a long way that is still to go is for the next run.
@@ -118,6 +123,26 @@ class Ingest {
       if (draining) return { reason: 'stopped', topics: this.#topics.length }
       if (once && ready && this.#isReached()) return { reason: 'reached', topics: this.#topics.length }
       await this.#rest(drain, pollMs)
+    }
+  }
+
+  /**
+   * With `once`: what was written at the start is to be in the lake, also of transactions whose commit was answered a moment ago. One that
+   * stays open is not waited for.
+   */
+  async #aim(names: readonly string[]): Promise<void> {
+    const { clock, log, onWarning } = this.#options
+    if (this.#target === null) {
+      this.#target = new Map((await log.ranges(names, true)).map((r) => [keyOf(r), r.end]))
+      this.#targetAt = clock.now()
+    }
+    if (clock.now() - this.#targetAt < OPEN_MS) return
+    for (const r of this.#ranges) {
+      if (r.end >= (this.#target.get(keyOf(r)) ?? 0)) continue
+      this.#target.set(keyOf(r), r.end)
+      onWarning?.(
+        `${r.topic} partition ${r.partition}: a transaction is open at offset ${r.end}: what is behind it is left for the next run`,
+      )
     }
   }
 
@@ -329,7 +354,7 @@ class Ingest {
   }
 
   #isReached(): boolean {
-    if (this.#cuts?.settles?.() === true) return false
+    if (this.#cuts?.settles?.() === true || this.#ranges.some((r) => r.end < (this.#target?.get(keyOf(r)) ?? 0))) return false
     if (this.#cutter.pending === 0 && this.#cuts?.isPast(this.#target ?? new Map()) === true) return true
     for (const table of this.#tables.values()) {
       for (const partition of table.owned) {

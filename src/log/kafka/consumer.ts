@@ -21,6 +21,7 @@ export interface KafkaConsumerOptions extends KafkaOptions {
 
 const LATEST = -1n
 const EARLIEST = -2n
+const READ_UNCOMMITTED = 0
 const READ_COMMITTED = 1
 const MAX_WAIT_MS = 500
 const RETRY_MS = 250
@@ -70,13 +71,17 @@ export class KafkaConsumer implements PartitionedLog {
     return infos
   }
 
-  /** First offset held and end of the committed records of all partitions of the topics. */
-  async ranges(topics: readonly string[]): Promise<readonly PartitionRange[]> {
+  /**
+   * First offset held and end of the committed records of all partitions of the topics. `written`: the end of all records. A commit is answered
+   * before its markers are in the partitions: the first of the two ends rises a moment later.
+   */
+  async ranges(topics: readonly string[], written = false): Promise<readonly PartitionRange[]> {
     if (topics.length === 0) return []
     const list = [...topics]
+    const isolationLevel = written ? READ_UNCOMMITTED : READ_COMMITTED
     const [starts, ends] = await Promise.all([
       this.#try('listOffsets', () => this.#consumer.listOffsets({ topics: list, timestamp: EARLIEST })),
-      this.#try('listOffsets', () => this.#consumer.listOffsets({ topics: list, timestamp: LATEST, isolationLevel: READ_COMMITTED })),
+      this.#try('listOffsets', () => this.#consumer.listOffsets({ topics: list, timestamp: LATEST, isolationLevel })),
     ])
     return list.flatMap((topic) =>
       (ends.get(topic) ?? []).map((end, partition) => {
