@@ -292,7 +292,7 @@ class Encoder implements EnvelopeEncoder {
   #writeTail(prepared: PreparedTable, batch: ChangeBatch, i: number, run: TransactionRun, op: number, out: ByteSink): void {
     this.#options.source.write(batch, i, run, out)
     out.reserve(1)
-    if (!this.#options.transactions || batch.mark[i] !== 0) out.buf[out.pos++] = 0
+    if (!this.#options.transactions || batch.mark[i] !== 0 || isStatement(batch, i, run)) out.buf[out.pos++] = 0
     else {
       out.buf[out.pos++] = 2
       this.#tracker.writeBlock(this.#options.source.transactionId(batch, i, run), prepared.collection, out)
@@ -428,7 +428,13 @@ const NO_TRANSACTION: TransactionRun = {
 
 /** Snapshots come as runs too; an empty one of the stream is a transaction whose changes are all filtered. */
 function isTransaction(batch: ChangeBatch, run: TransactionRun): boolean {
+  if (run.from < run.to && isStatement(batch, run.from, run)) return false
   return run.from < run.to ? batch.mark[run.from] === 0 : run.xid !== null && batch.snapshotDone.length === 0
+}
+
+/** MySQL's TRUNCATE is a statement without a transaction around it. */
+function isStatement(batch: ChangeBatch, i: number, run: TransactionRun): boolean {
+  return run.xid === null && batch.op[i] === OP_T
 }
 
 interface Header {

@@ -66,7 +66,8 @@ export async function runBatch(batch: Batch): Promise<BatchResult> {
   }
   try {
     await client.query("SET SESSION sql_mode = '', time_zone = '+00:00'")
-    const loads = seeds.map((s) => new Workload(s, batch.flavor, run))
+    const truncates = batch.flavor === 'mysql' || batch.settings['provide.transaction.metadata'] !== 'true'
+    const loads = seeds.map((s) => new Workload(s, batch.flavor, run, truncates))
     await drop(client, loads)
     await client.query(`CREATE DATABASE ${END}`)
     await client.query(`CREATE TABLE ${SENTINEL.slice(2)} (n INT PRIMARY KEY)`)

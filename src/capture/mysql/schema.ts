@@ -165,7 +165,8 @@ function fromEvent(map: TableMap, i: number, name: string, facts: ServerFacts): 
   const collation = map.collations?.[i] ?? 0
   const charset = collation === 0 ? null : collation === 63 ? 'binary' : (facts.collations.get(collation) ?? `collation ${collation}`)
   const dataType = dataTypeOf(map, i, charset)
-  const unsigned = map.unsigned?.[i] === 1
+  // A YEAR has the bit, too.
+  const unsigned = map.unsigned?.[i] === 1 && type !== T.YEAR
   const decimal = type === T.NEWDECIMAL
   const labels = map.labels?.[i] ?? null
   return {
