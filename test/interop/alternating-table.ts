@@ -1,8 +1,8 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { systemClock } from '../../src/cli/clock.ts'
+import type { ObjectStore } from '../../src/contract/object-store.ts'
 import { TimelineStore } from '../../src/lake/timeline-store.ts'
-import { DiskStore } from '../../src/storage/disk/disk-store.ts'
 import { completedWrites } from '../../timeline/view.ts'
 import { runInProcess } from '../cli/run-in-process.ts'
 import type { Dice } from './dice.ts'
@@ -14,6 +14,17 @@ export interface TableKind {
   readonly version: 6 | 9
   /** Ours has a bucket index, Spark's has none. */
   readonly creator: 'us' | 'Spark'
+}
+
+/** Where a table is, and what each engine calls it. */
+export interface TablePlace {
+  readonly store: ObjectStore
+  /** Its path in the store. */
+  readonly path: string
+  /** To `lake` and hudi-rs. */
+  readonly uri: string
+  readonly sparkUri: string
+  readonly env: Readonly<Record<string, string>>
 }
 
 const PARTITIONS = ['eu', 'us', 'ap']
@@ -41,8 +52,8 @@ interface State {
  * procedure of Spark. Ordering values only grow, and Spark, whose index looks into the row's own partition alone, leaves keys where they are.
  */
 export class AlternatingTable {
-  readonly path: string
   readonly kind: TableKind
+  readonly #place: TablePlace
   readonly #home: string
   readonly #spark: Spark
   readonly #dice: Dice
@@ -54,13 +65,13 @@ export class AlternatingTable {
   #lateCompaction = false
   #savepoint: { readonly time: string; readonly state: State } | null = null
 
-  constructor(home: string, kind: TableKind, spark: Spark, dice: Dice) {
+  /** home: a directory for what is handed to `lake`. */
+  constructor(home: string, place: TablePlace, kind: TableKind, spark: Spark, dice: Dice) {
     this.#home = home
+    this.#place = place
     this.kind = kind
     this.#spark = spark
     this.#dice = dice
-    this.path = join(home, 'lake', `${kind.type}${kind.version}_${kind.creator}`)
-    mkdirSync(dirname(this.path), { recursive: true })
   }
 
   async create(): Promise<void> {
@@ -78,7 +89,7 @@ export class AlternatingTable {
       'hoodie.datasource.write.precombine.field': 'ts',
       'hoodie.write.table.version': String(this.kind.version),
     }
-    await this.#spark.upsert(this.path, rows, options, COLUMNS)
+    await this.#spark.upsert(this.#place.sparkUri, rows, options, COLUMNS)
   }
 
   // What either side can do.
@@ -96,7 +107,7 @@ export class AlternatingTable {
         '--op',
         'delete',
       )
-    else await this.#spark.delete(this.path, gone)
+    else await this.#spark.delete(this.#place.sparkUri, gone)
     for (const r of gone) this.#rows.delete(r['id'] as number)
   }
 
@@ -104,7 +115,7 @@ export class AlternatingTable {
     const region = this.#dice.one(PARTITIONS)
     const rows = [0, 1, 2].map(() => this.#row(this.#nextId++, region))
     if (by === 'us') await this.#write(rows, '--op', 'insert_overwrite')
-    else await this.#spark.upsert(this.path, rows, { 'hoodie.datasource.write.operation': 'insert_overwrite' })
+    else await this.#spark.upsert(this.#place.sparkUri, rows, { 'hoodie.datasource.write.operation': 'insert_overwrite' })
     for (const r of [...this.#rows.values()]) if (r['region'] === region) this.#rows.delete(r['id'] as number)
     this.#keep(rows)
   }
@@ -118,7 +129,7 @@ export class AlternatingTable {
 
   async cluster(by: 'us' | 'Spark'): Promise<void> {
     if (by === 'us') return void (await this.#lake('cluster', '--sort', 'amount,id'))
-    await this.#spark.sql(`call run_clustering(path => '${this.path}', order => 'amount')`)
+    await this.#spark.sql(`call run_clustering(path => '${this.#place.sparkUri}', order => 'amount')`)
   }
 
   async clean(by: 'us' | 'Spark'): Promise<void> {
@@ -136,8 +147,8 @@ export class AlternatingTable {
     const pending = await this.pendingCompaction()
     if (pending) this.#lateCompaction = true
     if (by === 'us') return void (await this.#lake('compact', ...(pending ? ['--pending'] : this.#dice.flip() ? ['--schedule'] : [])))
-    if (!pending) await this.#spark.sql(`call run_compaction(op => 'schedule', path => '${this.path}')`)
-    if (pending || this.#dice.flip()) await this.#spark.sql(`call run_compaction(op => 'run', path => '${this.path}')`)
+    if (!pending) await this.#spark.sql(`call run_compaction(op => 'schedule', path => '${this.#place.sparkUri}')`)
+    if (pending || this.#dice.flip()) await this.#spark.sql(`call run_compaction(op => 'run', path => '${this.#place.sparkUri}')`)
   }
 
   /** Saves the state; when one is saved, goes back to it and gives it free. */
@@ -148,15 +159,15 @@ export class AlternatingTable {
     if (saved === null) {
       const time = (await this.#commits()).at(-1)!
       if (by === 'us') await this.#lake(['savepoint', 'create'], '--at', time)
-      else await this.#spark.sql(`call create_savepoint(path => '${this.path}', commit_time => '${time}')`)
+      else await this.#spark.sql(`call create_savepoint(path => '${this.#place.sparkUri}', commit_time => '${time}')`)
       this.#lateCompaction = false
       this.#savepoint = { time, state: { rows: new Map(this.#rows), added: this.#added } }
       return
     }
     if (by === 'us') await this.#lake('restore', '--to', saved.time)
-    else await this.#spark.sql(`call rollback_to_savepoint(path => '${this.path}', instant_time => '${saved.time}')`)
+    else await this.#spark.sql(`call rollback_to_savepoint(path => '${this.#place.sparkUri}', instant_time => '${saved.time}')`)
     if (by === 'us') await this.#lake(['savepoint', 'delete'], '--at', saved.time)
-    else await this.#spark.sql(`call delete_savepoint(path => '${this.path}', instant_time => '${saved.time}')`)
+    else await this.#spark.sql(`call delete_savepoint(path => '${this.#place.sparkUri}', instant_time => '${saved.time}')`)
     // A restore of 1.2 leaves the clusterings that it takes back, its own too, as pending ones whose files are gone; its writers then fail.
     for (const time of await this.#pending('clustering')) await this.#lake('rollback', '--instant', time)
     this.#rows = new Map(saved.state.rows)
@@ -205,11 +216,11 @@ export class AlternatingTable {
   }
 
   async theirs(): Promise<string[]> {
-    return this.lines(await this.#spark.read(this.path))
+    return this.lines(await this.#spark.read(this.#place.sparkUri))
   }
 
   async hudiRs(): Promise<string[]> {
-    return this.lines(await readWith('hudi-rs', [this.path]))
+    return this.lines(await readWith('hudi-rs', [this.#place.uri], [], this.#place.env))
   }
 
   async verify(): Promise<void> {
@@ -235,14 +246,18 @@ export class AlternatingTable {
   }
 
   async #timeline(): Promise<TimelineStore> {
-    const ts = new TimelineStore(new DiskStore(this.path, systemClock), '', systemClock)
+    const ts = this.#opened()
     await ts.properties()
     await ts.refresh()
     return ts
   }
 
   async #properties(): Promise<ReadonlyMap<string, string>> {
-    return new TimelineStore(new DiskStore(this.path, systemClock), '', systemClock).properties()
+    return this.#opened().properties()
+  }
+
+  #opened(): TimelineStore {
+    return new TimelineStore(this.#place.store, this.#place.path, systemClock)
   }
 
   #row(id: number, region: string): Row {
@@ -263,7 +278,7 @@ export class AlternatingTable {
 
   async #upsert(by: 'us' | 'Spark', rows: readonly Row[], options: Readonly<Record<string, string>> = {}): Promise<void> {
     if (by === 'us') await this.#write(rows)
-    else await this.#spark.upsert(this.path, rows, options, this.#ddl())
+    else await this.#spark.upsert(this.#place.sparkUri, rows, options, this.#ddl())
     this.#keep(rows)
   }
 
@@ -281,7 +296,8 @@ export class AlternatingTable {
   }
 
   async #lake(verb: string | readonly string[], ...flags: string[]): Promise<string> {
-    const r = await runInProcess('lake', [...(typeof verb === 'string' ? [verb] : verb), this.path, ...flags], { cwd: this.#home })
+    const { uri, env } = this.#place
+    const r = await runInProcess('lake', [...(typeof verb === 'string' ? [verb] : verb), uri, ...flags], { cwd: this.#home, env })
     if (r.code !== 0) throw new Error(`lake ${[verb, ...flags].flat().join(' ')} ended with ${r.code}:\n${r.stdout}\n${r.stderr}`)
     return r.stdout
   }

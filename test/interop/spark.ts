@@ -10,10 +10,11 @@ export interface Spark {
   read(
     path: string,
     options?: {
-      readonly mode?: 'snapshot' | 'ro' | 'asof' | 'cdc'
-      /** Instant of mode asof; what a range begins after. */
+      readonly mode?: 'snapshot' | 'ro' | 'asof' | 'incremental' | 'cdc'
+      /** Instant of mode asof; what a range begins after, and its end (default: now). */
       readonly at?: string
       readonly begin?: string
+      readonly end?: string
       readonly meta?: boolean
     },
   ): Promise<Row[]>
