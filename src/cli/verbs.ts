@@ -8,7 +8,13 @@ export const CDC: Program = {
     { name: 'run', summary: 'capture changes into the log and the lake until stopped', load: () => import('./cdc/run.ts') },
     { name: 'tail', summary: 'print change events on stdout', load: () => import('./cdc/tail.ts') },
     { name: 'doctor', summary: 'check that the source is ready; every ✗ comes with its fix', load: () => import('./cdc/doctor.ts') },
+    { name: 'status', summary: 'show the position, the topics and how far the lake is', load: () => import('./cdc/status.ts') },
     { name: 'offsets', summary: 'show, export, import or reset the position in the source', load: () => import('./cdc/offsets.ts') },
+    {
+      name: 'signal',
+      summary: 'ask something of a run: a snapshot of single tables, a pause, a message',
+      load: () => import('./cdc/signal.ts'),
+    },
     { name: 'verify', summary: 'compare every lake table with the database', load: () => import('./cdc/verify.ts') },
     { name: 'registry', summary: 'serve a schema registry with the API of Confluent', load: () => import('./cdc/registry.ts') },
   ],

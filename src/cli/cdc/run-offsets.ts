@@ -1,33 +1,15 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { text as readText } from 'node:stream/consumers'
-import type { LogCursor } from '../../contract/log.ts'
-import { Failure, isFailure } from '../../failure/failure.ts'
-import { CURSOR_HEADER, type NumberedCursor, parseCursor } from '../../log/kafka/offset-record.ts'
-import { type OffsetPlace, readOffset, writeOffset } from '../../log/kafka/offset-store.ts'
-import { kafkaOptionsOf } from '../kafka-flags.ts'
-import { openState, openStateForReading, type State } from '../state.ts'
+import { Failure } from '../../failure/failure.ts'
 import type { Context, Outcome } from '../verb.ts'
-import { cursorOfOffset, offsetOfCursor } from './kafka-offset.ts'
+import { cursorOfOffset } from './kafka-offset.ts'
 import type { OFFSETS_FLAGS } from './offsets-flags.ts'
+import { type HeldPosition, type PositionStore, positionStore } from './position-store.ts'
 
 type OffsetsContext = Context<typeof OFFSETS_FLAGS>
 
 const ACTIONS = ['show', 'export', 'import', 'reset'] as const
-const RETENTION = { maxAgeMs: Number.MAX_SAFE_INTEGER, maxBytes: Number.MAX_SAFE_INTEGER }
-
-/** A position with Debezium's offset for it. */
-interface Held {
-  readonly cursor: NumberedCursor
-  readonly offset: string
-}
-
-/** Where positions are kept: Kafka, or the embedded log. */
-interface Store {
-  readonly text: string
-  read(): Promise<Held | null>
-  write(held: Held | null): Promise<void>
-}
 
 /** Runs `cdc offsets ACTION`. */
 export async function runOffsets(context: OffsetsContext): Promise<Outcome> {
@@ -37,7 +19,7 @@ export async function runOffsets(context: OffsetsContext): Promise<Outcome> {
     const detail = `${args[0]} is none of ${ACTIONS.join(', ')}`
     throw new Failure('TRB-KAFKA-016', { flag: 'ACTION', detail, fix: `cdc offsets show --name ${flags.name}` })
   }
-  const store = flags.kafka.length > 0 ? await kafkaStore(context) : embeddedStore(context)
+  const store = await positionStore(context)
   if (action === 'import') return await importOffset(context, store)
   const held = await store.read()
   if (action === 'reset') {
@@ -49,12 +31,12 @@ export async function runOffsets(context: OffsetsContext): Promise<Outcome> {
 }
 
 /** The form of Kafka Connect's REST interface (GET and PATCH /connectors/NAME/offsets). */
-function exported(name: string, { offset, cursor }: Held): Outcome {
+function exported(name: string, { offset, cursor }: HeldPosition): Outcome {
   const text = `{"offsets":[{"partition":{"server":${JSON.stringify(name)}},"offset":${offset}}]}`
   return { summary: `position ${cursor.cursor.at}`, text, result: JSON.parse(text) as Record<string, unknown> }
 }
 
-function shown(name: string, store: string, { cursor: { append, cursor }, offset }: Held): Outcome {
+function shown(name: string, store: string, { cursor: { append, cursor }, offset }: HeldPosition): Outcome {
   const { at, boundary, consistent, commit, commitUs } = cursor
   const time = commitUs === null ? null : new Date(Number(commitUs / 1000n)).toISOString()
   const lines = [
@@ -72,7 +54,7 @@ function shown(name: string, store: string, { cursor: { append, cursor }, offset
   }
 }
 
-async function importOffset(context: OffsetsContext, store: Store): Promise<Outcome> {
+async function importOffset(context: OffsetsContext, store: PositionStore): Promise<Outcome> {
   const { flags, stdin, cwd } = context
   const text = flags.input === '-' ? await readText(stdin) : await readFile(resolve(cwd, flags.input), 'utf8')
   const offset = offsetIn(text)
@@ -106,64 +88,4 @@ function offsetIn(text: string): string {
   const flat = /^\{(?:"(?:[^"\\]|\\.)*"|[^"{}])*\}/.exec(text.slice(from))
   if (start < 0 || flat === null) throw refuse('its offset is not a flat object')
   return flat[0]
-}
-
-async function kafkaStore(context: OffsetsContext): Promise<Store> {
-  const { flags, clock, cwd } = context
-  const topic = flags['kafka-offsets-topic'] ?? `${flags.name}.offsets`
-  const connector = flags['kafka-connector'] ?? flags.name
-  const kafka = await kafkaOptionsOf(flags, { clock, cwd, clientId: 'tributary-offsets' })
-  const place: OffsetPlace = { kafka, topic, name: flags.name, connector, prefix: flags.name }
-  return {
-    text: `topic ${topic}`,
-    async read() {
-      const record = await readOffset(place)
-      if (record === null) return null
-      const header = record.headers.get(CURSOR_HEADER)
-      const offset = record.value!
-      if (header !== undefined) return { cursor: parseCursor(header, flags.name, topic), offset }
-      return { cursor: { append: 0, cursor: cursorOfOffset(offset, flags.name).cursor }, offset }
-    },
-    write: (held) => writeOffset(place, held === null ? null : { value: held.offset, cursor: held.cursor }),
-  }
-}
-
-function embeddedStore(context: OffsetsContext): Store {
-  const { flags, clock, command } = context
-  return {
-    text: `the log in ${flags.state}`,
-    async read() {
-      let state: State
-      try {
-        state = openStateForReading(flags.state)
-      } catch (e) {
-        if (isFailure(e, 'TRB-LOG-007')) return null
-        throw e
-      }
-      try {
-        const cursor = state.log.cursor(flags.name)
-        return cursor === null ? null : { cursor: { append: lastAppend(state.log), cursor }, offset: offsetOfCursor(cursor) }
-      } finally {
-        state.close()
-      }
-    },
-    async write(held) {
-      if (held === null) {
-        const detail = 'the log keeps records for the lake beside the position'
-        throw new Failure('TRB-KAFKA-016', { flag: 'reset', detail, fix: 'cdc run with a new --state and --lake begins with a snapshot' })
-      }
-      const state = openState(flags.state, { clock, retention: RETENTION, command, pid: process.pid })
-      try {
-        await state.log.append([], { ...held.cursor.cursor, snapshotDone: [] } satisfies LogCursor)
-      } finally {
-        state.close()
-      }
-    },
-  }
-}
-
-function lastAppend(log: { appends(after: number): Iterable<{ readonly id: number }> }): number {
-  let last = 0
-  for (const { id } of log.appends(0)) last = id
-  return last
 }

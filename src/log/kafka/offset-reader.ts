@@ -5,8 +5,8 @@ import { partitionOf } from './murmur2.ts'
 import type { OffsetRecord } from './offset-record.ts'
 import { NotReady } from './trouble.ts'
 
-const LATEST = -1n
-const EARLIEST = -2n
+export const LATEST = -1n
+export const EARLIEST = -2n
 const UNCOMMITTED = 0
 const COMMITTED = 1
 const FETCH_BYTES = 4 << 20

@@ -39,6 +39,16 @@ test('a run captures into Kafka and goes on; its offset is exported, reset, impo
   const shown = await cdc(['offsets', 'show', ...kafka, '--json'])
   const { result } = JSON.parse(shown.out) as { result: { at: string; boundary: boolean; commit: string } }
   expect(result.boundary).toBe(true)
+  const status = JSON.parse((await cdc(['status', ...kafka, '--lake', 'none', '--json'])).out) as {
+    result: { position: { at: string }; lake: null; topics: { topic: string; partitions: number; first: number; next: number }[] }
+  }
+  expect(status.result).toMatchObject({
+    position: { at: result.at },
+    lake: null,
+    topics: [{ topic: `${name}.s.t`, partitions: 1, first: 0 }],
+  })
+  // Ten records, and the marker of each transaction.
+  expect(status.result.topics[0]!.next).toBeGreaterThan(10)
   const exported = (await cdc(['offsets', 'export', ...kafka])).out
   const { offsets } = JSON.parse(exported) as { offsets: { partition: object; offset: Record<string, unknown> }[] }
   expect(offsets[0]!.partition).toEqual({ server: name })
