@@ -27,6 +27,8 @@ export interface TopicBatch {
    * The rows of a snapshot share most of their envelope.
    */
   readonly valueTail?: Uint8Array
+  /** The times of the records are their own, which a transform has given them, not those of their processing. */
+  readonly ownTimes?: boolean
 }
 
 /** Consecutive records of a TopicBatch that belong to one source transaction. */

@@ -12,10 +12,12 @@ export function connectJson(schema: ConnectSchema, avro: Buffer): string {
   return `{"schema":${schemaJson(schema)},"payload":${payloadJson(schema, avro)}}`
 }
 
-/** The payload alone, as with schemas.enable=false. */
+/** The payload alone, as with schemas.enable=false; nothing at all of an optional schema is a null that keeps it. */
 export function payloadJson(schema: ConnectSchema, avro: Buffer): string {
+  if (avro.length === 0 && schema.optional) return 'null'
   const c = new ByteCursor(avro)
-  const text = optionalJson(schema, c, jsonFloats)
+  // A struct at the top is a plain record, also where its schema is optional (a row out of its envelope).
+  const text = schema.type === 'struct' ? json(schema, c, jsonFloats) : optionalJson(schema, c, jsonFloats)
   assert(c.pos === avro.length, `a record of ${schema.name} ends with its schema`)
   return text
 }

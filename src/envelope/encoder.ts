@@ -8,6 +8,7 @@ import { closeBlob, openBlob, writeHeader, writeNullBlob } from '../format/recor
 import { contextHeaders, keyHeader } from './context-headers.ts'
 import { type EnvelopeOptions, HEARTBEAT_TOPIC } from './options.ts'
 import { type PreparedTable, TablePreparer, type TransactionSchemas } from './prepare.ts'
+import { DEFAULTED } from './table-codec.ts'
 import { TopicWriter } from './topic-writer.ts'
 import { TransactionTracker, writeText } from './transaction-tracker.ts'
 
@@ -30,6 +31,11 @@ export interface EnvelopeEncoder {
   /** Counters of the open transaction for a restart inside it (only with transaction metadata); null between transactions. */
   state(): string | null
   restore(state: string | null): void
+}
+
+/** The same with transforms behind it, which may wait for a registry. */
+export interface RecordEncoder extends Omit<EnvelopeEncoder, 'encode'> {
+  encode(batch: ChangeBatch): TopicBatch[] | Promise<TopicBatch[]>
 }
 
 /** Debezium records from changes: key, envelope, tombstones, key changes, truncates, transaction metadata (spec debezium §1). */
@@ -328,7 +334,10 @@ class Encoder implements EnvelopeEncoder {
     const { side, sideCount } = w.prepared.codec
     writeVarint(out, sideCount * 2 + 1)
     out.reserve(sideCount * 2)
-    for (let k = 0; k < sideCount; k++) out.pos = out.buf.writeUInt16LE(w.prepared.ordinals[side[k]], out.pos)
+    for (let k = 0; k < sideCount; k++) {
+      const field = w.prepared.ordinals[side[k] & ~DEFAULTED]
+      out.pos = out.buf.writeUInt16LE(field | (side[k] & DEFAULTED), out.pos)
+    }
   }
 
   #begin(batch: ChangeBatch, run: TransactionRun): void {

@@ -62,6 +62,8 @@ export interface EnvelopeOptions extends EnvelopeSettings {
   readonly onUnshown?: (table: TableId, column: string) => void
   /** Records are handed out without a copy and belong to the caller until it calls `recycle`; otherwise they are its own for good. */
   readonly lends?: boolean
+  /** `side` also tells which values are nulls that show a default (high bit set): a transform asks. */
+  readonly marksDefaults?: boolean
   /** What the values of snapshot rows have in common may be left out of them: TopicBatch.valueTail. */
   readonly sharesTails?: boolean
 }

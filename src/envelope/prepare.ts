@@ -78,7 +78,7 @@ export class TablePreparer {
     this.#prepared.set(table, {
       topic,
       collection,
-      codec: new TableCodec(table, this.#options.onUnshown),
+      codec: new TableCodec(table, this.#options.onUnshown, this.#options.marksDefaults === true),
       keyed: key !== null,
       keySchema: key,
       keyId,

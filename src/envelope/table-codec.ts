@@ -9,6 +9,9 @@ const T_BINARY = 98
 
 const NO_UNION = -1
 
+/** In `side`: the column is null and shows its default. */
+export const DEFAULTED = 0x8000
+
 /**
  * Writes keys and rows of one table version straight from tuples (grammar in contract/change.ts) to Avro binary. All that depends on the
  * schema alone (union branches, what stands for null, placeholders) is laid out in arrays when the codec is made.
@@ -27,14 +30,18 @@ export class TableCodec {
   readonly #encode: readonly ValueEncoder[]
   readonly #snapshot: readonly ValueEncoder[]
   readonly #columns: readonly Column[]
+  /** Columns whose nulls show a default and are told of. */
+  readonly #marked: Uint8Array
   /** The columns as the key has them. */
   readonly #asKey: readonly KeyShape[]
   /** The row that is written repeats values that were counted with another one: `onUnshown` is not told of them. */
   repeats = false
   readonly #onUnshown: ((table: TableId, column: string) => void) | undefined
 
-  constructor(table: TableSchema, onUnshown?: (table: TableId, column: string) => void) {
+  /** @param marksDefaults see EnvelopeOptions */
+  constructor(table: TableSchema, onUnshown?: (table: TableId, column: string) => void, marksDefaults = false) {
     this.table = table
+    this.#marked = Uint8Array.from(table.columns, (c) => (marksDefaults && branchOf(c) === 0 ? 1 : 0))
     this.#onUnshown = onUnshown
     this.#columns = table.columns
     this.#count = table.columns.length
@@ -106,6 +113,7 @@ export class TableCodec {
   /** Null, or a value that is not in the log: from the whole old row, else Debezium's placeholder. */
   #writeAbsent(c: number, tag: number, arena: Buffer, old: number, out: ByteSink): void {
     if (tag === T_NULL) {
+      if (this.#marked[c] === 1) this.side[this.sideCount++] = c | DEFAULTED
       writeAll(out, this.#nulls[c])
       return
     }

@@ -18,18 +18,25 @@ export interface TransactionMark {
   readonly collections: ReadonlyMap<string, number>
 }
 
-/** Hears of each record of a table's topic: its transaction (null: it belongs to none, as a snapshot's) and its place among the table's. */
+/** The transaction of a change whose producer does not say any (one without provide.transaction.metadata). */
+export const UNTOLD = ''
+
+/** Hears of each record of a table's topic: its transaction (null: it is a snapshot's, which belongs to none) and its place among the table's. */
 export type SeeRecord = (offset: number, id: string | null, order: number) => void
 
 /** What a batch is that has records without a field for the transaction (flattened, of another program). */
 export class Untold extends Error {}
 
+/** Op of a row of a snapshot. */
+const READ = 'r'
+
 interface Found {
   id: string | null
   order: number
+  op: string
 }
 
-/** Moves to the record's transaction: leaves its id and its order behind; id null: none. */
+/** Leaves the record's transaction (id null: none), its order in it, and its op behind. */
 type Finder = (c: ByteCursor, found: Found) => void
 
 /**
@@ -42,7 +49,7 @@ export class TransactionRecords {
   readonly #marks = new Map<number, AvroNode>()
   readonly #reader = new RecordReader()
   readonly #cursor = new ByteCursor()
-  readonly #found: Found = { id: null, order: 0 }
+  readonly #found: Found = { id: null, order: 0, op: '' }
 
   constructor(schema: (id: number) => Promise<string>) {
     this.#schema = schema
@@ -77,8 +84,9 @@ export class TransactionRecords {
       if (r.valueStart < 0) continue
       found.id = null
       found.order = 0
+      found.op = READ
       if (!find(r, found)) throw new Untold()
-      seen(batch.baseOffset + r.index, found.id, found.order)
+      seen(batch.baseOffset + r.index, found.id ?? (found.op === READ ? null : UNTOLD), found.order)
     }
   }
 
@@ -155,22 +163,37 @@ function compileFinder(value: AvroNode): Finder | null {
   if (value.kind !== 'record') return null
   const at = value.fields.findIndex((f) => f.name === 'transaction')
   if (at < 0) return null
-  const before: Skipper[] = value.fields.slice(0, at).map((f) => compileSkip(f.node))
   const { node, nullBranch } = nonNull(value.fields[at]!.node)
   if (node.kind !== 'record') return null
-  const fields = node.fields.map((f) => ({ name: f.name, skip: compileSkip(f.node), kind: f.node.kind }))
-  return (c, found) => {
-    for (let i = 0; i < before.length; i++) before[i]!(c)
+  const parts = node.fields.map((f) => ({ name: f.name, skip: compileSkip(f.node), kind: f.node.kind }))
+  const fields = value.fields.map((f) => ({ name: f.name, skip: compileSkip(f.node), kind: f.node.kind }))
+  const last = Math.max(
+    at,
+    fields.findIndex((f) => f.name === 'op'),
+  )
+  const transaction: Finder = (c, found) => {
     if (nullBranch >= 0 && c.zigzag32() === nullBranch) return
-    for (const { name, skip, kind } of fields) {
-      if (name === 'id' && kind === 'string') {
-        const n = c.length()
-        found.id = c.buf.toString('latin1', c.pos, c.pos + n)
-        c.skip(n)
-      } else if (name === 'data_collection_order' && (kind === 'long' || kind === 'int')) found.order = c.zigzagNumber()
+    for (const { name, skip, kind } of parts) {
+      if (name === 'id' && kind === 'string') found.id = text(c)
+      else if (name === 'data_collection_order' && (kind === 'long' || kind === 'int')) found.order = c.zigzagNumber()
       else skip(c)
     }
   }
+  return (c, found) => {
+    for (let i = 0; i <= last; i++) {
+      const { name, skip, kind } = fields[i]!
+      if (i === at) transaction(c, found)
+      else if (name === 'op' && kind === 'string') found.op = text(c)
+      else skip(c)
+    }
+  }
+}
+
+function text(c: ByteCursor): string {
+  const n = c.length()
+  const from = c.pos
+  c.skip(n)
+  return c.buf.toString('latin1', from, c.pos)
 }
 
 function inJson(r: RecordReader, found: Found): boolean {
@@ -189,6 +212,7 @@ function findInJson(scanner: JsonScanner, found: Found): boolean {
   let has = false
   scanner.object((name) => {
     if (name === 'payload' && scanner.kind() === 'object') has = findInJson(scanner, found) || has
+    else if (name === 'op' && scanner.kind() === 'string') found.op = scanner.string()
     else if (name !== 'transaction') scanner.skip()
     else {
       has = true

@@ -98,4 +98,20 @@ export const ENVELOPE_CODES = {
     retry: 'never',
     exit: 2,
   },
+  'TRB-ENV-013': {
+    what: 'The transform {transform} cannot be applied: {reason}',
+    why: 'The records have not the fields that it is configured for; going on without it would give other records than were asked for.',
+    safe: 'Nothing of the transaction was written; the source position stays before it.',
+    fix: 'Correct transforms.{transform}.…, or capture only the tables that it is for: --tables, table.include.list.',
+    retry: 'never',
+    exit: 2,
+  },
+  'TRB-ENV-014': {
+    what: 'Transforms change what is in the topics, and {where} needs the change events',
+    why: 'A lake is fed from the change events of the log; the transforms of Kafka Connect leave only a part of them.',
+    safe: 'Nothing was started.',
+    fix: 'Write into Kafka without a lake: cdc run --kafka HOST:PORT --lake none; or leave out transforms=….',
+    retry: 'never',
+    exit: 2,
+  },
 } as const satisfies Record<string, CodeEntry>

@@ -7,8 +7,8 @@ export interface BatchEncoder {
   prepare(tables: readonly TableSchema[]): Promise<void>
   /** Called before a batch with a heartbeat. */
   prepareHeartbeat?(): Promise<void>
-  /** One TopicBatch per topic and table version; the bytes belong to the caller until `recycle`. */
-  encode(batch: ChangeBatch): readonly TopicBatch[]
+  /** One TopicBatch per topic and table version; the bytes belong to the caller until `recycle`. A promise where schemas are those of records. */
+  encode(batch: ChangeBatch): readonly TopicBatch[] | Promise<readonly TopicBatch[]>
   /** What `encode` gave so far has been stored: its memory may be used again. */
   recycle?(): void
   /** Ids of a prepared table. */

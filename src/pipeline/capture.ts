@@ -156,7 +156,7 @@ class Appender {
     const fresh = batch.tables.filter((t) => !this.prepared.has(t))
     if (fresh.length > 0) await this.prepare(fresh)
     if (batch.heartbeat === true) await encoder.prepareHeartbeat?.()
-    for (const encoded of encoder.encode(batch)) {
+    for (const encoded of await encoder.encode(batch)) {
       this.group.push(encoded)
       this.bytes += encoded.records.length
     }

@@ -41,6 +41,7 @@ export function normaliseEvent(e: GoldenEvent, names: Names): string {
     topic: e.topic,
     phase: e.phase,
     partition: e.partition,
+    timed: e.timestamp !== null,
     key: part(e.key),
     value: part(e.value),
     headers,
@@ -86,6 +87,7 @@ function blank(topic: string, v: Json, path: readonly string[], names: Names): J
   if (/^(__|_m_|meta\.)(source_)?(ts_ms|ts_us|ts_ns|lsn|pos|file|tx)$/.test(last)) return '*'
   const transactionTopic = topic.endsWith('.transaction') || topic.endsWith('.txs')
   if (last === 'id' && (path[0] === 'transaction' || transactionTopic)) return '*tx'
+  if (last === '__dbname' && v === names.ourDatabase) return names.goldenDatabase
   if (/^(__|_m_|meta\.)transaction_id$/.test(last)) return '*tx'
   if (last === 'data_collection' && String(v).includes('LogicalDecodingMessageId@')) return '*logical-message'
   if (typeof v === 'string' && last === 'id' && /-(open|close)$/.test(v)) return v.replace(UUID, '*uuid')

@@ -26,7 +26,7 @@ function withoutStrangers(records: readonly (readonly [topic: string, value: str
 function decodedTransaction(record: OurAvro): string | null {
   if (!record.topic.endsWith('.transaction') || record.value === null) return null
   const type = avro.Type.forSchema(JSON.parse(record.value.schema, readable))
-  return JSON.stringify({ payload: type.fromBuffer(Buffer.from(record.value.hex, 'hex')) })
+  return JSON.stringify({ payload: type.fromBuffer(Buffer.from(record.value.hex ?? '', 'hex')) })
 }
 
 let readers = 0

@@ -20,6 +20,8 @@ export interface GoldenEvent {
   readonly topic: string
   readonly phase: number
   readonly partition: number | null
+  /** What the record asks for; null: nothing. */
+  readonly timestamp: number | null
   readonly key: string | null
   readonly value: string | null
   readonly headers: readonly { readonly key: string; readonly value: string | null }[]

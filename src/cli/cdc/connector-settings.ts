@@ -1,4 +1,5 @@
 import { COLUMN_SETTINGS } from '../../capture/columns/column-rules.ts'
+import { TRANSFORM_SETTINGS } from '../../envelope/transform/settings.ts'
 import { Failure } from '../../failure/failure.ts'
 import { HEARTBEAT_SETTINGS } from './heartbeat-flags.ts'
 import { SIGNAL_SETTINGS } from './signal-flags.ts'
@@ -39,6 +40,7 @@ export const COMMON: SettingTable = {
     'unavailable.value.placeholder',
     'include.schema.comments',
     ...COLUMN_SETTINGS,
+    ...TRANSFORM_SETTINGS,
     ...HEARTBEAT_SETTINGS,
     ...SIGNAL_SETTINGS,
   ],

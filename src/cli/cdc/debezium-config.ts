@@ -2,6 +2,8 @@ import { columnRules } from '../../capture/columns/column-rules.ts'
 import type { PostgresOptions, PublicationMode, SnapshotMode } from '../../capture/postgres/options.ts'
 import { typeOptionsOf } from '../../capture/postgres/types/options.ts'
 import { type EnvelopeSettings, envelopeSettingsOf } from '../../envelope/options.ts'
+import type { Transform } from '../../envelope/transform/record.ts'
+import { transformsOf } from '../../envelope/transform/settings.ts'
 import { Failure } from '../../failure/failure.ts'
 import { COMMON, checkSettings, oneOf, type SettingTable } from './connector-settings.ts'
 import { heartbeatOfConfig } from './heartbeat-flags.ts'
@@ -12,6 +14,7 @@ export interface DebeziumConnector {
   readonly prefix: string
   readonly source: PostgresOptions
   readonly envelope: EnvelopeSettings
+  readonly transforms: readonly Transform[]
 }
 
 /** What Postgres has beside the common settings. */
@@ -78,7 +81,12 @@ export function debeziumConnector(config: ReadonlyMap<string, string>, file: str
     debeziumQuirks: true,
     ...only({ heartbeat: heartbeatOfConfig(config), signals: signalsOfConfig(config) }),
   }
-  return { prefix: config.get('topic.prefix') ?? slot, source, envelope: envelopeSettingsOf(config) }
+  return {
+    prefix: config.get('topic.prefix') ?? slot,
+    source,
+    envelope: envelopeSettingsOf(config),
+    transforms: transformsOf(config, file, 'json'),
+  }
 }
 
 function publicationMode(config: ReadonlyMap<string, string>): PublicationMode {

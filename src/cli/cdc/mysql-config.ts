@@ -2,6 +2,8 @@ import { columnRules } from '../../capture/columns/column-rules.ts'
 import type { Flavor, MysqlOptions, SnapshotMode } from '../../capture/mysql/options.ts'
 import { mysqlTypeOptions } from '../../capture/mysql/types/options.ts'
 import { type EnvelopeSettings, envelopeSettingsOf } from '../../envelope/options.ts'
+import type { Transform } from '../../envelope/transform/record.ts'
+import { transformsOf } from '../../envelope/transform/settings.ts'
 import { Failure } from '../../failure/failure.ts'
 import { mysqlTls } from '../mysql-options.ts'
 import { COMMON, checkSettings, oneOf, type SettingTable } from './connector-settings.ts'
@@ -12,6 +14,7 @@ export interface MysqlConnector {
   readonly prefix: string
   readonly source: MysqlOptions
   readonly envelope: EnvelopeSettings
+  readonly transforms: readonly Transform[]
 }
 
 const OF_CONVERTER = /^(\w+)\.(type|selector|length\.checker)$/
@@ -80,7 +83,12 @@ export function mysqlConnector(config: ReadonlyMap<string, string>, file: string
     includeQuery: config.get('include.query') === 'true',
     ...only({ heartbeat: heartbeatOfConfig(config), signals: signalsOfConfig(config) }),
   }
-  return { prefix: config.get('topic.prefix') ?? flavor, source, envelope: envelopeSettingsOf(config) }
+  return {
+    prefix: config.get('topic.prefix') ?? flavor,
+    source,
+    envelope: envelopeSettingsOf(config),
+    transforms: transformsOf(config, file, 'json'),
+  }
 }
 
 function snapshotMode(config: ReadonlyMap<string, string>): SnapshotMode {

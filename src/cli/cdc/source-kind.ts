@@ -1,10 +1,12 @@
 import type { ColumnRules } from '../../capture/columns/column-rules.ts'
 import type { TableMatcher } from '../../capture/select-tables.ts'
+import type { SignalRow } from '../../capture/signal/signal-row.ts'
 import type { SourceEvent } from '../../capture/source-event.ts'
 import type { ChangeBatch, ChangeSource, TransactionRun } from '../../contract/change.ts'
 import type { Clock } from '../../contract/clock.ts'
 import type { SourceBlock } from '../../contract/source-block.ts'
 import type { EnvelopeSettings } from '../../envelope/options.ts'
+import type { Transform } from '../../envelope/transform/record.ts'
 import type { CaptureOptions } from '../../pipeline/capture.ts'
 import type { SlotProbe } from './slot-probe.ts'
 import type { SnapshotLimits, SourceSnapshot } from './source-snapshot.ts'
@@ -31,6 +33,8 @@ export interface Source {
   readonly offsetOf: CaptureOptions['offsetOf']
   /** Removes at the server what was made for this one run. */
   removeCreated(created: readonly SourceEvent[], clock: Clock): Promise<void>
+  /** Writes a row of the signal table (--signal-table); answers the SQL. */
+  signal(row: SignalRow): Promise<{ readonly sql: string }>
   /** What `cdc verify` needs. */
   verification(): Promise<Verification>
 }
@@ -92,6 +96,8 @@ export interface DebeziumSource {
   readonly prefix: string
   readonly source: Source
   readonly envelope: EnvelopeSettings
+  /** In order; mostly none. */
+  readonly transforms: readonly Transform[]
 }
 
 export interface SourceAdapter {

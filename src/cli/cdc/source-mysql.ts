@@ -2,6 +2,7 @@ import { openMysqlSource } from '../../capture/mysql/adapter.ts'
 import type { Flavor, MysqlOptions } from '../../capture/mysql/options.ts'
 import { mysqlSourceBlock } from '../../capture/mysql/origin.ts'
 import { DEFAULT_MYSQL_TYPES, LAKE_MYSQL_TYPES } from '../../capture/mysql/types/options.ts'
+import { writeMysqlSignal } from '../../capture/mysql/write-signal.ts'
 import { type TableSelection, tableMatcher } from '../../capture/select-tables.ts'
 import type { TableId } from '../../contract/change.ts'
 import { describeMysql, resolveMysql } from '../mysql-options.ts'
@@ -35,9 +36,9 @@ export const mysqlAdapter: SourceAdapter = {
     return mysqlSource(options, flags.name)
   },
   fromDebezium(config, file, snapshot) {
-    const { prefix, source, envelope } = mysqlConnector(config, file)
+    const { prefix, source, envelope, transforms } = mysqlConnector(config, file)
     const options = snapshot === null ? source : { ...source, snapshot }
-    return { prefix, source: mysqlSource(options, prefix), envelope }
+    return { prefix, source: mysqlSource(options, prefix), envelope, transforms }
   },
 }
 
@@ -57,6 +58,7 @@ function mysqlSource(options: MysqlOptions, name: string): Source {
     offsets: (_lastPlace, _commitEnd, transactions) => new MysqlOffsets(transactions),
     offsetOf: mysqlOffset,
     removeCreated: async () => undefined,
+    signal: (row) => writeMysqlSignal(options, options.signals!.table!, row),
     async verification() {
       const { noProbe, openMysqlSnapshot } = await import('./mysql-verify.ts')
       const matcher = tableMatcher(options.tables)

@@ -2,6 +2,7 @@ import { openPostgresSource } from '../../capture/postgres/adapter.ts'
 import { debeziumOffset } from '../../capture/postgres/offset.ts'
 import type { PostgresOptions } from '../../capture/postgres/options.ts'
 import { postgresSourceBlock } from '../../capture/postgres/origin.ts'
+import { writePostgresSignal } from '../../capture/postgres/write-signal.ts'
 import { tableMatcher } from '../../capture/select-tables.ts'
 import { type PostgresOptions as Connection, describePostgres, resolvePostgres } from '../postgres-options.ts'
 import { debeziumConnector } from './debezium-config.ts'
@@ -31,10 +32,10 @@ export const postgresAdapter: SourceAdapter = {
     return postgresSource({ ...tail, publication: flags.publication ?? tail.slot }, connection)
   },
   fromDebezium(config, file, snapshot) {
-    const { prefix, source, envelope } = debeziumConnector(config, file)
+    const { prefix, source, envelope, transforms } = debeziumConnector(config, file)
     const options = snapshot === null ? source : { ...source, snapshot }
     const { ssl, password, ...where } = options
-    return { prefix, source: postgresSource(options, { ...where, password: password ?? undefined, ssl }), envelope }
+    return { prefix, source: postgresSource(options, { ...where, password: password ?? undefined, ssl }), envelope, transforms }
   },
 }
 
@@ -53,6 +54,7 @@ function postgresSource(options: PostgresOptions, connection: Connection): Sourc
     offsets: (lastPlace, commitEnd, transactions) => new TailOffsets(lastPlace, commitEnd, transactions),
     offsetOf: debeziumOffset,
     removeCreated: (created, clock) => removeCreated(options, created, clock),
+    signal: (row) => writePostgresSignal(options, options.signals!.table!, row),
     async verification() {
       const { openSlotProbe } = await import('./slot-probe.ts')
       const { openSourceSnapshot } = await import('./source-snapshot.ts')

@@ -2,6 +2,8 @@ import type { SourceEvent } from '../../capture/source-event.ts'
 import type { ChangeBatch, ChangeSource, ChangeStream, TransactionRun } from '../../contract/change.ts'
 import { createEnvelopeEncoder } from '../../envelope/encoder.ts'
 import { DEFAULT_ENVELOPE_SETTINGS } from '../../envelope/options.ts'
+import type { Transform } from '../../envelope/transform/record.ts'
+import { TransformingEncoder } from '../../envelope/transform/transforming-encoder.ts'
 import { Failure } from '../../failure/failure.ts'
 import { MemoryRegistry } from '../../registry/memory/memory-registry.ts'
 import { parseProperties } from '../properties.ts'
@@ -180,7 +182,8 @@ function save(context: TailContext, stream: ChangeStream, writer: TailWriter): v
 function writerOf(context: TailContext, connector: DebeziumSource, state: TailState | null, out: Output): TailWriter {
   const registry = new MemoryRegistry()
   const { prefix, source } = connector
-  const encoder = createEnvelopeEncoder({
+  const { transforms } = connector
+  const envelopes = createEnvelopeEncoder({
     ...connector.envelope,
     prefix,
     connector: source.connector,
@@ -189,7 +192,10 @@ function writerOf(context: TailContext, connector: DebeziumSource, state: TailSt
     clock: context.clock,
     runId: context.clock.uuid(),
     headerFormat: 'json',
+    marksDefaults: transforms.some((t) => t.asksForDefaults === true),
   })
+  const encoder =
+    transforms.length === 0 ? envelopes : new TransformingEncoder({ encoder: envelopes, transforms, registry, keepsSchemaOfNull: true })
   const printer = new TailPrinter({
     format: context.flags.format,
     prefix,
@@ -202,9 +208,14 @@ function writerOf(context: TailContext, connector: DebeziumSource, state: TailSt
     out,
     stateKey: source.stateKey,
     offsets: (lastPlace, commitEnd) => source.offsets(lastPlace, commitEnd, connector.envelope.transactions),
-    transactionTopic: connector.envelope.transactions ? `${prefix}.${connector.envelope.transactionTopic}` : null,
+    transactionTopic: connector.envelope.transactions ? routedBy(transforms, `${prefix}.${connector.envelope.transactionTopic}`) : null,
     state,
   })
+}
+
+/** Topic of the records that no transform looks into. */
+function routedBy(transforms: readonly Transform[], topic: string): string {
+  return transforms.reduce((at, t) => t.route?.(at) ?? at, topic)
 }
 
 /** From --config (a Debezium configuration) or from the flags. */
@@ -215,9 +226,14 @@ async function connectorOf(context: TailContext): Promise<DebeziumSource> {
     const config = parseProperties(readText(properties))
     return (await adapterOfConnector(config)).fromDebezium(config, properties, snapshot)
   }
-  const events = readEventSettings(flags['event-settings'], false)
+  const events = readEventSettings(flags['event-settings'], { forLake: false, headerFormat: 'json' })
   const adapter = await sourceAdapter(flags.source)
   const asked = { ...flags, 'ignore-unsupported-types': true }
   const source = adapter.fromFlags(flags.source, asked, context.env, { kind: 'tail', snapshot, ...(events && { columns: events.columns }) })
-  return { prefix: flags.name, source, envelope: { ...DEFAULT_ENVELOPE_SETTINGS, ...events?.envelope } }
+  return {
+    prefix: flags.name,
+    source,
+    envelope: { ...DEFAULT_ENVELOPE_SETTINGS, ...events?.envelope },
+    transforms: events?.transforms ?? [],
+  }
 }

@@ -51,7 +51,7 @@ export class TailPrinter {
       `"n":${n}`,
       `"topic":${JSON.stringify(batch.topic)}`,
       `"partition":${partition}`,
-      '"timestamp":null',
+      `"timestamp":${batch.ownTimes === true ? r.timestampMs : 'null'}`,
       `"key":${text(key)}`,
       `"value":${text(value)}`,
       `"headers":[${headers.map(headerJson).join(',')}]`,
@@ -78,7 +78,8 @@ export class TailPrinter {
   #hex(bytes: Buffer | null): string {
     if (bytes === null) return 'null'
     const schema = this.#options.schemaText(bytes.readInt32BE(1))
-    return `{"schema":${JSON.stringify(schema)},"hex":"${bytes.toString('hex', 5)}"}`
+    const hex = bytes.length === 5 && /^\["null",/.test(schema) ? 'null' : `"${bytes.toString('hex', 5)}"`
+    return `{"schema":${JSON.stringify(schema)},"hex":${hex}}`
   }
 }
 

@@ -1,6 +1,6 @@
 import type { ChangeBatch, TransactionRun } from '../../contract/change.ts'
 import type { TopicBatch } from '../../contract/log.ts'
-import type { EnvelopeEncoder } from '../../envelope/encoder.ts'
+import type { RecordEncoder } from '../../envelope/encoder.ts'
 import type { Output } from '../verb.ts'
 import type { OffsetPrinter } from './source-kind.ts'
 import { type Piece, pieces } from './tail-pieces.ts'
@@ -8,7 +8,7 @@ import type { TailPrinter } from './tail-print.ts'
 import type { TailState } from './tail-state.ts'
 
 export interface TailWriterOptions {
-  readonly encoder: EnvelopeEncoder
+  readonly encoder: RecordEncoder
   readonly printer: TailPrinter
   readonly out: Output
   /** What the saved position belongs to. */
@@ -81,7 +81,7 @@ export class TailWriter {
   async #heartbeat(batch: ChangeBatch): Promise<void> {
     await this.#o.encoder.prepareHeartbeat()
     const { printer, out } = this.#o
-    for (const b of this.#o.encoder.encode({ ...batch, transactions: [] })) {
+    for (const b of await this.#o.encoder.encode({ ...batch, transactions: [] })) {
       printer.open(b)
       while (printer.next()) await out.write(printer.line(b, this.#lastOffset, 0))
     }
@@ -91,7 +91,7 @@ export class TailWriter {
     const { batch, index, run } = piece
     const { encoder } = this.#o
     const counters = index < 0 ? encoder.state() : null
-    const out = encoder.encode(batch)
+    const out = await encoder.encode(batch)
     const meta = out.find((b) => b.topic === this.#o.transactionTopic)
     const data = out.filter((b) => b !== meta)
     const begin = meta !== undefined && (index >= 0 || meta.count === 2)

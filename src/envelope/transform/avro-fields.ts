@@ -1,6 +1,8 @@
 import type { ConnectSchema } from '../../contract/connect-schema.ts'
 import { assert } from '../../failure/failure.ts'
 import { ByteCursor } from '../../format/bytes/cursor.ts'
+import { GrowableSink } from '../../format/bytes/growable-sink.ts'
+import { writeText } from '../transaction-tracker.ts'
 
 /** Moves behind one value of the schema, its union branch included. */
 export function skipValue(schema: ConnectSchema, c: ByteCursor): void {
@@ -106,6 +108,13 @@ export class StructFields {
     const bytes = this.present(i)
     return bytes === null ? null : textOf(bytes)
   }
+}
+
+/** Avro string of a text. */
+export function avroText(text: string): Buffer {
+  const out = new GrowableSink(text.length * 3 + 16)
+  writeText(out, text)
+  return out.copy()
 }
 
 /** Text of an Avro string. */

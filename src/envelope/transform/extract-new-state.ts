@@ -1,7 +1,6 @@
 import type { ConnectField, ConnectSchema } from '../../contract/connect-schema.ts'
 import { Failure } from '../../failure/failure.ts'
-import { avroBytes } from './avro-text.ts'
-import { optionalBytes, optionalCopy, StructFields } from './avro-fields.ts'
+import { avroText, optionalBytes, optionalCopy, StructFields } from './avro-fields.ts'
 import { valueHeader } from './headers.ts'
 import type { HeaderFormat, Transform, TransformRecord } from './record.ts'
 
@@ -62,7 +61,7 @@ export class ExtractNewState implements Transform {
       record.headers.push(valueHeader(this.#options.headerFormat, reference.name, schema, reader.read(plan.envelope)))
     }
     if (op === 'd' && deletes === 'delete-to-tombstone') record.value = null
-    else if (op === 'd' && deletes === 'tombstone') record.value = { schema: plan.row, avro: null }
+    else if (op === 'd' && deletes === 'tombstone') record.value = { schema: plan.nullRow, avro: null }
     else this.#row(record, plan, op === 'd')
     return true
   }
@@ -72,7 +71,7 @@ export class ExtractNewState implements Transform {
     if (this.#options.deletes !== 'rewrite-with-tombstone') return false
     const op = this.#options.addHeaders.find((h) => h.path.length === 1 && h.path[0] === 'op')
     const schema: ConnectSchema = { type: 'string', optional: true }
-    if (op !== undefined) record.headers.push(valueHeader(this.#options.headerFormat, op.name, schema, avroBytes('d')))
+    if (op !== undefined) record.headers.push(valueHeader(this.#options.headerFormat, op.name, schema, avroText('d')))
     return true
   }
 
@@ -93,7 +92,10 @@ export class ExtractNewState implements Transform {
   #route(record: TransformRecord, plan: Plan, row: Buffer): void {
     const i = plan.source.indexOf(this.#options.routeByField!)
     if (i < 0) {
-      throw new Failure('TRB-ENV-013', { transform: this.#options.name, reason: `${record.topic} has no field ${this.#options.routeByField}` })
+      throw new Failure('TRB-ENV-013', {
+        transform: this.#options.name,
+        reason: `${record.topic} has no field ${this.#options.routeByField}`,
+      })
     }
     plan.source.open(row)
     if (this.asksForDefaults && record.isDefaulted(i)) return
@@ -111,8 +113,8 @@ export class ExtractNewState implements Transform {
   }
 }
 
-const TRUE = avroBytes('true')
-const FALSE = avroBytes('false')
+const TRUE = avroText('true')
+const FALSE = avroText('false')
 
 interface Added {
   readonly reference: FieldReference
@@ -126,6 +128,8 @@ interface Plan {
   readonly op: number
   /** Fields of the row as it is in the envelope. */
   readonly source: StructFields
+  /** Schema of a null that keeps it. */
+  readonly nullRow: ConnectSchema
   /** Schema of the values that come out. */
   readonly row: ConnectSchema
   readonly grows: boolean
@@ -144,14 +148,14 @@ function planOf(schema: ConnectSchema, options: ExtractOptions): Plan {
   const marksDeleted = options.deletes === 'rewrite' || options.deletes === 'rewrite-with-tombstone'
   const grown: ConnectField[] = fields.map((f) => ({ name: f.reference.name, schema: optionalCopy(f.reader.schema) }))
   if (marksDeleted) grown.unshift({ name: '__deleted', schema: { type: 'string', optional: true } })
-  const out = grown.length === 0 ? row : { ...row, fields: [...row.fields!, ...grown] }
   return {
     envelope,
     before: envelope.indexOf('before'),
     after,
     op: envelope.indexOf('op'),
     source: new StructFields(row),
-    row: out,
+    nullRow: row,
+    row: { ...row, optional: false, fields: [...row.fields!, ...grown] },
     grows: grown.length > 0,
     marksDeleted,
     fields,
@@ -166,8 +170,7 @@ interface Reader {
 }
 
 function readerOf(envelope: StructFields, reference: FieldReference, transform: string): Reader {
-  const missing = (): Failure =>
-    new Failure('TRB-ENV-013', { transform, reason: `the envelope has no field ${reference.path.join('.')}` })
+  const missing = (): Failure => new Failure('TRB-ENV-013', { transform, reason: `the envelope has no field ${reference.path.join('.')}` })
   const first = envelope.indexOf(reference.path[0])
   if (first < 0 || reference.path.length > 2) throw missing()
   const { schema } = envelope.schema.fields![first]

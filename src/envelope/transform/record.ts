@@ -27,6 +27,8 @@ export type HeaderFormat = 'simple' | 'json'
 export interface Transform {
   /** False: the record is dropped. */
   apply(record: TransformRecord): boolean
+  /** Where records go whose topic alone decides. */
+  route?(topic: string): string
   /** `route.by.field` needs to know which values are defaults that stand for null. */
   readonly asksForDefaults?: boolean
 }

@@ -81,7 +81,7 @@ describe('a Debezium connector configuration', () => {
   })
 
   it.each([
-    ['transforms', 'unwrap', 'TRB-ENV-007'],
+    ['transforms', 'unwrap', 'TRB-ENV-002'],
     ['column.mask.with.many.chars', 'a.b.c', 'TRB-ENV-007'],
     ['column.mask.hash.v2.SHA-9.with.salt.s', 'a.b.c', 'TRB-ENV-002'],
     ['column.truncate.to.0.chars', 'a.b.c', 'TRB-ENV-002'],
