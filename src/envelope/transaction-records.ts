@@ -1,7 +1,7 @@
 import type { StoredBatch } from '../contract/log.ts'
 import { isFailure } from '../failure/failure.ts'
 import { type AvroNode, nonNull, parseAvroSchema } from '../format/avro/avro-node.ts'
-import { compileSkip, type Skipper } from '../format/avro/skip.ts'
+import { compileSkip } from '../format/avro/skip.ts'
 import { ByteCursor } from '../format/bytes/cursor.ts'
 import { JsonScanner, NotJson } from '../format/json/json-scanner.ts'
 import { RecordReader } from '../format/record-batch/reader.ts'

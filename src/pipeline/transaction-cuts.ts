@@ -2,7 +2,14 @@ import type { CutPlace } from '../contract/cut-place.ts'
 import type { PartitionedLog, PartitionRange, TopicPartition } from '../contract/partitioned-log.ts'
 import type { Watermark } from '../contract/table.ts'
 import { topicName } from '../envelope/topic-name.ts'
-import { commitOfTransaction, type TransactionMark, TransactionRecords, transactionKey, Untold } from '../envelope/transaction-records.ts'
+import {
+  commitOfTransaction,
+  type TransactionMark,
+  TransactionRecords,
+  transactionKey,
+  UNTOLD,
+  Untold,
+} from '../envelope/transaction-records.ts'
 import type { Cut, Cuts } from './ingest-cuts.ts'
 import { RecentIds, ScannedPartition } from './transaction-scan.ts'
 
@@ -136,7 +143,7 @@ export class TransactionCuts implements Cuts {
   }
 
   settles(): boolean {
-    const sure = this.#at !== null && this.#never === null && [...this.#parts.values()].every((p) => p.doubt === 0 && isAt(p))
+    const sure = this.#at !== null && this.#never === null && [...this.#parts.values()].every(isSure)
     return sure && !this.#given
   }
 
@@ -257,6 +264,7 @@ export class TransactionCuts implements Cuts {
       for (let run = p.head; run !== null; run = p.head) {
         const { id } = run
         if (id !== null && id === front?.id) this.#count(front, p)
+        else if (id === UNTOLD) this.#isUntold(p)
         else if (id !== null && !this.#done.has(id)) break
         if (id === null) this.#nullsAt = this.#polls
         p.take(end)
@@ -266,6 +274,11 @@ export class TransactionCuts implements Cuts {
       if (p.head === null && !p.inside) p.safe = p.taken
     }
     return took
+  }
+
+  #isUntold(p: ScannedPartition): void {
+    p.untold = true
+    this.#warn(`changes of ${p.topic} do not say their transaction (provide.transaction.metadata): the tables have no common position`)
   }
 
   #count(front: Ended, p: ScannedPartition): void {
@@ -278,6 +291,7 @@ export class TransactionCuts implements Cuts {
     }
     p.inside = true
     p.doubt = 0
+    p.untold = false
     const before = this.#tops.get(p) ?? { top: 0, counted: 0 }
     // The producer began again: what it repeats is what was counted.
     const fresh = first > before.top ? counted : Math.max(0, counted - before.counted)
@@ -378,7 +392,7 @@ export class TransactionCuts implements Cuts {
       records += Math.max(0, p.safe - p.given)
       // Later transactions are behind it, or nothing came for long.
       if (p.doubt > 0 && (this.#queued.has(p.head?.id ?? '') || this.#polls - p.doubt >= DOUBT_POLLS)) p.doubt = 0
-      sure &&= p.doubt === 0 && isAt(p)
+      sure &&= isSure(p)
     }
     if (records === 0 && (this.#given || !sure)) return []
     const { source } = this.#options
@@ -408,9 +422,9 @@ function topicOf(prefix: string, collection: string): string {
   return topicName(prefix, collection.slice(0, Math.max(0, at)), collection.slice(at + 1))
 }
 
-/** The table is not beyond what cuts say. */
-function isAt(p: ScannedPartition): boolean {
-  return p.safe + MARKER >= p.reached
+/** What cuts say of it is all that there is of the transactions before, and the table is not beyond. */
+function isSure(p: ScannedPartition): boolean {
+  return p.doubt === 0 && !p.untold && p.safe + MARKER >= p.reached
 }
 
 const keyOf = ({ topic, partition }: TopicPartition): string => `${topic} ${partition}`

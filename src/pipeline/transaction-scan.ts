@@ -1,9 +1,9 @@
 import type { PartitionedLog } from '../contract/partitioned-log.ts'
-import { type TransactionRecords, transactionKey } from '../envelope/transaction-records.ts'
+import { type TransactionRecords, transactionKey, UNTOLD } from '../envelope/transaction-records.ts'
 
 /** Records of one transaction that follow each other in a partition; tombstones count with what is before them. */
 export interface Run {
-  /** Null: of no transaction (a snapshot's). */
+  /** Null: of no transaction (a snapshot's); UNTOLD: of one that nobody knows. */
   readonly id: string | null
   /** Offset after its last record. */
   next: number
@@ -32,6 +32,8 @@ export class ScannedPartition {
   readonly reached: number
   /** What was taken belongs to the transaction that is counted now. */
   inside = false
+  /** The newest change that was taken does not say its transaction. */
+  untold = false
   /** Poll since which nobody knows whether all of the transactions before are in; 0: known. */
   doubt = 0
 
@@ -89,7 +91,7 @@ export class ScannedPartition {
     let last = this.#runs.at(-1) ?? null
     let full = false
     const seen = (offset: number, raw: string | null, order: number): void => {
-      const id = raw === null ? null : transactionKey(raw)
+      const id = raw === null || raw === UNTOLD ? raw : transactionKey(raw)
       count++
       if (last !== null && last.id === id) {
         if (order > last.top) {

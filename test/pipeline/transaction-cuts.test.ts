@@ -152,3 +152,18 @@ test('goes on from its watermark: what tables were ahead of it is no state until
   expect(cuts.map(at)).toEqual([[2, 1, true]])
   expect(cuts[0]!.info.id).toBe(10)
 })
+
+test('changes that do not say their transaction come in, and are no state until their table has told ones again', async () => {
+  const topics = twoTables()
+  const warnings: string[] = []
+  const cuts = topics.open({ onWarning: (text) => warnings.push(text) })
+  topics.add('p.s.a', 0, ev('1:1'))
+  topics.end('1:2', { 's.a': 1 })
+  expect((await polls(cuts, topics, 1)).map(at)).toEqual([[1, 0, true]])
+  topics.add('p.s.a', 0, ev(null, 0))
+  expect((await polls(cuts, topics, 300)).map(at)).toEqual([[2, 0, false]])
+  expect(warnings).toEqual([expect.stringContaining('provide.transaction.metadata')])
+  topics.add('p.s.a', 0, ev('2:3'))
+  topics.end('2:4', { 's.a': 1 })
+  expect((await polls(cuts, topics, 1)).map(at)).toEqual([[3, 0, true]])
+})

@@ -8,7 +8,7 @@ import { TransactionCuts } from '../../src/pipeline/transaction-cuts.ts'
 
 export const TRANSACTIONS = 'p.transaction'
 
-/** One event of a table's topic: its transaction and its place among the table's events of it; no id: a row of a snapshot. */
+/** One event of a table's topic: its transaction and its place among the table's events of it; no id: a row of a snapshot, or (order 0) a change that does not say it. */
 export interface Event {
   readonly id: string | null
   readonly order: number
@@ -97,7 +97,7 @@ export class TransactionTopics {
 function valueText(e: Event | 'tombstone'): string | null {
   if (e === 'tombstone') return null
   const transaction = e.id === null ? null : { id: e.id, total_order: 1, data_collection_order: e.order }
-  return JSON.stringify({ before: null, after: {}, source: {}, op: e.id === null ? 'r' : 'c', transaction })
+  return JSON.stringify({ before: null, after: {}, source: {}, op: e.id === null && e.order > 0 ? 'r' : 'c', transaction })
 }
 
 /** The watermark of a cut that is a state, as it is found when the newest of all has this id. */
