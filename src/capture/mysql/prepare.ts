@@ -16,6 +16,7 @@ import {
   usesGtids,
 } from './server-state.ts'
 import { tableName } from './table-shapes.ts'
+import { requireSignalTable } from './write-signal.ts'
 
 /** How long a replica may take to come to a position, by default. */
 const LAG_FOR_MS = 60_000
@@ -39,6 +40,7 @@ export async function prepare(
   if (position?.kind === 'stream') await requireStart(sql, position, state, deps, signal)
   // What is left of a snapshot may be read elsewhere only where what was read before can be compared with it.
   else if (position !== null) requireSameServer(position.progress.until, position.progress.server, state)
+  if (options.signals?.table != null) await requireSignalTable(sql, options.signals.table, options.flavor)
   deps.chosen?.((await capturedTables(sql, options, matcher)).map(tableName), position === null)
   return state
 }

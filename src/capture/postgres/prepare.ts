@@ -8,6 +8,7 @@ import { type PgPosition, printPosition } from './position.ts'
 import { ensurePublication, readPublication, withoutIdentity } from './publication.ts'
 import { readSlot, requireNotAhead, requireSlotName, requireUsable } from './slot.ts'
 import { type TableShapes, tableName } from './table-shapes.ts'
+import { requireSignalTable } from './write-signal.ts'
 
 /** Captured tables in snapshot order: by the include list, then by schema and name. */
 export async function selectTables(sql: SqlConnection, options: PostgresOptions, matcher: TableMatcher): Promise<CatalogTable[]> {
@@ -54,6 +55,7 @@ export async function prepare(
   await requireLogical(sql)
   // The right to replicate shows only when it is used (managed services grant it in ways of their own).
   await (await connectSql(options, 'replication')).close()
+  if (options.signals?.table != null) await requireSignalTable(sql, options.signals.table)
   const tables = await selectTables(sql, options, matcher)
   deps.chosen?.(tables.map(tableName), position === null || position.kind === 'snapshot')
   for (const t of tables) shapes.fromCatalog(t, null)
@@ -122,7 +124,10 @@ async function publish(
   const statement = await ensurePublication(sql, options.publication, options.publicationMode, tables)
   if (statement !== null) deps.observe({ kind: 'created', object: 'publication', name: options.publication, sql: statement })
   if (statement !== null && before !== null && position !== null) {
-    deps.observe({ kind: 'warning', text: `tables were added to the publication; rows they had before are not captured: ${statement}` })
+    deps.observe({
+      kind: 'warning',
+      text: `tables were added to the publication; the rows they had before come with cdc signal execute-snapshot: ${statement}`,
+    })
   }
   const bare = withoutIdentity(tables)
   if (bare.length > 0) {
