@@ -24,10 +24,13 @@ const LAKE = fileURLToPath(new URL('../../bin/lake.mjs', import.meta.url))
 const KEYED = ['orders', 'items'] as const
 const PARTITIONS = 3
 const KEYS = 300
+const SESSION_MS = 2000
+/** Each so many hits a member is not killed but stopped for longer than its session: what it goes on with belongs to another one by then. */
+const FREEZE_EACH = 2
 
 /**
  * Members of one group bring in two tables with keys (three partitions each) and one without (every repeated insert shows), while they are
- * killed at random moments. At the end the lake must hold what the records say, once.
+ * killed, or frozen for longer than their session lasts, at random moments. At the end the lake must hold what the records say, once.
  */
 export async function ingestKillTest(options: IngestKillOptions): Promise<IngestKillReport> {
   const random = mulberry(options.seed)
@@ -42,7 +45,7 @@ export async function ingestKillTest(options: IngestKillOptions): Promise<Ingest
   )
   await producer.create([`${prefix}.public.events`], 1)
   const flags = ['--kafka', options.bootstrap, '--topics', `${prefix}.*`, '--registry', registry.url, '--lake', join(root, 'lake')]
-  const args = [LAKE, 'ingest', ...flags, '--group', prefix, '--session-timeout', '2s']
+  const args = [LAKE, 'ingest', ...flags, '--group', prefix, '--session-timeout', `${SESSION_MS}ms`]
   const children: Child[] = []
   const start = (): Child => new Child([...args, '--flush-interval', '300ms', '--flush-rows', '400'])
   let kills = 0
@@ -58,11 +61,16 @@ export async function ingestKillTest(options: IngestKillOptions): Promise<Ingest
     while (kills < options.kills) {
       await sleep(300 + random() * 3000)
       const at = Math.floor(random() * children.length)
-      const dead = children[at]!
-      if (dead.exit !== null) return report([`a member ended by itself: ${dead.output}`])
-      await dead.kill()
+      const hit = children[at]!
+      if (hit.exit !== null) return report([`a member ended by itself: ${hit.output}`])
       kills++
-      options.log(`kill ${kills}`)
+      if (kills % FREEZE_EACH === 0) {
+        options.log(`${kills}: frozen`)
+        await hit.freeze(SESSION_MS + 1000 + random() * 2000)
+        continue
+      }
+      await hit.kill()
+      options.log(`${kills}: killed`)
       children[at] = start()
     }
     over = true
@@ -109,6 +117,12 @@ class Child {
   async kill(): Promise<void> {
     this.#process.kill('SIGKILL')
     await this.#ended
+  }
+
+  async freeze(ms: number): Promise<void> {
+    this.#process.kill('SIGSTOP')
+    await sleep(ms)
+    this.#process.kill('SIGCONT')
   }
 
   async stop(): Promise<void> {
