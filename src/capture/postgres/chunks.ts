@@ -5,7 +5,7 @@ import type { TableMatcher } from '../select-tables.ts'
 import type { Chunk, ChunkDatabase } from '../signal/chunk.ts'
 import type { Task } from '../signal/progress.ts'
 import { bytesOf } from '../signal/tuples.ts'
-import { type CatalogTable, describeTables, listTables } from './catalogue.ts'
+import { describeTables, listTables } from './catalogue.ts'
 import { connectSql, quoteLiteral, quoteTable, type SqlConnection } from './connect.ts'
 import { lsnHi, lsnLo, parseLsn, printLsn } from './lsn.ts'
 import type { PostgresDeps, PostgresOptions } from './options.ts'
@@ -129,8 +129,8 @@ export class PostgresChunks implements ChunkDatabase {
   }
 
   async #describe(sql: SqlConnection, id: TableId): Promise<SnapshotTable> {
-    const found = (await listTables(sql)).find((t) => t.schema === id.schema && t.table === id.table)
-    const table: CatalogTable | undefined = found && (await describeTables(sql, [found.oid])).get(found.oid)
+    const oid = (await sql.query(`SELECT pg_catalog.to_regclass(${quoteLiteral(quoteTable(id))})::oid`, 'looking for a table'))[0][0]
+    const table = oid === null ? undefined : (await describeTables(sql, [Number(oid)])).get(Number(oid))
     if (table === undefined) throw new Failure('TRB-PG-024', { table: `${id.schema}.${id.table}`, reason: 'there is no such table' })
     const publication = await readPublication(sql, this.#options.publication)
     const published = publication?.tables.find((p) => p.schema === id.schema && p.table === id.table) ?? null

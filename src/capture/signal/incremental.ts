@@ -44,6 +44,8 @@ export class Incremental {
   /** The work beside the stream that is going on. */
   #working: Promise<void> = Promise.resolve()
   #streamed: Position | null = null
+  /** The table that is being read. */
+  #found: Found | null = null
   #failures = 0
   /** A defect in the work beside the stream: told with the next batch. */
   #broken: unknown = null
@@ -188,7 +190,10 @@ export class Incremental {
     assert(window !== null, 'a window that ends was open')
     this.#window = null
     const { chunk, task } = window
-    if (chunk === null || task === null || window.spoiled || window.cancelled) return null
+    if (chunk === null || task === null || window.spoiled || window.cancelled) {
+      this.#found = null
+      return null
+    }
     this.#failures = 0
     const rows = window.rows()
     const n = this.#tasks.findIndex((t) => t.table === task.table && !t.pattern)
@@ -216,7 +221,7 @@ export class Incremental {
     await this.#lookUp(database)
     // Only what is seen from here on tells the changes of the window.
     const first = await this.#table(database)
-    if (first !== null) window.watch(first.task, first.id, await database.identity(first.id, first.task))
+    if (first !== null) window.watch(first.task, first.id, await this.#identityOf(first, database))
     if (!readOnly) await database.insertSignal(`${window.id}-open`, 'snapshot-window-open', `{${opened}}`)
     await this.#read(window, database)
     if (signal.aborted) return
@@ -235,7 +240,7 @@ export class Incremental {
       const next = await this.#table(database)
       if (next === null) return
       const { task, id } = next
-      if (window.task?.table !== task.table) window.watch(task, id, await database.identity(id, task))
+      if (window.task?.table !== task.table) window.watch(task, id, await this.#identityOf(next, database))
       const begun = task.max === null ? { ...task, max: await database.maximum(id, task) } : task
       window.task = begun
       if (begun.max !== null) {
@@ -249,19 +254,28 @@ export class Incremental {
     }
   }
 
+  /** Asked once per table: what else there is to be said of it is looked at with every chunk. */
+  async #identityOf(found: Found, database: ChunkDatabase): Promise<readonly string[]> {
+    const identity = found.identity ?? (await database.identity(found.id, found.task))
+    this.#found = { ...found, identity }
+    return identity
+  }
+
   /** The task that is next, with its table; tasks whose table is gone are left out. */
-  async #table(database: ChunkDatabase): Promise<{ readonly task: Task; readonly id: TableId } | null> {
+  async #table(database: ChunkDatabase): Promise<Found | null> {
     for (let task = this.#tasks.at(0); task !== undefined; task = this.#tasks.at(0)) {
       const { table } = task
+      if (this.#found?.task.table === table && !task.pattern) return { ...this.#found, task }
       if (task.pattern) return await this.#lookUp(database).then(() => this.#table(database))
       const id = (await database.tables()).find((t) => nameOf(t) === table)
-      if (id !== undefined) return { task, id }
+      if (id !== undefined) return { task, id, identity: null }
       this.#finish(task, `table ${table} is not captured: there is no incremental snapshot of it`)
     }
     return null
   }
 
   #finish(task: Task, text: string): void {
+    this.#found = null
     const n = this.#tasks.findIndex((t) => t.table === task.table && t.pattern === task.pattern)
     if (n < 0) return
     this.#tasks.splice(n, 1)
@@ -283,6 +297,7 @@ export class Incremental {
 
   /** What may pass is tried again; a table that cannot be read is left out, and the stream goes on. */
   async #failed(window: Window, error: unknown): Promise<void> {
+    this.#found = null
     if (this.#stop.signal.aborted) return
     if (!isFailure(error)) {
       this.#broken = error
@@ -301,6 +316,13 @@ export class Incremental {
     if (this.#window === window) this.#window = null
     this.#begin()
   }
+}
+
+/** A task with its table, and what tells its rows apart; null: not looked at yet. */
+interface Found {
+  readonly task: Task
+  readonly id: TableId
+  readonly identity: readonly string[] | null
 }
 
 /** A condition of its own table comes first: it is the first that matches which counts. */

@@ -29,7 +29,7 @@ const MARK = ' incremental '
 /**
  * A position of the source with what is left of incremental snapshots behind it:
  *   position => source's position (' incremental ' JSON)?
- * The JSON has no spaces (they are escaped), so that the mark is found whatever the source's part holds.
+ * The JSON has no spaces (they are escaped), and begins with a quote, which a text in the JSON of the source's part could only hold escaped.
  */
 export function withProgress(at: Position, progress: Progress): Position {
   if (progress.tasks.length === 0 && !progress.paused) return at
@@ -38,7 +38,7 @@ export function withProgress(at: Position, progress: Progress): Position {
 
 /** The source's own part of a position. */
 export function withoutProgress(position: Position): Position {
-  const m = /^(.*) incremental \{[^ ]*\}$/s.exec(position)
+  const m = /^(.*) incremental \{"paused":[^ ]*\}$/s.exec(position)
   return m === null ? position : m[1]
 }
 

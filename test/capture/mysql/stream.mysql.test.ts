@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { positionOfDebezium } from '../../../src/capture/mysql/debezium-offset.ts'
+import { damagingProxy } from '../../support/damaging-proxy.ts'
 import { FLAVORS, freshDatabase, type TestDatabase } from '../../support/mysql.ts'
 import { optionsFor, Reader, tablesAfter, tablesNow } from './capture.ts'
 
@@ -212,6 +213,25 @@ describe.each(FLAVORS)('stream of %s', (flavor) => {
       expect(again.changes.map((c) => [c.op, c.index, c.after?.[0]])).toEqual(
         reader.changes.slice(mark.changes).map((c) => [c.op, c.index, c.after?.[0]]),
       )
+    })
+
+  if (flavor === 'mysql')
+    test('nothing is seen of a large compressed transaction that is damaged, though its checksum stands at its end', async () => {
+      await db.sql('CREATE TABLE zd (id INT PRIMARY KEY, b VARBINARY(1000))')
+      const proxy = await damagingProxy(db.port, 12 << 20)
+      const reader = await Reader.open(optionsFor(db, { port: proxy.port, retryForMs: 1 }))
+      try {
+        await reader.pull()
+        await db.sql('SET SESSION binlog_transaction_compression = ON')
+        await db.sql(`INSERT INTO zd SELECT seq, RANDOM_BYTES(1000) FROM ${numbers(flavor, 17_500)}`)
+        const error: unknown = await reader.toHead().catch((e: unknown) => e)
+        expect(error).toMatchObject({ code: 'TRB-MY-011' })
+        expect(reader.changes).toEqual([])
+      } finally {
+        await db.sql('SET SESSION binlog_transaction_compression = OFF')
+        await reader.close()
+        await proxy.close()
+      }
     })
 
   test('rows of more than one packet', async () => {

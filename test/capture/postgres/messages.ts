@@ -77,6 +77,14 @@ export function truncate(oids: readonly number[]): Buffer {
   return Buffer.concat([Buffer.from('T'), u32(oids.length), u8(0), ...oids.map(u32)])
 }
 
+/** O: where a transaction comes from. */
+export function origin(lsn: bigint, name: string): Buffer {
+  const b = Buffer.alloc(9)
+  b.write('O')
+  b.writeBigUInt64BE(lsn, 1)
+  return Buffer.concat([b, Buffer.from(`${name}\0`)])
+}
+
 export function logicalMessage(prefix: string, content: string): Buffer {
   return Buffer.concat([Buffer.from('M'), u8(1), u64(1n), cstring(prefix), u32(content.length), Buffer.from(content)])
 }

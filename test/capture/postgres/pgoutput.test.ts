@@ -113,6 +113,16 @@ describe('pgoutput decoder', () => {
     expect(decoder.at()).toEqual({ lsn: 100n, tail: 40, done: -1 })
   })
 
+  test('a transaction that came from elsewhere tells where from; the next one does not', () => {
+    const from = [m.xlog(0n, m.origin(0x12345678n, 'src'))]
+    const bytes = [
+      ...transaction(100n, [...from, R2, m.xlog(1n, m.insert(12, ['1']))]),
+      ...transaction(200n, [m.xlog(2n, m.insert(12, ['2']))]),
+    ]
+    const runs = decode([Buffer.concat(bytes)]).batches.flatMap((b) => b.transactions)
+    expect(runs.map((r) => r.origin)).toEqual([{ name: 'src', lsn: '305419896' }, undefined])
+  })
+
   test('gives the same changes wherever the socket cuts the bytes', () => {
     const bytes = Buffer.concat([
       ...transaction(100n, [

@@ -141,6 +141,12 @@ describe('tables and publication', () => {
     expect([f.code, f.explain().fix]).toEqual(['TRB-PG-014', 'ALTER PUBLICATION "a_lacks" ADD TABLE "public"."orders";'])
   })
 
+  test('a publication that publishes partitions otherwise than asked: TRB-PG-027 with the SQL', async () => {
+    await db.sql('create publication a_leaves for table orders')
+    const f = await refusal({ publication: 'a_leaves', viaRoot: true })
+    expect([f.code, f.explain().fix]).toEqual(['TRB-PG-027', 'ALTER PUBLICATION "a_leaves" SET (publish_via_partition_root = true);'])
+  })
+
   test('no SELECT on a table: TRB-PG-018 with the GRANT', async () => {
     const user = await role('a_noselect', 'replication')
     const f = await refusal({ user })
