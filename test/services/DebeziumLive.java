@@ -173,6 +173,7 @@ public final class DebeziumLive {
       line.put("topic", r.topic());
       line.put("phase", 1);
       line.put("partition", r.kafkaPartition());
+      line.put("timestamp", r.timestamp());
       line.put("key", text(keys.fromConnectData(r.topic(), r.keySchema(), r.key())));
       line.put("value", text(values.fromConnectData(r.topic(), r.valueSchema(), r.value())));
       List<Object> headers = new ArrayList<>();

@@ -18,7 +18,7 @@ export async function rereadFrom(
   name: string,
   state: ServerState,
   failure: (error: unknown) => Failure,
-): Promise<EventFeed> {
+): Promise<EventFeed & { readonly events: PacketEvents }> {
   const connection = await connectMysql(options)
   const serverId = (options.serverId ^ SECOND) >>> 0
   const request = { serverId, name, from, byGtid: false, checksum: state.checksum, includeQuery: options.includeQuery }
@@ -58,6 +58,30 @@ export async function rereadFrom(
       socket.destroy()
       connection.destroy()
     },
+  }
+}
+
+/**
+ * Reads the first large compressed transaction from there on and compares its checksum. Fails with TRB-MY-011, TRB-MY-012 when the server's
+ * copy of it is damaged.
+ */
+export async function verifyLarge(
+  options: MysqlOptions,
+  from: Point,
+  name: string,
+  state: ServerState,
+  failure: (error: unknown) => Failure,
+): Promise<void> {
+  const feed = await rereadFrom(options, from, name, state, failure)
+  const { events } = feed
+  try {
+    while (events.beginLarge() === null) {
+      if (events.peek()) events.consume()
+      else await feed.next()
+    }
+    for (let part = events.readLarge(); part !== null; part = events.readLarge()) if (part.length === 0) await feed.next()
+  } finally {
+    feed.close()
   }
 }
 

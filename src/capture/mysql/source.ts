@@ -19,7 +19,7 @@ import {
   streamAt,
 } from './position.ts'
 import { prepare, requireStart } from './prepare.ts'
-import { rereadFrom } from './reread.ts'
+import { rereadFrom, verifyLarge } from './reread.ts'
 import { addressOf, ERRNO, serverFailure } from './server-failure.ts'
 import { readersWithId, readServer, usesGtids } from './server-state.ts'
 import { SqlLink } from './sql-link.ts'
@@ -236,6 +236,7 @@ class MysqlStream implements ChangeStream {
       },
       statement: (statement) => this.#statement(statement),
       reread: (point) => rereadFrom(o, point, this.#name, state, (e) => this.#failure(e)),
+      verify: (point) => verifyLarge(o, point, this.#name, state, (e) => this.#failure(e)),
       failure: (e) => this.#failure(e),
       refused: (e) => this.#refused(e),
     })

@@ -42,6 +42,8 @@ export interface StreamDeps {
   readonly statement: (statement: StatementEvent) => Promise<TableSchema | null>
   /** Events from there on, on another connection. */
   readonly reread: (from: Point) => Promise<EventFeed>
+  /** Fails unless the checksum of the first compressed transaction of LARGE bytes from there on is right; keeps nothing of it. */
+  readonly verify: (from: Point) => Promise<void>
   /** Turns errors into Failures with the source's details. */
   readonly failure: (error: unknown) => Failure
   /** The server ended the dump. */
@@ -262,6 +264,9 @@ export class StreamSession {
 
   /** A compressed transaction that is unpacked while it comes. */
   async #large({ head, bytes }: LargeEvent): Promise<void> {
+    // Its checksum stands at its end, after most of it was handed on: the first look is for the checksum alone.
+    if (this.#events.checksums) await this.#deps.verify(this.#decoder.at())
+    if (this.#closed) return
     const payload = this.#decoder.beginLarge(head, bytes)
     this.#decoder.enter(false)
     await this.#packed(payload.method, this.#largeBytes(payload.start, payload.end))

@@ -53,6 +53,11 @@ export class PacketEvents implements EventSource {
     this.#where = where
   }
 
+  /** Events have a checksum. */
+  get checksums(): boolean {
+    return this.#checksum
+  }
+
   get buf(): Buffer {
     return this.inbox.buf
   }
