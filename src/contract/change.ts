@@ -80,6 +80,8 @@ export interface TransactionRun {
   readonly commitUs: bigint
   /** Source transaction id (xid); in snapshots that of the snapshot's own transaction, null when not known. */
   readonly xid: bigint | null
+  /** Where the transaction came from (`pg_replication_origin_…`), and its LSN there, decimal; absent: from this server. */
+  readonly origin?: { readonly name: string; readonly lsn: string }
   readonly begins: boolean
   readonly ends: boolean
 }

@@ -210,4 +210,12 @@ export const PG_CODES = {
     retry: 'never',
     exit: 2,
   },
+  'TRB-PG-027': {
+    what: 'Publication {publication} has publish_via_partition_root = {found}, and {wanted} is asked for',
+    why: 'It decides whether changes of partitions are those of their root; changing it for a publication that is in use would move them to other topics.',
+    safe: 'Nothing was changed.',
+    fix: '{sql}',
+    retry: 'never',
+    exit: 2,
+  },
 } as const satisfies Record<string, CodeEntry>

@@ -8,6 +8,8 @@ export interface CatalogTable {
   readonly table: string
   /** r table, p partitioned table (the root itself). */
   readonly kind: string
+  /** Part of a partitioned table. */
+  readonly partition: boolean
   /** pg_class.relreplident. */
   readonly identity: string
   /** reltuples, −1 unknown. */
@@ -24,7 +26,7 @@ export interface CatalogTable {
 }
 
 const TABLES = `
-SELECT c.oid, n.nspname, c.relname, c.relkind, c.relreplident, c.reltuples::bigint, c.relpages
+SELECT c.oid, n.nspname, c.relname, c.relkind, c.relreplident, c.reltuples::bigint, c.relpages, c.relispartition
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p' AND n.nspname NOT IN ('pg_catalog', 'information_schema')
   AND n.nspname !~ '^pg_(toast|temp)'`
@@ -126,6 +128,7 @@ function tableOf(r: TextRow, columns: readonly CatalogColumn[], keys: readonly T
     table: r[2]!,
     kind: r[3]!,
     identity: r[4]!,
+    partition: r[7] === 't',
     rowEstimate: Number(r[5]),
     pages: Number(r[6]),
     columns,

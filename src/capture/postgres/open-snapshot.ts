@@ -136,7 +136,8 @@ async function snapshotTables(
   matcher: TableMatcher,
   shapes: TableShapes,
 ): Promise<SnapshotTable[]> {
-  const tables = await selectTables(sql, options, matcher)
+  // Debezium reads the rows of partitions twice, as those of their root too.
+  const tables = await selectTables(sql, options, matcher, options.debeziumQuirks)
   const publication = await readPublication(sql, options.publication)
   return tables.map((table) => {
     const published = publication?.tables.find((p) => p.schema === table.schema && p.table === table.table) ?? null

@@ -2,7 +2,7 @@ import type { Clock } from '../../contract/clock.ts'
 import type { ColumnRules } from '../columns/column-rules.ts'
 import type { HeartbeatOptions } from '../heartbeat.ts'
 import type { TableSelection } from '../select-tables.ts'
-import type { SignalOptions } from '../signal/signal-source.ts'
+import type { SignalOptions } from '../signal/signal-options.ts'
 import type { SourceEvent } from '../source-event.ts'
 import type { TlsOptions } from '../tls-options.ts'
 import type { TypeOptions } from './types/options.ts'
@@ -37,6 +37,8 @@ export interface PostgresOptions extends ConnectOptions {
   readonly unsupported: 'refuse' | 'omit'
   /** What is said of single columns; absent: nothing. */
   readonly columns?: ColumnRules
+  /** `publish.via.partition.root`: changes of partitions are those of their root; absent: as the publication says. */
+  readonly viaRoot?: boolean
   /** Hand on transactional pg_logical_emit_message() as op m. */
   readonly messages?: boolean
   /** Keys as Debezium 3.6 chooses them even where they cannot identify the old row (schema.ts keyNames). */

@@ -2,7 +2,7 @@ import type { ByteSink, ChangeBatch, TableSchema, TransactionRun } from '../../c
 import type { ConnectField, ConnectSchema } from '../../contract/connect-schema.ts'
 import type { SourceBlock } from '../../contract/source-block.ts'
 import { GrowableSink, writeAll, writeSlice } from '../../format/bytes/growable-sink.ts'
-import { writeZigzag64, writeZigzagNumber } from '../../format/bytes/varint.ts'
+import { writeZigzag64, writeZigzagBigInt, writeZigzagNumber } from '../../format/bytes/varint.ts'
 import { avroBytes } from '../types/text.ts'
 import { parseLsn } from './lsn.ts'
 
@@ -139,7 +139,8 @@ class PostgresSourceBlock implements SourceBlock {
       out.buf[out.pos++] = 2
       writeZigzag64(out, hi, lo)
     }
-    writeAll(out, NOTHING_AFTER_LSN)
+    if (run.origin === undefined) writeAll(out, NOTHING_AFTER_LSN)
+    else writeAll(out, originBytes(run.origin))
   }
 
   finish(batch: ChangeBatch): void {
@@ -235,6 +236,19 @@ class PostgresSourceBlock implements SourceBlock {
     buf[out.pos++] = 93
     buf[mark] = (out.pos - mark - 1) * 2
   }
+}
+
+/** xmin (null), origin and its LSN. */
+function originBytes({ name, lsn }: NonNullable<TransactionRun['origin']>): Uint8Array {
+  const out = new GrowableSink(64)
+  out.reserve(2)
+  out.buf[out.pos++] = 0
+  out.buf[out.pos++] = 2
+  writeAll(out, avroBytes(Buffer.from(name, 'utf8')))
+  out.reserve(1)
+  out.buf[out.pos++] = 2
+  writeZigzagBigInt(out, BigInt(lsn))
+  return out.copy()
 }
 
 const NULL_FIRST = Buffer.from('[null,"')

@@ -10,12 +10,18 @@ import { readSlot, requireNotAhead, requireSlotName, requireUsable } from './slo
 import { type TableShapes, tableName } from './table-shapes.ts'
 import { requireSignalTable } from './write-signal.ts'
 
-/** Captured tables in snapshot order: by the include list, then by schema and name. */
-export async function selectTables(sql: SqlConnection, options: PostgresOptions, matcher: TableMatcher): Promise<CatalogTable[]> {
+/** Captured tables in snapshot order: by the include list, then by schema and name. `allRoots`: partitioned tables beside their partitions. */
+export async function selectTables(
+  sql: SqlConnection,
+  options: PostgresOptions,
+  matcher: TableMatcher,
+  allRoots = false,
+): Promise<CatalogTable[]> {
   const all = await listTables(sql)
   const publication = await readPublication(sql, options.publication)
-  const roots = publication?.viaRoot === true
-  const candidates = all.filter((t) => t.kind === 'r' || roots)
+  const viaRoot = options.viaRoot ?? publication?.viaRoot === true
+  // Changes come as those of the root, or as those of the partitions.
+  const candidates = viaRoot ? all.filter((t) => !t.partition) : all.filter((t) => t.kind === 'r' || allRoots)
   const chosen = candidates.filter((t) => matcher.matches(t.schema, t.table))
   if (chosen.length === 0) {
     const nearest = candidates.slice(0, 5).map(tableName).join(', ')
@@ -121,7 +127,7 @@ async function publish(
   deps: PostgresDeps,
 ): Promise<void> {
   const before = await readPublication(sql, options.publication)
-  const statement = await ensurePublication(sql, options.publication, options.publicationMode, tables)
+  const statement = await ensurePublication(sql, options.publication, options.publicationMode, tables, options.viaRoot ?? null)
   if (statement !== null) deps.observe({ kind: 'created', object: 'publication', name: options.publication, sql: statement })
   if (statement !== null && before !== null && position !== null) {
     deps.observe({

@@ -50,9 +50,10 @@ export async function readPublication(sql: SqlConnection, name: string): Promise
   }
 }
 
-export function createPublicationSql(name: string, mode: PublicationMode, tables: readonly CatalogTable[]): string {
-  if (mode === 'all_tables') return `CREATE PUBLICATION ${quoteIdent(name)} FOR ALL TABLES;`
-  return `CREATE PUBLICATION ${quoteIdent(name)} FOR TABLE ${tables.map(quoteTable).join(', ')};`
+export function createPublicationSql(name: string, mode: PublicationMode, tables: readonly CatalogTable[], viaRoot = false): string {
+  const options = viaRoot ? ' WITH (publish_via_partition_root = true)' : ''
+  if (mode === 'all_tables') return `CREATE PUBLICATION ${quoteIdent(name)} FOR ALL TABLES${options};`
+  return `CREATE PUBLICATION ${quoteIdent(name)} FOR TABLE ${tables.map(quoteTable).join(', ')}${options};`
 }
 
 export function addTablesSql(name: string, tables: readonly CatalogTable[]): string {
@@ -78,13 +79,18 @@ export async function ensurePublication(
   name: string,
   mode: PublicationMode,
   tables: readonly CatalogTable[],
+  viaRoot: boolean | null = null,
 ): Promise<string | null> {
   const found = await readPublication(sql, name)
   if (found === null) {
-    const statement = createPublicationSql(name, mode, tables)
+    const statement = createPublicationSql(name, mode, tables, viaRoot === true)
     if (mode === 'existing') throw new Failure('TRB-PG-013', { publication: name, reason: 'Creating it was turned off', sql: statement })
     if (mode === 'filtered') requireIdentity(tables)
     return await change(sql, statement, (reason) => new Failure('TRB-PG-013', { publication: name, reason, sql: statement }))
+  }
+  if (viaRoot !== null && viaRoot !== found.viaRoot) {
+    const statement = `ALTER PUBLICATION ${quoteIdent(name)} SET (publish_via_partition_root = ${viaRoot});`
+    throw new Failure('TRB-PG-027', { publication: name, found: String(found.viaRoot), wanted: String(viaRoot), sql: statement })
   }
   const missing = tables.filter((t) => !found.tables.some((p) => p.schema === t.schema && p.table === t.table))
   if (missing.length === 0) return null

@@ -3,7 +3,7 @@ import { Failure } from '../../failure/failure.ts'
 import type { ColumnRules } from '../columns/column-rules.ts'
 import type { TableMatcher } from '../select-tables.ts'
 import type { SourceEvent } from '../source-event.ts'
-import type { CatalogColumn } from './catalog-column.ts'
+import type { CatalogColumn, CatalogType } from './catalog-column.ts'
 import { type CatalogTable, describeTables, readTypes } from './catalogue.ts'
 import { quoteIdent, quoteTable, type SqlConnection } from './connect.ts'
 import type { PostgresOptions } from './options.ts'
@@ -24,6 +24,8 @@ export class TableShapes {
   readonly #observe: (event: SourceEvent) => void
   readonly #known = new Map<string, { shape: Shape; table: CatalogTable; version: number }>()
   readonly #warned = new Set<string>()
+  /** Labels of enums as they were first seen: Debezium 3.6 does not read them again. */
+  readonly #firstLabels = new Map<number, readonly string[]>()
 
   constructor(options: PostgresOptions, matcher: TableMatcher, observe: (event: SourceEvent) => void) {
     this.#options = options
@@ -57,7 +59,8 @@ export class TableShapes {
     return this.#keep({ ...table, schema: relation.schema, table: relation.table, identity: relation.identity }, wire, true).schema
   }
 
-  #keep(table: CatalogTable, wire: readonly CatalogColumn[], stream: boolean): Shape {
+  #keep(table: CatalogTable, asRead: readonly CatalogColumn[], stream: boolean): Shape {
+    const wire = this.#options.debeziumQuirks === true ? asRead.map((c) => ({ ...c, type: this.#withFirstLabels(c.type) })) : asRead
     const name = tableName(table)
     const known = this.#known.get(name)
     const version = (known?.version ?? 0) + 1
@@ -69,6 +72,14 @@ export class TableShapes {
     if (known !== undefined) this.#addedWithDefault(table, known.table, wire)
     this.#known.set(name, { shape, table, version })
     return shape
+  }
+
+  #withFirstLabels(type: CatalogType): CatalogType {
+    const element = type.element === null ? null : this.#withFirstLabels(type.element)
+    if (type.labels === null) return { ...type, element }
+    const first = this.#firstLabels.get(type.oid)
+    if (first === undefined) this.#firstLabels.set(type.oid, type.labels)
+    return { ...type, labels: first ?? type.labels }
   }
 
   /**
@@ -134,6 +145,7 @@ function droppedTable(relation: RelationMessage): CatalogTable {
     schema: relation.schema,
     table: relation.table,
     kind: 'r',
+    partition: false,
     identity: relation.identity,
     rowEstimate: -1,
     pages: 0,

@@ -32,9 +32,9 @@ const OWN: SettingTable = {
     'hstore.handling.mode',
     'money.fraction.digits',
     'include.unknown.datatypes',
+    'publish.via.partition.root',
   ],
   only: {
-    'publish.via.partition.root': 'false',
     'slot.drop.on.stop': 'false',
     'xmin.fetch.interval.ms': '0',
     'snapshot.isolation.mode': 'serializable',
@@ -79,6 +79,7 @@ export function debeziumConnector(config: ReadonlyMap<string, string>, file: str
     columns: columnRules(config),
     unsupported: 'omit',
     debeziumQuirks: true,
+    ...viaRoot(config),
     ...only({ heartbeat: heartbeatOfConfig(config), signals: signalsOfConfig(config) }),
   }
   return {
@@ -87,6 +88,12 @@ export function debeziumConnector(config: ReadonlyMap<string, string>, file: str
     envelope: envelopeSettingsOf(config),
     transforms: transformsOf(config, file, 'json'),
   }
+}
+
+/** Without a word on it the publication decides. */
+function viaRoot(config: ReadonlyMap<string, string>): { viaRoot?: boolean } {
+  const option = 'publish.via.partition.root'
+  return config.has(option) ? { viaRoot: oneOf(config, option, 'false', ['true', 'false']) === 'true' } : {}
 }
 
 function publicationMode(config: ReadonlyMap<string, string>): PublicationMode {

@@ -80,6 +80,7 @@ export class PgoutputDecoder {
   #commit = 0n
   #commitText = ''
   #commitUs = 0n
+  #origin: { readonly name: string; readonly lsn: string } | null = null
   /** Change messages of the open transaction seen, and changes handed on. */
   #seen = 0
   #captured = 0
@@ -212,6 +213,8 @@ export class PgoutputDecoder {
         this.#logical(buf, p, hi, lo)
         return
       case 0x4f: // O
+        this.#origin = { name: cstring(buf, p + 9), lsn: String(lsnOf(u32(buf, p + 1), u32(buf, p + 5))) }
+        return
       case 0x59: // Y
         return
       default:
@@ -233,6 +236,7 @@ export class PgoutputDecoder {
     this.#commitUs = epochMicros(buf.readBigInt64BE(p + 9))
     this.xid = BigInt(u32(buf, p + 17))
     this.inTransaction = true
+    this.#origin = null
     this.#transaction++
     this.#seen = 0
     this.#captured = 0
@@ -265,6 +269,7 @@ export class PgoutputDecoder {
       ...(ends ? { commitEnd: printLsn(this.lastEnd) } : {}),
       commitUs: this.#commitUs,
       xid: this.xid,
+      ...(this.#origin === null ? {} : { origin: this.#origin }),
       begins: this.#runBegins,
       ends,
     })
@@ -337,6 +342,10 @@ export class PgoutputDecoder {
     if (!wanted) this.#runFirst = this.#captured
     else this.#builder.add(-1, 109, 0, -1, 0, p + 1, hi, lo)
   }
+}
+
+function cstring(buf: Buffer, p: number): string {
+  return buf.toString('utf8', p, buf.indexOf(0, p))
 }
 
 function unknown(found: string, position: bigint): Failure {
