@@ -1,6 +1,7 @@
 import type { Clock } from '../../contract/clock.ts'
 import type { ColumnRules } from '../columns/column-rules.ts'
 import type { HeartbeatOptions } from '../heartbeat.ts'
+import type { TextMatcher } from '../java-regex.ts'
 import type { TableSelection } from '../select-tables.ts'
 import type { SignalOptions } from '../signal/signal-options.ts'
 import type { SourceEvent } from '../source-event.ts'
@@ -39,8 +40,8 @@ export interface PostgresOptions extends ConnectOptions {
   readonly columns?: ColumnRules
   /** `publish.via.partition.root`: changes of partitions are those of their root; absent: as the publication says. */
   readonly viaRoot?: boolean
-  /** Hand on transactional pg_logical_emit_message() as op m. */
-  readonly messages?: boolean
+  /** Hand on pg_logical_emit_message() as op m: all, or those whose prefix matches. From version 14. */
+  readonly messages?: boolean | TextMatcher
   /** Keys as Debezium 3.6 chooses them even where they cannot identify the old row (schema.ts keyNames). */
   readonly debeziumQuirks?: boolean
   /** Memory for batches that were not pulled yet. Default 32 MiB. */

@@ -6,7 +6,7 @@ import type { ChunkDatabase } from './chunk.ts'
 import { editBatch, type Insertion } from './edit-batch.ts'
 import { type Progress, type Task, withProgress } from './progress.ts'
 import { parseSignal, pattern, type SnapshotRequest } from './signal.ts'
-import type { SignalOptions } from './signal-source.ts'
+import type { SignalOptions } from './signal-options.ts'
 import { Identities } from './tuples.ts'
 import { Window } from './window.ts'
 

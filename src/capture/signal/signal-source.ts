@@ -1,25 +1,10 @@
-import type { ChangeBatch, ChangeSource, ChangeStream, Finding, Position, TableId } from '../../contract/change.ts'
+import type { ChangeBatch, ChangeSource, ChangeStream, Finding, Position } from '../../contract/change.ts'
 import type { Clock } from '../../contract/clock.ts'
 import type { SourceEvent } from '../source-event.ts'
 import type { ChunkDatabase } from './chunk.ts'
 import { Incremental } from './incremental.ts'
 import { NOTHING, progressOf, withoutProgress } from './progress.ts'
-
-/** `signal.data.collection` and what belongs to it. */
-export interface SignalOptions {
-  /** Signal table; null: signals come by no table. */
-  readonly table: TableId | null
-  /** Its changes are read and not handed on. */
-  readonly hidden: boolean
-  /** `incremental.snapshot.chunk.size`. */
-  readonly chunkRows: number
-  /** `read.only`: nothing is written; a window ends by the position of the source. */
-  readonly readOnly: boolean
-  /** `incremental.snapshot.watermarking.strategy`: how the end of a window is written. */
-  readonly strategy: 'insert_insert' | 'insert_delete'
-  /** Rows have the place in the log that Debezium shows, which is not one to order them by. */
-  readonly exact: boolean
-}
+import type { SignalOptions } from './signal-options.ts'
 
 export interface SignalDeps {
   readonly clock: Clock

@@ -1,5 +1,5 @@
 import { type TableSelection, tableMatcher } from '../../capture/select-tables.ts'
-import type { SignalOptions } from '../../capture/signal/signal-source.ts'
+import type { SignalOptions } from '../../capture/signal/signal-options.ts'
 import type { TableId } from '../../contract/change.ts'
 import { Failure } from '../../failure/failure.ts'
 import { bool, integer, text } from '../flag.ts'

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import type { SignalOptions } from '../../../src/capture/signal/signal-source.ts'
+import { MysqlChunks } from '../../../src/capture/mysql/chunks.ts'
+import { tableMatcher } from '../../../src/capture/select-tables.ts'
+import type { SignalOptions } from '../../../src/capture/signal/signal-options.ts'
+import { systemClock } from '../../../src/cli/clock.ts'
 import type { Position } from '../../../src/contract/change.ts'
 import { FLAVORS, freshDatabase, type TestDatabase } from '../../support/mysql.ts'
 import { optionsFor, Reader, tablesAfter, tablesNow } from '../mysql/capture.ts'
@@ -105,4 +108,20 @@ describe.each(FLAVORS)('%s: an incremental snapshot while others write', (flavor
       await db.drop()
     }
   })
+})
+
+it('a chunk that writes nothing is refused where the server has no GTIDs: it cannot tell what a reader sees', LIMIT, async () => {
+  const db = await freshDatabase('mysql', 'inc')
+  const signals: SignalOptions = { table: null, hidden: true, chunkRows: 10, readOnly: true, strategy: 'insert_insert', exact: false }
+  const options = optionsFor(db, { signals })
+  const chunks = new MysqlChunks(options, tableMatcher(options.tables), { clock: systemClock, observe: () => undefined })
+  try {
+    await db.sql('CREATE TABLE t (a int PRIMARY KEY)')
+    const task = { table: `${db.name}.t`, pattern: false, filter: null, surrogate: null, after: null, max: ['1'] }
+    const read = chunks.read({ schema: db.name, table: 't' }, task, 'bin.000001:4', new AbortController().signal)
+    await expect(read).rejects.toMatchObject({ code: 'TRB-SIG-004' })
+  } finally {
+    await chunks.close()
+    await db.drop()
+  }
 })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { SignalOptions } from '../../../src/capture/signal/signal-source.ts'
+import type { SignalOptions } from '../../../src/capture/signal/signal-options.ts'
 import type { ChangeBatch, Position } from '../../../src/contract/change.ts'
 import { freshDatabase, type TestDatabase } from '../../support/postgres.ts'
 import { type Capture, type Change, changesOf, Model, optionsFor, startCapture } from '../postgres/capture.ts'
