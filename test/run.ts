@@ -36,7 +36,9 @@ function runVitest(projects: readonly string[], args: readonly string[], report:
     '--reporter=json',
     `--outputFile.json=${report}`,
   ]
-  const child = spawn(process.execPath, [cli, ...flags, ...args], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
+  // Where the programs keep what Node made of their TypeScript: scripts that tests start find it there too.
+  const env = { ...process.env, NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'tributary') }
+  const child = spawn(process.execPath, [cli, ...flags, ...args], { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] })
   // The report is the last thing it writes; whatever keeps it from ending after that is no test's business.
   const watch = setInterval(() => {
     if (!existsSync(report) || Date.now() - statSync(report).mtimeMs < 30_000) return

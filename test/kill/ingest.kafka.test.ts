@@ -12,5 +12,5 @@ test(
     expect(report.problems).toEqual([])
     expect(report.kills).toBe(kills)
   },
-  60_000 + kills * 20_000,
+  300_000 + kills * 60_000,
 )

@@ -25,5 +25,5 @@ test.each(kinds)(
     expect(report.comparisons).toBeGreaterThan(0)
     expect(report.events).toBeGreaterThan(2000)
   },
-  90_000 + kills * 30_000,
+  300_000 + kills * 60_000,
 )

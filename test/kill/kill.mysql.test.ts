@@ -13,5 +13,5 @@ test.each(FLAVORS)(
     expect(report.kills).toBeGreaterThanOrEqual(kills)
     expect(report.comparisons).toBeGreaterThan(0)
   },
-  60_000 + kills * 20_000,
+  300_000 + kills * 60_000,
 )

@@ -32,7 +32,7 @@ start() {
     rm -rf "$DATA/db"
     as_svc "$DIST/usr/bin/mariadb-install-db" --no-defaults --basedir="$DIST/usr" --datadir="$DATA/db" \
       --auth-root-authentication-method=normal --skip-test-db --skip-name-resolve >"$DATA.init.log" 2>&1 ||
-      { tail -20 "$DATA.init.log" >&2; die "mariadb-install-db failed (is every parent of $DATA readable by $(svc_user)?)"; }
+      { grep -iE 'error|cannot|fail' "$DATA.init.log" >&2 || true; tail -5 "$DATA.init.log" >&2; die "mariadb-install-db failed (is every parent of $DATA readable by $(svc_user)?)"; }
     rm -f "$DATA.init.log"
   fi
   as_svc "$DIST/usr/sbin/mariadbd" --no-defaults "${server_opts[@]}" --port="$PORT" --bind-address=127.0.0.1 \

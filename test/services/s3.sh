@@ -52,7 +52,7 @@ start() {
       setsid "$BIN" server --quiet --address "127.0.0.1:$PORT" "$DATA/objects" </dev/null >"$DATA/log" 2>&1 &
   fi
   local child=$! i; echo $child > "$PID"
-  for ((i = 0; i < 400; i++)); do
+  for ((i = 0; i < 1200; i++)); do
     kill -0 $child 2>/dev/null || break
     # Any HTTP answer (403 without credentials) means that it is up.
     (exec 3<>"/dev/tcp/127.0.0.1/$PORT" && printf 'GET / HTTP/1.0\r\n\r\n' >&3 && head -c 5 <&3 | grep -q HTTP) 2>/dev/null && return 0

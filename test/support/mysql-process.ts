@@ -24,8 +24,19 @@ export interface DatabaseServer {
   destroy(): Promise<void>
 }
 
-/** Installs (once per machine) and starts a server by the project's start script. */
+/** Installs (once per machine) and starts a server by the project's start script; again when it cannot: its port may have gone to somebody else. */
 export async function startDatabase(flavor: 'mysql' | 'mariadb', options: DatabaseOptions = {}): Promise<DatabaseServer> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await tryStart(flavor, options)
+    } catch (e) {
+      if (attempt === 3) throw e
+      console.warn(`${flavor} did not start: ${String(e)}`)
+    }
+  }
+}
+
+async function tryStart(flavor: 'mysql' | 'mariadb', options: DatabaseOptions): Promise<DatabaseServer> {
   const data = mkdtempSync(join(tmpdir(), `trib-${flavor}-`))
   // The server does not run as root.
   chmodSync(data, 0o755)

@@ -22,11 +22,22 @@ export default async function setup(project: TestProject): Promise<() => void> {
 
 /** A server whose data is in a temporary directory, which goes when it is stopped. */
 export async function startS3Server(): Promise<S3Server> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await tryStart()
+    } catch (e) {
+      // Another process may take a port between our look and the server's start.
+      if (attempt === 3) throw e
+    }
+  }
+}
+
+async function tryStart(): Promise<S3Server> {
   const data = mkdtempSync(join(tmpdir(), 'trib-s3-'))
   const port = await freePort()
   const env = { ...process.env, ...KEYS, S3_DATA: data, S3_PORT: String(port) }
   const run = (verb: 'start' | 'destroy'): void =>
-    void execFileSync('bash', [SCRIPT, verb], { env, stdio: ['ignore', 'inherit', 'inherit'], timeout: 60_000 })
+    void execFileSync('bash', [SCRIPT, verb], { env, stdio: ['ignore', 'inherit', 'inherit'], timeout: 120_000 })
   try {
     run('start')
   } catch (e) {
