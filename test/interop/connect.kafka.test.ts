@@ -31,10 +31,12 @@ afterAll(async () => {
 
 const TABLES = `
   CREATE TABLE customers (id int PRIMARY KEY, name text NOT NULL, since date, rating double precision);
-  CREATE TABLE orders (id bigint PRIMARY KEY, customer int NOT NULL, total numeric(12,2) NOT NULL, placed timestamptz NOT NULL, note text, tags int[]);
+  CREATE TABLE orders (
+    id bigint PRIMARY KEY, customer int NOT NULL, total numeric(12,2) NOT NULL, placed timestamptz NOT NULL, note text, tags int[]);
   CREATE TABLE markers (id int PRIMARY KEY);
   INSERT INTO customers SELECT i, 'name ' || i, date '2020-01-01' + i, i / 7.0 FROM generate_series(1, 50) i;
-  INSERT INTO orders SELECT i, i % 50 + 1, i * 1.25, '2026-01-02T03:04:05.678901Z', repeat(md5(i::text), 120), array[i, NULL, 2] FROM generate_series(1, 300) i;`
+  INSERT INTO orders SELECT i, i % 50 + 1, i * 1.25, '2026-01-02T03:04:05.678901Z', repeat(md5(i::text), 120), array[i, NULL, 2]
+    FROM generate_series(1, 300) i;`
 
 /** Transactions over both tables: large values that are not touched, keys that change, what is deleted and comes back. */
 const workload = (round: number): string => {

@@ -8,7 +8,10 @@ import { TransactionCuts } from '../../src/pipeline/transaction-cuts.ts'
 
 export const TRANSACTIONS = 'p.transaction'
 
-/** One event of a table's topic: its transaction and its place among the table's events of it; no id: a row of a snapshot, or (order 0) a change that does not say it. */
+/**
+ * One event of a table's topic: its transaction and its place among the table's events of it; no id: a row of a snapshot, or (order 0) a
+ * change that does not say it.
+ */
 export interface Event {
   readonly id: string | null
   readonly order: number

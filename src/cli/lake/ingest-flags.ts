@@ -27,6 +27,7 @@ export const INGEST_FLAGS = {
   'table-version': RUN_FLAGS['table-version'],
   partition: RUN_FLAGS.partition,
   'compact-logs': RUN_FLAGS['compact-logs'],
+  'compact-age': RUN_FLAGS['compact-age'],
   'compact-share': RUN_FLAGS['compact-share'],
   'compact-log-files': RUN_FLAGS['compact-log-files'],
   'cluster-sort': RUN_FLAGS['cluster-sort'],

@@ -114,6 +114,7 @@ function parts(context: IngestCliContext, scratchDir: string, show: Show) {
   const partitions = partitionsOf(context.command, flags.partition)
   const services = {
     compactLogs: flags['compact-logs'],
+    compactAgeMs: flags['compact-age'],
     compactShare: flags['compact-share'],
     compactLogFiles: flags['compact-log-files'],
     clusterSort: sortingOf(context.command, flags['cluster-sort']),
