@@ -1,6 +1,7 @@
 import type { Finding, Position } from '../../contract/change.ts'
 import { Failure, isFailure } from '../../failure/failure.ts'
 import type { TableMatcher } from '../select-tables.ts'
+import { duration, expireSeconds, type Retention, retentionOf } from './binlog-age.ts'
 import { type CatalogTable, describeTable } from './catalogue.ts'
 import { connectMysql, type SqlConnection } from './connect.ts'
 import { capturedTables } from './open-snapshot.ts'
@@ -30,7 +31,7 @@ export async function checkMysql(
   }
   try {
     const findings = [ok('connection', `connected to ${sql.flavor === 'mariadb' ? 'MariaDB' : 'MySQL'} ${sql.versionText}`)]
-    const position = (): Promise<Finding[]> => reachable(sql, from)
+    const position = (): Promise<Finding[]> => reachable(sql, options, from)
     const checks = { server: kindOf, binlog, gtid, privileges, 'server-id': serverId, replica, retention, position, tables }
     for (const [id, check] of Object.entries(checks)) {
       signal.throwIfAborted()
@@ -130,12 +131,7 @@ async function replica(sql: SqlConnection): Promise<Finding[]> {
 
 /** How long the server keeps what was not read yet; with what it has now, when that is by size. */
 async function retention(sql: SqlConnection): Promise<Finding[]> {
-  const rows = await sql.query(
-    "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('binlog_expire_logs_seconds', 'expire_logs_days')",
-    'checking',
-  )
-  const of = (name: string): number => Number(rows.find((r) => r[0] === name)?.[1] ?? 0)
-  const seconds = of('binlog_expire_logs_seconds') || of('expire_logs_days') * 86400
+  const seconds = await expireSeconds(sql)
   const logs = await sql.query('SHOW BINARY LOGS', 'checking')
   const bytes = logs.reduce((n, l) => n + Number(l[1] ?? 0), 0)
   const holds = `${logs.length} binlogs with ${Math.ceil(bytes / (1 << 20))} MiB`
@@ -149,7 +145,7 @@ async function retention(sql: SqlConnection): Promise<Finding[]> {
 }
 
 /** Whether the server still has what follows the position of a run, how much that is, and how long it stays. */
-async function reachable(sql: SqlConnection, from: Position | null): Promise<Finding[]> {
+async function reachable(sql: SqlConnection, options: MysqlOptions, from: Position | null): Promise<Finding[]> {
   const position = from === null ? null : parsePosition(from)
   if (position === null || position.kind !== 'stream') return []
   const state = await readServer(sql)
@@ -162,11 +158,25 @@ async function reachable(sql: SqlConnection, from: Position | null): Promise<Fin
   const at = logs.findIndex((l) => l[0] === position.file)
   const place = `${position.file}:${position.pos}`
   // The file of another server: only the GTIDs count.
-  if (at < 0 || position.server !== state.server) return [ok('position', `the server has everything behind ${place}`)]
+  if (at < 0 || (position.server !== null && position.server !== state.server))
+    return [ok('position', `the server has everything behind ${place}`)]
   const behind = logs.slice(at).reduce((n, l) => n + Number(l[1] ?? 0), 0) - position.pos
   const older = at === 0 ? 'its binlog is the oldest one and goes first' : `${at} older binlogs go before its own`
-  const text = `the run stands at ${place}, ${Math.ceil(behind / (1 << 20))} MiB behind the end; ${older}`
-  return [at === 0 && logs.length > 1 ? warning('position', text, 'Start cdc run before the server purges it.') : ok('position', text)]
+  const kept = await retentionOf(sql, options, state, logs, at)
+  const text = `the run stands at ${place}, ${Math.ceil(behind / (1 << 20))} MiB behind the end; ${older}; ${estimate(kept)}`
+  const soon = !kept.current && kept.left !== null && kept.left < SOON_S
+  if (!soon && (at > 0 || logs.length === 1)) return [ok('position', text)]
+  return [warning('position', text, 'Start cdc run before the server purges it.')]
+}
+
+/** A binlog that goes within a day. */
+const SOON_S = 86400
+
+function estimate({ left, current, rate }: Retention): string {
+  const speed = rate === null ? '' : ` (it was written with ${(rate / 1024).toFixed(1)} KiB/s)`
+  if (left === null) return `it does not expire${speed}`
+  if (current) return `it is still written, and stays ${duration(left)} at least${speed}`
+  return left === 0 ? `it may be purged at any moment${speed}` : `it may be purged in ${duration(left)}${speed}`
 }
 
 async function tables(sql: SqlConnection, options: MysqlOptions, matcher: TableMatcher): Promise<Finding[]> {

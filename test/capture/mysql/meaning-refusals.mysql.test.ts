@@ -113,6 +113,9 @@ describe.each(FLAVORS)('what %s cannot give is refused before anything is read',
     await sql.close()
     const position = async (from: string): Promise<Finding | undefined> => (await source.check(live, from)).find((f) => f.id === 'position')
     expect(await position(now)).toMatchObject({ level: expect.stringMatching(/ok|warning/), what: expect.stringContaining(now) })
+    expect((await position(now))?.what).toMatch(flavor === 'mysql' ? /still written, and stays \d+\.\d days at least/ : /does not expire/)
+    await database().sql('FLUSH BINARY LOGS')
+    expect((await position(now))?.what).toMatch(flavor === 'mysql' ? /it may be purged in \d+\.\d days/ : /does not expire/)
     expect(await position('gone.000001:4')).toMatchObject({ level: 'failed', what: expect.stringContaining('gone.000001') })
     const foreign = flavor === 'mysql' ? 'e216972d-e559-11f1-bd40-02fc0000ffff:1-7' : '77-9-123456789'
     expect(await position(`${now}/${foreign}`)).toMatchObject({ level: 'failed' })
