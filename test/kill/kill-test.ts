@@ -22,7 +22,7 @@ import { ACCOUNTS, createTables, type KillColumn, type KillTable, START_BALANCE,
  *
  *   node test/kill/kill-test.ts --kills 100 --seed 7 [--type cow|mor] [--table-version 6|9] [--url postgres://…] [--keep]
  */
-export interface KillOptions {
+interface KillOptions {
   readonly kills: number
   readonly seed: number
   /** Superuser connection to a server with wal_level=logical. */
@@ -34,7 +34,7 @@ export interface KillOptions {
   readonly keep?: boolean
 }
 
-export interface KillReport {
+interface KillReport {
   readonly kills: number
   readonly phases: Readonly<Record<string, number>>
   readonly comparisons: number
@@ -76,7 +76,7 @@ const SERVICES = {
 const MAIN = fileURLToPath(new URL('./run-child.ts', import.meta.url))
 
 /** Runs the test; stops at the first problem. */
-export async function killTest(options: KillOptions): Promise<KillReport> {
+async function killTest(options: KillOptions): Promise<KillReport> {
   const root = mkdtempSync(join(tmpdir(), 'trib-kill-'))
   const test = new KillTest(options, root)
   try {
