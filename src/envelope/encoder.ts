@@ -6,6 +6,7 @@ import { GrowableSink, writeAll } from '../format/bytes/growable-sink.ts'
 import { writeVarint, writeZigzagBigInt, writeZigzagNumber } from '../format/bytes/varint.ts'
 import { closeBlob, openBlob, writeHeader, writeNullBlob } from '../format/record-batch/writer.ts'
 import { contextHeaders, keyHeader } from './context-headers.ts'
+import { MESSAGE_COLLECTION, messageBody, writeMessage, writePrefix } from './logical-message.ts'
 import { type EnvelopeOptions, HEARTBEAT_TOPIC } from './options.ts'
 import { type PreparedTable, TablePreparer, type TransactionSchemas } from './prepare.ts'
 import { DEFAULTED } from './table-codec.ts'
@@ -51,6 +52,7 @@ const MOST_TAILS = 8
 
 const OP_C = 99
 const OP_D = 100
+const OP_M = 109
 const OP_R = 114
 const OP_T = 116
 const OP_U = 117
@@ -80,6 +82,8 @@ class Encoder implements EnvelopeEncoder {
   #transactionTopic: TopicWriter | null = null
   #transactionSchemas: TransactionSchemas | null = null
   #heartbeatSchemas: TransactionSchemas | null = null
+  #messageSchemas: TransactionSchemas | null = null
+  #messageTopic: TopicWriter | null = null
 
   constructor(options: EnvelopeOptions) {
     this.#options = options
@@ -90,6 +94,7 @@ class Encoder implements EnvelopeEncoder {
 
   async prepare(tables: readonly TableSchema[]): Promise<void> {
     if (this.#options.transactions) this.#transactionSchemas ??= await this.#preparer.transactionSchemas()
+    if (this.#options.messages !== undefined) this.#messageSchemas ??= await this.#preparer.messageSchemas(this.#options.messages)
     for (const table of tables) await this.#preparer.prepare(table)
   }
 
@@ -180,10 +185,15 @@ class Encoder implements EnvelopeEncoder {
     this.#writers = []
     this.#open = []
     this.#transactionTopic = null
+    this.#messageTopic = null
   }
 
   #change(batch: ChangeBatch, i: number, run: TransactionRun): void {
     const op = batch.op[i] as OpCode
+    if (op === OP_M) {
+      this.#message(batch, i, run)
+      return
+    }
     const w = this.#writer(batch, i, run, op)
     const before = batch.before[i]
     const after = batch.after[i]
@@ -374,6 +384,40 @@ class Encoder implements EnvelopeEncoder {
     this.#transactionTopic.add(run)
   }
 
+  /** A logical message: a record of its own topic, without context headers. One outside of transactions has no block. */
+  #message(batch: ChangeBatch, i: number, run: TransactionRun): void {
+    const schemas = this.#messageSchemas
+    const { messages, source } = this.#options
+    assert(schemas !== null && messages !== undefined, 'prepare() ran before encode()')
+    if (this.#messageTopic === null) {
+      const sink = this.#sink()
+      this.#messageTopic = new TopicWriter(schemas.topic, schemas.keyId, schemas.valueId, null, sink)
+      this.#open.push({ writer: this.#messageTopic, sink })
+    }
+    const out = this.#messageTopic.out as GrowableSink
+    const body = messageBody(batch, batch.after[i])
+    writeAll(out, this.#timestamp)
+    let mark = openBlob(out, 1)
+    writeAll(out, schemas.keyWire)
+    writePrefix(batch.arena, body, out)
+    closeBlob(out, mark, 1)
+    mark = openBlob(out, 2)
+    writeAll(out, schemas.valueWire)
+    writeText(out, 'm')
+    writeVarint(out, 2)
+    writeAll(out, this.#timestamp)
+    source.write(batch, i, run, out)
+    if (this.#options.transactions && run.xid !== null) {
+      writeVarint(out, 2)
+      this.#tracker.writeBlock(source.transactionId(batch, i, run), MESSAGE_COLLECTION, out)
+    } else writeVarint(out, 0)
+    writeMessage(batch.arena, body, messages, out)
+    closeBlob(out, mark, 2)
+    writeNullBlob(out)
+    writeVarint(out, 0)
+    this.#messageTopic.add(run)
+  }
+
   /** Debezium's heartbeat: whose it is, and when. */
   #heartbeat(): void {
     const schemas = this.#heartbeatSchemas
@@ -441,9 +485,9 @@ function isTransaction(batch: ChangeBatch, run: TransactionRun): boolean {
   return run.from < run.to ? batch.mark[run.from] === 0 : run.xid !== null && batch.snapshotDone.length === 0
 }
 
-/** MySQL's TRUNCATE is a statement without a transaction around it. */
+/** MySQL's TRUNCATE, and a message of Postgres that is not transactional, have no transaction around them. */
 function isStatement(batch: ChangeBatch, i: number, run: TransactionRun): boolean {
-  return run.xid === null && batch.op[i] === OP_T
+  return run.xid === null && (batch.op[i] === OP_T || batch.op[i] === OP_M)
 }
 
 interface Header {

@@ -3,6 +3,7 @@ import type { Clock } from '../contract/clock.ts'
 import type { SchemaRegistry } from '../contract/log.ts'
 import type { SourceBlock } from '../contract/source-block.ts'
 import { Failure } from '../failure/failure.ts'
+import type { MessageContent } from './logical-message.ts'
 import type { NameMode } from './name-adjuster.ts'
 
 /** What of a Debezium configuration decides which records there are. */
@@ -23,6 +24,8 @@ export interface EnvelopeSettings {
   readonly schemaNames: NameMode
   /** `field.name.adjustment.mode`. */
   readonly fieldNames: NameMode
+  /** Logical messages are records of `<prefix>.message`, their content in this form; absent: there are none. */
+  readonly messages?: MessageContent
   /** `heartbeat.topics.prefix`: the topic is `<this>.<prefix>`. */
   readonly heartbeatTopic?: string
 }

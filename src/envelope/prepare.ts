@@ -11,6 +11,7 @@ import {
   TRANSACTION_KEY,
   TRANSACTION_VALUE,
 } from './envelope-schema.ts'
+import { MESSAGE_KEY, type MessageContent, messageValue } from './logical-message.ts'
 import { adjustFieldName, adjustSchemaName } from './name-adjuster.ts'
 import type { EnvelopeOptions } from './options.ts'
 import { TableCodec } from './table-codec.ts'
@@ -93,6 +94,13 @@ export class TablePreparer {
     const topic = `${this.#options.prefix}.${this.#options.transactionTopic}`
     const keyId = await this.#register(`${topic}-key`, TRANSACTION_KEY)
     const valueId = await this.#register(`${topic}-value`, TRANSACTION_VALUE)
+    return { topic, keyId, valueId, keyWire: wireHeader(keyId), valueWire: wireHeader(valueId) }
+  }
+
+  async messageSchemas(content: MessageContent): Promise<TransactionSchemas> {
+    const topic = `${this.#options.prefix}.message`
+    const keyId = await this.#register(`${topic}-key`, MESSAGE_KEY)
+    const valueId = await this.#register(`${topic}-value`, messageValue(this.#options.source.schema, content))
     return { topic, keyId, valueId, keyWire: wireHeader(keyId), valueWire: wireHeader(valueId) }
   }
 

@@ -49,6 +49,8 @@ export function normaliseEvent(e: GoldenEvent, names: Names): string {
     offsetKeys: Object.keys(e.sourceOffset ?? {})
       // How far a snapshot has come is Java's serialised objects.
       .filter((k) => !k.startsWith('incremental_snapshot_'))
+      // the hash of a Java object
+      .map((k) => k.replace(/(LogicalDecodingMessageId@).*/, '$1'))
       .sort(),
   })
 }

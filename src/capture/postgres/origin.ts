@@ -62,6 +62,12 @@ const MARKS = ['false', 'true', 'first', 'first_in_data_collection', 'last_in_da
 /** Mark of rows that are read between changes of the stream. */
 const INCREMENTAL = 6
 
+/** Neither of a table nor of a logical message, which has −1. */
+const NO_TABLE = -2
+
+/** Schema and table of a logical message: empty. */
+const NO_NAMES = Buffer.from([0, 0])
+
 /** xmin, origin and origin_lsn: null. */
 const NOTHING_AFTER_LSN = Buffer.from([0, 0, 0])
 
@@ -85,7 +91,7 @@ class PostgresSourceBlock implements SourceBlock {
   readonly #front = new GrowableSink(256)
   #frontMark = -1
   readonly #middle = new GrowableSink(256)
-  #middleTable = -1
+  #middleTable = NO_TABLE
   #run: TransactionRun | null = null
   /** Index of `#run` in the batch being written. */
   #at = 0
@@ -163,7 +169,9 @@ class PostgresSourceBlock implements SourceBlock {
     while (batch.transactions[this.#at] !== run && this.#at < batch.transactions.length) this.#leave(batch, batch.transactions[this.#at++])
     this.#run = run
     this.#frontMark = -1
-    this.#middleTable = -1
+    this.#middleTable = NO_TABLE
+    // A message outside of transactions is its own commit.
+    if (run.xid === null && run.from < run.to && batch.mark[run.from] === 0) this.#setPrevious(run.commit)
   }
 
   /** A snapshot is no commit: the first transaction after it has no predecessor. */
@@ -199,7 +207,7 @@ class PostgresSourceBlock implements SourceBlock {
     const low = (us >>> 0) * 1000
     const carry = Math.floor(low / 4294967296)
     writeZigzag64(s, (Math.floor(us / 4294967296) * 1000 + carry) >>> 0, low >>> 0)
-    writeAll(s, this.#tableName(batch.tables[table]))
+    writeAll(s, table < 0 ? NO_NAMES : this.#tableName(batch.tables[table]))
     s.reserve(16)
     if (xid === null) s.buf[s.pos++] = 0
     else {

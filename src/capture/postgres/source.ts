@@ -228,7 +228,7 @@ class PostgresStream implements ChangeStream {
       {
         slot: o.slot,
         publication: o.publication,
-        messages: o.messages === true,
+        messages: o.messages ?? false,
         budgetBytes: o.budgetBytes ?? 32 << 20,
         batchBytes: o.batchBytes ?? 1 << 20,
         statusMs: timeout === 0 ? 10_000 : Math.min(10_000, Math.max(100, Math.floor(timeout / 3))),

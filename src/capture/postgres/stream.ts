@@ -2,6 +2,7 @@ import type { ChangeBatch } from '../../contract/change.ts'
 import type { Clock } from '../../contract/clock.ts'
 import type { Failure } from '../../failure/failure.ts'
 import { BatchBuilder, type BatchEnd } from '../batch-builder.ts'
+import type { TextMatcher } from '../java-regex.ts'
 import { quoteIdent, quoteLiteral, type SqlConnection } from './connect.ts'
 import { printLsn } from './lsn.ts'
 import { type CatchUp, printPosition, type StreamPosition } from './position.ts'
@@ -28,7 +29,7 @@ const PACE_MS = 1
 export interface StreamSettings {
   readonly slot: string
   readonly publication: string
-  readonly messages: boolean
+  readonly messages: boolean | TextMatcher
   readonly budgetBytes: number
   readonly batchBytes: number
   readonly statusMs: number
@@ -337,6 +338,6 @@ export class StreamSession {
 export function startCommand(settings: StreamSettings, start: StreamPosition, version: number): string {
   const from = start.done < 0 ? start.lsn + BigInt(start.tail) : start.lsn
   const names = quoteLiteral(quoteIdent(settings.publication))
-  const messages = settings.messages && version >= 140000 ? ", messages 'true'" : ''
+  const messages = settings.messages !== false && version >= 140000 ? ", messages 'true'" : ''
   return `START_REPLICATION SLOT ${quoteIdent(settings.slot)} LOGICAL ${printLsn(from)} (proto_version '1', publication_names ${names}${messages})`
 }

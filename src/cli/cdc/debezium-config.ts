@@ -1,4 +1,5 @@
 import { columnRules } from '../../capture/columns/column-rules.ts'
+import { javaRegexList } from '../../capture/java-regex.ts'
 import type { PostgresOptions, PublicationMode, SnapshotMode } from '../../capture/postgres/options.ts'
 import { typeOptionsOf } from '../../capture/postgres/types/options.ts'
 import { type EnvelopeSettings, envelopeSettingsOf } from '../../envelope/options.ts'
@@ -32,6 +33,8 @@ const OWN: SettingTable = {
     'hstore.handling.mode',
     'money.fraction.digits',
     'include.unknown.datatypes',
+    'message.prefix.include.list',
+    'message.prefix.exclude.list',
     'publish.via.partition.root',
   ],
   only: {
@@ -80,14 +83,32 @@ export function debeziumConnector(config: ReadonlyMap<string, string>, file: str
     unsupported: 'omit',
     debeziumQuirks: true,
     ...viaRoot(config),
+    messages: messages(config),
     ...only({ heartbeat: heartbeatOfConfig(config), signals: signalsOfConfig(config) }),
   }
   return {
     prefix: config.get('topic.prefix') ?? slot,
     source,
-    envelope: envelopeSettingsOf(config),
+    envelope: { ...envelopeSettingsOf(config), messages: source.types.binary },
     transforms: transformsOf(config, file, 'json'),
   }
+}
+
+/** Which logical messages are records. */
+function messages(config: ReadonlyMap<string, string>): PostgresOptions['messages'] {
+  const include = config.get('message.prefix.include.list')
+  const exclude = config.get('message.prefix.exclude.list')
+  if (include !== undefined && exclude !== undefined) {
+    throw new Failure('TRB-ENV-002', {
+      option: 'message.prefix.exclude.list',
+      value: exclude,
+      supported: 'none beside message.prefix.include.list',
+    })
+  }
+  if (include !== undefined) return javaRegexList('message.prefix.include.list', include)
+  if (exclude === undefined) return true
+  const left = javaRegexList('message.prefix.exclude.list', exclude)
+  return (prefix) => !left(prefix)
 }
 
 /** Without a word on it the publication decides. */

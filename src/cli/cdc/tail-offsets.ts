@@ -1,7 +1,7 @@
 import type { ChangeBatch, TransactionRun } from '../../contract/change.ts'
 import type { OffsetPrinter } from './source-kind.ts'
 
-const MESSAGE_TYPES: Readonly<Record<number, string>> = { 99: 'INSERT', 117: 'UPDATE', 100: 'DELETE', 116: 'TRUNCATE' }
+const MESSAGE_TYPES: Readonly<Record<number, string>> = { 99: 'INSERT', 117: 'UPDATE', 100: 'DELETE', 116: 'TRUNCATE', 109: 'MESSAGE' }
 
 const INCREMENTAL = 6
 
@@ -76,11 +76,14 @@ export class TailOffsets implements OffsetPrinter {
     more: readonly (readonly [string, string])[] = [],
   ): string {
     const fields: (readonly [string, string])[] = [...more]
-    if (this.#transactions) fields.push(['transaction_id', `"${run.xid}"`])
+    const apart = run.xid === null
+    if (apart) this.#commitEnd = lsn
+    if (this.#transactions && !apart) fields.push(['transaction_id', `"${run.xid}"`])
     if (this.#processed !== null) fields.push(['lsn_proc', this.#processed])
     fields.push(['messageType', `"${type}"`])
     if (this.#commitEnd !== null) fields.push(['lsn_commit', this.#commitEnd])
-    fields.push(['lsn', lsn], ['txId', String(run.xid)])
+    fields.push(['lsn', lsn])
+    if (!apart) fields.push(['txId', String(run.xid)])
     const { counts } = counters === null ? { counts: [] } : (JSON.parse(counters) as { counts: [string, number][] })
     for (const [collection, count] of counts) fields.push([`transaction_data_collection_order_${collection}`, String(count)])
     fields.push(['ts_usec', String(run.commitUs)])

@@ -85,6 +85,13 @@ export function origin(lsn: bigint, name: string): Buffer {
   return Buffer.concat([b, Buffer.from(`${name}\0`)])
 }
 
-export function logicalMessage(prefix: string, content: string): Buffer {
-  return Buffer.concat([Buffer.from('M'), u8(1), u64(1n), cstring(prefix), u32(content.length), Buffer.from(content)])
+export function logicalMessage(prefix: string, content: string, apartAt: bigint | null = null): Buffer {
+  return Buffer.concat([
+    Buffer.from('M'),
+    u8(apartAt === null ? 1 : 0),
+    u64(apartAt ?? 1n),
+    cstring(prefix),
+    u32(content.length),
+    Buffer.from(content),
+  ])
 }

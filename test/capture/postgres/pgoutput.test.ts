@@ -123,6 +123,20 @@ describe('pgoutput decoder', () => {
     expect(runs.map((r) => r.origin)).toEqual([{ name: 'src', lsn: '305419896' }, undefined])
   })
 
+  test('a message outside of transactions is one of its own, at its place in the log, and is not given twice', () => {
+    const bytes = Buffer.concat([
+      ...transaction(100n, [R2, m.xlog(1n, m.insert(12, ['1']))]),
+      m.xlog(0n, m.logicalMessage('p', 'apart', 150n)),
+      ...transaction(200n, [m.xlog(2n, m.insert(12, ['2']))]),
+    ])
+    const all = decode([bytes])
+    expect(changes(all.batches).map((c) => c.op)).toEqual(['c', 'm', 'c'])
+    const [, apart] = all.batches.flatMap((b) => b.transactions)
+    expect(apart).toMatchObject({ from: 1, to: 2, commit: '0/96', xid: null, begins: true, ends: true })
+    const behind = { lsn: 150n, tail: 1, done: -1 }
+    expect(changes(decode([bytes], behind).batches).map((c) => c.op)).toEqual(['c'])
+  })
+
   test('gives the same changes wherever the socket cuts the bytes', () => {
     const bytes = Buffer.concat([
       ...transaction(100n, [

@@ -1,6 +1,7 @@
 import type { TableSchema } from '../../../contract/change.ts'
 import { Failure } from '../../../failure/failure.ts'
 import type { BatchBuilder } from '../../batch-builder.ts'
+import type { TextMatcher } from '../../java-regex.ts'
 import { lsnOf, printLsn } from '../lsn.ts'
 import { i32, u32 } from './big-endian.ts'
 import { parseErrorResponse, type ServerError } from './error-response.ts'
@@ -72,7 +73,7 @@ export class PgoutputDecoder {
   xid = 0n
   readonly #builder: BatchBuilder
   readonly #limit: number
-  readonly #messages: boolean
+  readonly #messages: boolean | TextMatcher
   readonly #resume: Resume
   readonly #relations = new Map<number, Relation>()
   #batch = 1
@@ -93,7 +94,7 @@ export class PgoutputDecoder {
   #lastRelation: Relation | null = null
 
   /** @param limit bytes of a batch at which `run` returns 'full' @param messages hand logical messages on */
-  constructor(builder: BatchBuilder, resume: Resume, limit: number, messages: boolean) {
+  constructor(builder: BatchBuilder, resume: Resume, limit: number, messages: boolean | TextMatcher) {
     this.#builder = builder
     this.#resume = resume
     this.#limit = limit
@@ -334,13 +335,40 @@ export class PgoutputDecoder {
   }
 
   #logical(buf: Buffer, p: number, hi: number, lo: number): void {
-    // Flag 1: transactional. Others come outside of any transaction and have no place in the order of commits.
-    if ((buf[p + 1] & 1) === 0 || !this.inTransaction) return
+    // Flag 1: transactional.
+    if ((buf[p + 1] & 1) === 0) {
+      if (!this.inTransaction) this.#apart(buf, p)
+      return
+    }
+    if (!this.inTransaction) return
     const wanted = ++this.#seen > this.#skip
-    if (!this.#messages || this.#skip === Number.POSITIVE_INFINITY) return
+    if (!this.#takes(buf, p) || this.#skip === Number.POSITIVE_INFINITY) return
     this.#captured++
     if (!wanted) this.#runFirst = this.#captured
     else this.#builder.add(-1, 109, 0, -1, 0, p + 1, hi, lo)
+  }
+
+  /** Whether a logical message is one that is handed on. */
+  #takes(buf: Buffer, p: number): boolean {
+    return typeof this.#messages === 'boolean' ? this.#messages : this.#messages(cstring(buf, p + 10))
+  }
+
+  /**
+   * A message outside of transactions comes in the order of the log, as commits do: it is a transaction of its own, whose commit is the place
+   * of the message, without a number.
+   */
+  #apart(buf: Buffer, p: number): void {
+    const hi = u32(buf, p + 2)
+    const lo = u32(buf, p + 6)
+    const at = lsnOf(hi, lo)
+    const { lsn, done } = this.#resume
+    if (!this.#takes(buf, p) || at < lsn || (at === lsn && done < 0)) return
+    const from = this.#builder.count
+    this.#builder.add(-1, 109, 0, -1, 0, p + 1, hi, lo)
+    const commit = printLsn(at)
+    this.#builder.runs.push({ from, to: from + 1, firstIndex: 0, commit, commitUs: this.#commitUs, xid: null, begins: true, ends: true })
+    this.lastCommit = at
+    this.lastEnd = at + 1n
   }
 }
 
