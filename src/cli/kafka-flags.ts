@@ -17,11 +17,13 @@ export const kafkaFlags = {
   'kafka-tls-name': bool({ help: "Kafka: compare the broker's name with its certificate", default: true }),
   'kafka-sasl': choice({
     help: 'Kafka: how to log in; none: not at all',
-    choices: ['none', 'plain', 'scram-sha-256', 'scram-sha-512'],
+    choices: ['none', 'plain', 'scram-sha-256', 'scram-sha-512', 'oauthbearer'],
     default: 'none',
   }),
   'kafka-user': text({ help: 'Kafka: user of --kafka-sasl', placeholder: 'USER' }),
   'kafka-password': text({ help: 'Kafka: its password', placeholder: 'PASSWORD', secret: true }),
+  'kafka-token': text({ help: 'Kafka: token of --kafka-sasl oauthbearer', placeholder: 'TOKEN', secret: true }),
+  'kafka-token-file': text({ help: 'Kafka: file that holds it, read anew at each login', placeholder: 'FILE' }),
   'kafka-outage': duration({ help: 'Kafka: how long an outage of brokers is waited out before it is an error', default: 300_000 }),
 }
 
@@ -33,9 +35,11 @@ export interface KafkaFlagValues {
   readonly 'kafka-tls-key': string | null
   readonly 'kafka-tls-key-password': string | null
   readonly 'kafka-tls-name': boolean
-  readonly 'kafka-sasl': 'none' | 'plain' | 'scram-sha-256' | 'scram-sha-512'
+  readonly 'kafka-sasl': 'none' | 'plain' | 'scram-sha-256' | 'scram-sha-512' | 'oauthbearer'
   readonly 'kafka-user': string | null
   readonly 'kafka-password': string | null
+  readonly 'kafka-token': string | null
+  readonly 'kafka-token-file': string | null
   readonly 'kafka-outage': number
 }
 
@@ -50,7 +54,7 @@ export async function kafkaOptionsOf(
     bootstrap: flags.kafka.map(hostAndPort),
     clientId: world.clientId,
     tls: await tlsOf(flags, world.cwd),
-    sasl: saslOf(flags),
+    sasl: flags['kafka-sasl'] === 'oauthbearer' ? await bearerOf(flags, world.cwd) : saslOf(flags, flags['kafka-sasl']),
     outageMs: flags['kafka-outage'],
     clock: world.clock,
     onRetry: world.onRetry && sparingly(world.clock, world.onRetry),
@@ -68,8 +72,27 @@ function hostAndPort(given: string): { host: string; port: number } {
   return { host, port }
 }
 
-function saslOf(flags: KafkaFlagValues): KafkaSasl | null {
-  const { 'kafka-user': username, 'kafka-password': password, 'kafka-sasl': given } = flags
+async function bearerOf(flags: KafkaFlagValues, cwd: string): Promise<KafkaSasl> {
+  const { 'kafka-token': token, 'kafka-token-file': file } = flags
+  if ((token === null) === (file === null)) {
+    const fix = '--kafka-token-file FILE, or TRIBUTARY_KAFKA_TOKEN in the environment'
+    throw new Failure('TRB-KAFKA-016', { flag: '--kafka-sasl', detail: 'oauthbearer needs one token: in a file or as it is', fix })
+  }
+  const read = file === null ? async () => token! : async () => (await readFile(resolve(cwd, file), 'utf8')).trim()
+  try {
+    await read()
+  } catch (e) {
+    const fix = '--kafka-token-file FILE, readable by this user'
+    throw new Failure('TRB-KAFKA-016', { flag: '--kafka-token-file', detail: `${file} cannot be read`, fix }, e)
+  }
+  return { mechanism: 'OAUTHBEARER', token: read }
+}
+
+function saslOf(flags: KafkaFlagValues, given: Exclude<KafkaFlagValues['kafka-sasl'], 'oauthbearer'>): KafkaSasl | null {
+  const { 'kafka-user': username, 'kafka-password': password } = flags
+  if (flags['kafka-token'] !== null || flags['kafka-token-file'] !== null) {
+    throw new Failure('TRB-KAFKA-016', { flag: '--kafka-sasl', detail: 'a token is given without it', fix: '--kafka-sasl oauthbearer' })
+  }
   if (given === 'none') {
     if (username === null && password === null) return null
     const detail = '--kafka-user and --kafka-password are given without it'
@@ -83,7 +106,7 @@ function saslOf(flags: KafkaFlagValues): KafkaSasl | null {
       fix: '--kafka-user USER, and TRIBUTARY_KAFKA_PASSWORD in the environment',
     })
   }
-  return { mechanism: given.toUpperCase() as KafkaSasl['mechanism'], username, password }
+  return { mechanism: given.toUpperCase() as 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512', username, password }
 }
 
 async function tlsOf(flags: KafkaFlagValues, cwd: string): Promise<KafkaTls | null> {

@@ -14,7 +14,7 @@ export const KAFKA_CODES = {
     what: 'Kafka refused the login: {detail}.',
     why: 'User, password or mechanism are not what the listener expects.',
     safe: 'Nothing was read or written.',
-    fix: 'Check --kafka-sasl plain|scram-sha-256|scram-sha-512, --kafka-user and TRIBUTARY_KAFKA_PASSWORD against the broker (kafka-configs --describe --entity-type users lists SCRAM users).',
+    fix: 'Check --kafka-sasl plain|scram-sha-256|scram-sha-512, --kafka-user and TRIBUTARY_KAFKA_PASSWORD (oauthbearer: --kafka-token-file) against the broker (kafka-configs --describe --entity-type users lists SCRAM users).',
     retry: 'never',
     exit: 3,
   },

@@ -10,7 +10,7 @@
 #              +1 controller, +2 SASL (PLAIN, SCRAM), +3 SASL over TLS, +4 TLS with client certificates; the last three are under ACLs
 # KAFKA_TXN    2 (default), 1: transaction.version, that is how partitions come into a transaction; for new data
 # KAFKA_HEAP   (default 320m)          KAFKA_TIER  1: C1 compiler only, starts with half the work (default; 4 for figures)
-# Users of the secured listeners: alice / alice-secret (PLAIN, SCRAM-SHA-256, SCRAM-SHA-512). Certificates are in KAFKA_DATA/tls.
+# Users of the secured listeners: alice / alice-secret (PLAIN, SCRAM-SHA-256, SCRAM-SHA-512), OAUTHBEARER with unsigned tokens. Certificates are in KAFKA_DATA/tls.
 . "$(dirname "$(readlink -f "$0")")/common.sh"
 HERE=$(dirname "$(readlink -f "$0")")
 VERSION=$(sed -n 's/.*<kafka.version>\(.*\)<\/kafka.version>.*/\1/p' "$HERE/kafka-pom.xml")
@@ -60,7 +60,7 @@ advertised.listeners=PLAINTEXT://127.0.0.1:$p,SASL_PLAINTEXT://127.0.0.1:$((p + 
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 super.users=User:ANONYMOUS
 ssl.keystore.type=PEM
@@ -99,6 +99,7 @@ P
   local l m
   for l in sasl_plaintext sasl_ssl; do
     echo "listener.name.$l.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_alice=\"alice-secret\";"
+    echo "listener.name.$l.oauthbearer.sasl.jaas.config=org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub=\"broker\";"
     for m in 256 512; do
       echo "listener.name.$l.scram-sha-$m.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;"
     done

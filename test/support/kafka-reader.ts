@@ -2,8 +2,9 @@ import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { Consumer, ListOffsetTimestamps } from '@platformatic/kafka'
 import kafkajs, { type Kafka } from 'kafkajs'
 
-/** Without anything new for so long a reader has seen what there is; a busy machine pauses for seconds. */
+/** Without anything new for so long, and so many answers of brokers, a reader has seen what there is; a busy machine pauses for seconds. */
 const IDLE_MS = 8000
+const IDLE_ANSWERS = 20
 
 let counter = 0
 
@@ -60,12 +61,16 @@ export async function readCommitted(topics: readonly string[], bootstrap: string
   })
   const done = Promise.withResolvers<void>()
   let heard = Number.POSITIVE_INFINITY
+  let answers = 0
   // A passing trouble of the group is a crash too, after which it starts again by itself.
   consumer.on(consumer.events.CRASH, (e) => {
     if (!e.payload.restart) done.reject(e.payload.error)
   })
   consumer.on(consumer.events.GROUP_JOIN, () => {
     heard = Date.now()
+  })
+  consumer.on(consumer.events.FETCH, () => {
+    answers++
   })
   await consumer.connect()
   await consumer.subscribe({ topics: [...topics], fromBeginning: true })
@@ -80,6 +85,7 @@ export async function readCommitted(topics: readonly string[], bootstrap: string
       }
       resolveOffset(batch.lastOffset())
       heard = Date.now()
+      answers = 0
       const end = left.get(`${topic}/${partition}`)
       // Behind the last record there is the marker of its transaction, which this client keeps to itself.
       if (end !== undefined && BigInt(batch.lastOffset()) + 2n >= end) left.delete(`${topic}/${partition}`)
@@ -87,7 +93,7 @@ export async function readCommitted(topics: readonly string[], bootstrap: string
     },
   })
   // An aborted transaction at the end gives it nothing to tell either.
-  const watch = setInterval(() => Date.now() - heard > IDLE_MS && done.resolve(), 50)
+  const watch = setInterval(() => answers >= IDLE_ANSWERS && Date.now() - heard > IDLE_MS && done.resolve(), 50)
   try {
     await done.promise
   } finally {

@@ -204,7 +204,7 @@ function connectionOptions(options: KafkaOptions): ConnectionOptions {
     base.tls = { ca, cert, key, passphrase, ...(verifyName === false ? { checkServerIdentity: () => undefined } : {}) }
     base.tlsServerName = true
   }
-  if (sasl !== null) base.sasl = { mechanism: sasl.mechanism, username: sasl.username, password: sasl.password }
+  if (sasl !== null) base.sasl = { ...sasl }
   return base
 }
 

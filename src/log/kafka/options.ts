@@ -3,11 +3,10 @@ import type { Clock } from '../../contract/clock.ts'
 export const COMPRESSIONS = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
 export type Compression = (typeof COMPRESSIONS)[number]
 
-export interface KafkaSasl {
-  readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512'
-  readonly username: string
-  readonly password: string
-}
+export type KafkaSasl =
+  | { readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512'; readonly username: string; readonly password: string }
+  /** The token is asked for at each login: it may have been renewed. */
+  | { readonly mechanism: 'OAUTHBEARER'; readonly token: () => Promise<string> }
 
 /** TLS as Node's tls.connect takes it; `{}` means the system's certificate authorities. */
 export interface KafkaTls {

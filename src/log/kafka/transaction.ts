@@ -202,7 +202,8 @@ export class TransactionalProducer {
       MARKERS,
     )
     if (next === null) return
-    if (next.producerId >= 0n) this.goOn(next)
+    // An epoch that stays goes on with its sequence numbers: the broker would take a number it has seen for a batch it has.
+    if (next.producerId >= 0n && (next.producerId !== producerId || next.producerEpoch !== epoch)) this.goOn(next)
     this.settled = markersWritten(cluster, id)
     // What it fails with is for the next transaction, if there is one.
     this.settled.catch(ignore)

@@ -91,6 +91,9 @@ function knownFailure(chain: readonly Error[]): Failure | null {
     if (ids.includes('UNSUPPORTED_SASL_MECHANISM')) {
       return new Failure('TRB-KAFKA-002', { detail: 'the broker does not offer this mechanism on this listener' }, chain[0])
     }
+    // The broker's answer to a token it refuses is taken for its consent by the client library: the next request then comes amid the login.
+    if (ids.includes('ILLEGAL_SASL_STATE'))
+      return new Failure('TRB-KAFKA-002', { detail: 'the broker did not take what was given' }, chain[0])
     // A connection that ends during the login says nothing of who logs in: a listener that speaks TLS does so, too.
     const refused = code === 'PLT_KFK_AUTHENTICATION' && !chain.slice(chain.indexOf(e)).some((c) => codeOf(c) === 'PLT_KFK_NETWORK')
     if (refused || ids.includes('SASL_AUTHENTICATION_FAILED')) {

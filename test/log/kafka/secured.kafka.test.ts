@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import kafkajs from 'kafkajs'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { systemClock } from '../../../src/cli/clock.ts'
@@ -22,6 +23,8 @@ const NO_FLAGS: KafkaFlagValues = {
   'kafka-sasl': 'none',
   'kafka-user': null,
   'kafka-password': null,
+  'kafka-token': null,
+  'kafka-token-file': null,
   'kafka-outage': 2000,
 }
 
@@ -49,6 +52,12 @@ async function allow(
     acl: operations.map((o) => ({ ...rule, resourceType: AclResourceTypes[type], operation: AclOperationTypes[o] })),
   })
   await admin.disconnect()
+}
+/** A token without a signature, as Kafka's own test validator takes it; good for so many seconds. */
+function bearer(user: string, seconds: number): string {
+  const now = Math.floor(Date.now() / 1000)
+  const part = (o: object): string => Buffer.from(JSON.stringify(o)).toString('base64url')
+  return `${part({ alg: 'none' })}.${part({ sub: user, iat: now - 3600, exp: now + seconds })}.`
 }
 type Operation = 'WRITE' | 'DESCRIBE' | 'READ' | 'CREATE' | 'DESCRIBE_CONFIGS'
 
@@ -83,6 +92,18 @@ describe('a secured cluster', () => {
     await writes(freshName('secured'), await options(3, { 'kafka-sasl': 'scram-sha-512', ...alice, ...ca }))
     const own = { 'kafka-tls-cert': file('client.pem'), 'kafka-tls-key': file('client.key') }
     await writes(freshName('secured'), await options(4, { ...ca, ...own }, 'localhost'))
+  })
+
+  test('is written to with SASL oauthbearer; a token that is renewed in its file is the one of the next login', async () => {
+    const tokens = join(mkdtempSync(join(tmpdir(), 'trib-token-')), 'token')
+    writeFileSync(tokens, bearer('alice', 3600))
+    const flags = { 'kafka-sasl': 'oauthbearer', 'kafka-token-file': tokens } as const
+    const given = await options(2, flags)
+    await writes(freshName('secured'), given)
+    await writes(freshName('secured'), await options(2, { 'kafka-sasl': 'oauthbearer', 'kafka-token': bearer('alice', 3600) }))
+    writeFileSync(tokens, bearer('alice', -60))
+    await expect(openLog(freshName('secured'), given)).rejects.toMatchObject({ code: 'TRB-KAFKA-002' })
+    rmSync(dirname(tokens), { recursive: true })
   })
 
   test('a wrong password and a mechanism it does not have are named, and not tried again', async () => {
@@ -137,6 +158,9 @@ describe('flags', () => {
     [{ kafka: ['h:99999'] }, '--kafka'],
     [{ 'kafka-sasl': 'plain' as const, 'kafka-user': 'a' }, '--kafka-sasl'],
     [{ 'kafka-user': 'a', 'kafka-password': 'b' }, '--kafka-sasl'],
+    [{ 'kafka-sasl': 'oauthbearer' as const }, '--kafka-sasl'],
+    [{ 'kafka-token': 'x' }, '--kafka-sasl'],
+    [{ 'kafka-sasl': 'oauthbearer' as const, 'kafka-token-file': '/nowhere/token' }, '--kafka-token-file'],
     [{ 'kafka-tls-cert': 'a.pem' }, '--kafka-tls-cert'],
     [{ 'kafka-tls-ca': '/nowhere/ca.pem' }, '--kafka-tls-ca'],
     [{ 'kafka-tls-ca': 'package.json' }, '--kafka-tls-ca'],
