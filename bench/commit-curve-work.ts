@@ -1,6 +1,7 @@
 import { systemClock } from '../src/cli/clock.ts'
 import type { LakeColumn } from '../src/contract/columns.ts'
 import type { TableSpec } from '../src/contract/table.ts'
+import { Compactor, DEFAULT_COMPACTION } from '../src/lake/service/compactor.ts'
 import { DEFAULT_SERVICES, TableServices } from '../src/lake/service/run-services.ts'
 import { openTableWriter } from '../src/lake/write/open-table.ts'
 import { DiskStore } from '../src/storage/disk/disk-store.ts'
@@ -28,6 +29,8 @@ const spec: TableSpec = {
 }
 const writer = await openTableWriter(store, spec, { clock: systemClock, scratchDir: `${dir}/scratch` })
 const services = new TableServices(DEFAULT_SERVICES)
+const work = { scratchDir: `${dir}/scratch`, memoryBudget: 12 << 20, rowGroupBytes: 12 << 20, sole: true }
+const compactor = kind === 'MERGE_ON_READ' ? new Compactor(DEFAULT_COMPACTION, work) : null
 const marks = new Set([100, 200, 500, 1000, 2000, 5000, 10_000])
 const points: CurvePoint[] = []
 let from = { n: 0, cpu: process.cpuUsage(), at: performance.now(), calls: store.counter.totalCalls }
@@ -51,6 +54,7 @@ for (let n = 1; n <= Number(total); n++) {
     },
   ])
   await writer.commit(staged, { source: 's', commit: `0/${n}`, commitUs: 0n, topic: 't', nextOffset: n })
+  await compactor?.run(writer.timeline)
   await services.run(writer.timeline)
   if (!marks.has(n)) continue
   const cpu = process.cpuUsage(from.cpu)

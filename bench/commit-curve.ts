@@ -11,12 +11,14 @@ const COMMITS = 10_000
 /** One-row commits with the services of `cdc run` on: what the last hundred before each mark cost, per commit. */
 export const bench: Bench = {
   name: 'commit-curve',
-  question: `does a commit cost the same at the 100th as at the ${COMMITS}th, with clean and archival on (in memory, one row each)?`,
+  question: `does a commit cost the same at the 100th as at the ${COMMITS}th, with compaction, clean and archival on (in memory, one row each)?`,
   async run(say): Promise<readonly BenchRow[]> {
     const rows: BenchRow[] = []
     for (const [name, kind, version] of [
       ['copy-on-write, version 6', 'COPY_ON_WRITE', '6'],
       ['copy-on-write, version 9', 'COPY_ON_WRITE', '9'],
+      ['merge-on-read, version 6', 'MERGE_ON_READ', '6'],
+      ['merge-on-read, version 9', 'MERGE_ON_READ', '9'],
     ] as const) {
       const points = await work(kind, version)
       for (const p of points) {

@@ -45,10 +45,12 @@ const TOPICS_MS = 15_000
 /** Changes of one commit held in memory; half of it is for their rows, the rest for what is made of them. */
 const MEMORY_BUDGET = 64 << 20
 /** Rows of one commit, so that they stay within that half: a scratch file costs as much as everything else together. */
-const COMMIT_BYTES = 26 << 20
+const COMMIT_BYTES = 22 << 20
 
 /** V8 lets the young generation grow to many times what it needs here, where little is allocated per row. In MB; new pages are as the flag says. */
 const YOUNG_MB = 4
+/** By how much the heap grows between two collections of all of it, which come of buffers here: V8's own half would be one for each 22 MB. In %. */
+const HEAP_GROWTH = 80
 
 /** Builds the parts of an ingest, runs it, and says what it did. `watch`: hears of each commit. */
 export async function runIngest(context: IngestCliContext, watch?: (commit: ShownCommit) => void): Promise<Outcome> {
@@ -56,6 +58,7 @@ export async function runIngest(context: IngestCliContext, watch?: (commit: Show
   required(context, 'kafka', flags.kafka)
   required(context, 'topics', flags.topics)
   setFlagsFromString(`--max-semi-space-size=${YOUNG_MB}`)
+  setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH}`)
   const show = new Show(context, watch)
   const registry = await openRegistry(context)
   const scratchDir = await mkdtemp(join(tmpdir(), 'tributary-ingest-'))
