@@ -1,5 +1,6 @@
-import { findErrorBy, type GenericError } from '@platformatic/kafka'
+import { findErrorBy } from '@platformatic/kafka'
 import { Failure, isFailure } from '../../failure/failure.ts'
+import { knownTrouble } from './trouble.ts'
 
 /** Codes of Kafka's protocol that the consumer decides by. */
 export const KAFKA_ERRORS = {
@@ -28,8 +29,8 @@ export class ConsumerFailures {
   of(what: string, e: unknown): Failure {
     if (isFailure(e)) return e
     const error = e instanceof Error ? e : new Error(String(e))
-    const denied = findErrorBy<GenericError>(error, 'code', 'PLT_KFK_AUTHENTICATION')
-    if (denied !== null) return new Failure('TRB-INGEST-003', { brokers: this.#brokers, operation: what, detail: denied.message }, e)
+    const known = knownTrouble(error)
+    if (known !== null) return known
     for (const name of Object.values(DENIED)) {
       if (findErrorBy(error, 'apiId', name) !== null) return this.#denied(what, name, e)
     }

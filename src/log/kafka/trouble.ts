@@ -76,6 +76,11 @@ export function troubleOf(e: unknown): Trouble {
       }
 }
 
+/** What no retry mends, whatever was asked for: a login that is refused, TLS on one side only. Null: something else. */
+export function knownTrouble(e: unknown): Failure | null {
+  return knownFailure(causes(e))
+}
+
 /** Failures that no retry mends, whatever was asked for. */
 function knownFailure(chain: readonly Error[]): Failure | null {
   // A login that broke off on a listener that speaks TLS is no wrong password.
