@@ -4,6 +4,7 @@ import { ENVELOPE_CODES } from './codes-envelope.ts'
 import { INGEST_CODES } from './codes-ingest.ts'
 import { KAFKA_CODES } from './codes-kafka.ts'
 import { LAKE_CODES } from './codes-lake.ts'
+import { LAKE_VERB_CODES } from './codes-lake-verbs.ts'
 import { LOG_CODES } from './codes-log.ts'
 import { MYSQL_CODES } from './codes-mysql.ts'
 import { PG_CODES } from './codes-postgres.ts'
@@ -29,6 +30,7 @@ export const CODES = {
   ...LOG_CODES,
   ...STORE_CODES,
   ...LAKE_CODES,
+  ...LAKE_VERB_CODES,
   ...INGEST_CODES,
   ...QUERY_CODES,
   ...KAFKA_CODES,
