@@ -87,6 +87,7 @@ group.consumer.session.timeout.ms=6000
 group.consumer.heartbeat.interval.ms=1000
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
+initial.broker.registration.timeout.ms=300000
 auto.create.topics.enable=false
 num.network.threads=2
 num.io.threads=4
@@ -125,7 +126,7 @@ boot() { # boot NODE: format when new, launch
 ready() {
   local n=$1 i
   for ((i = 0; i < 900; i++)); do
-    alive "$n" || { tail -20 "$D/$n.log" | cut -c1-300 >&2; die "broker $n died"; }
+    alive "$n" || { { grep -E 'ERROR|FATAL|OutOfMemory' "$D/$n.log" || true; tail -20 "$D/$n.log"; } | tail -40 | cut -c1-300 >&2; die "broker $n died"; }
     if python3 - "$(port "$n")" "$n" <<'Y' 2>/dev/null
 import socket, struct, sys
 s = socket.create_connection(('127.0.0.1', int(sys.argv[1])), 1); s.settimeout(2)

@@ -19,6 +19,8 @@ export function wire(schema: number, body: Buffer): Buffer {
   return Buffer.concat([head, body])
 }
 
+type Sent = Parameters<Producer<Buffer, Buffer, string, string>['send']>[0]
+
 /** Creates topics and writes records, each batch awaited. */
 export class TopicProducer {
   readonly #admin: Admin
@@ -68,7 +70,20 @@ export class TopicProducer {
         const headers = r.headers === undefined ? {} : { headers: { ...r.headers } }
         return { topic: r.topic, ...key, ...(r.value === null ? {} : { value: r.value }), ...where, ...headers }
       })
-      await this.#producer.send({ messages })
+      await this.#send(messages)
+    }
+  }
+
+  /** A broker may be late to know of a topic that was just created; the client then sends nothing. */
+  async #send(messages: Sent['messages']): Promise<void> {
+    for (let i = 0; ; i++) {
+      try {
+        await this.#producer.send({ messages })
+        return
+      } catch (e) {
+        if (i === 300 || !/Unknown topic/.test(inspect(e, { depth: 5 }))) throw e
+        await sleep(100)
+      }
     }
   }
 
