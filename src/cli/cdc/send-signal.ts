@@ -31,7 +31,7 @@ export async function sendSignal(context: ContextWith<SendSignalFlags>): Promise
   const asked = { ...others, url: flags.url, name: flags.name, tables: ['*'], 'signal-table': flags['signal-table'] }
   const kind = adapter.fromFlags(flags.source, asked, context.env, { kind: 'run', snapshot: null })
   if (kind.password !== null) context.secret(kind.password)
-  const data = dataOf(command, action, flags, kind.connector === 'postgresql' ? 'public' : null)
+  const data = dataOf(command, action, flags, kind.schema)
   const id = context.clock.uuid()
   const { sql } = await kind.signal({ id, type: action, data: JSON.stringify(data) })
   const then = 'A run with this --signal-table obeys it when its stream comes there.'

@@ -33,6 +33,8 @@ export interface Source {
   readonly offsetOf: CaptureOptions['offsetOf']
   /** Removes at the server what was made for this one run. */
   removeCreated(created: readonly SourceEvent[], clock: Clock): Promise<void>
+  /** Schema of a table that is named without one; null: none. */
+  readonly schema: string | null
   /** Writes a row of the signal table (--signal-table); answers the SQL. */
   signal(row: SignalRow): Promise<{ readonly sql: string }>
   /** What `cdc verify` needs. */

@@ -33,7 +33,7 @@ export const mysqlAdapter: SourceAdapter = {
       ...only({ heartbeat: heartbeatOfFlags(flags), signals: signalsOfFlags(flags, database, tables) }),
       ...(purpose.columns && { columns: purpose.columns }),
     }
-    return mysqlSource(options, flags.name)
+    return mysqlSource(options, flags.name, database)
   },
   fromDebezium(config, file, snapshot) {
     const { prefix, source, envelope, transforms } = mysqlConnector(config, file)
@@ -42,7 +42,7 @@ export const mysqlAdapter: SourceAdapter = {
   },
 }
 
-function mysqlSource(options: MysqlOptions, name: string): Source {
+function mysqlSource(options: MysqlOptions, name: string, schema: string | null = null): Source {
   const { flavor } = options
   const address = describeMysql(options)
   return {
@@ -58,6 +58,7 @@ function mysqlSource(options: MysqlOptions, name: string): Source {
     offsets: (_lastPlace, _commitEnd, transactions) => new MysqlOffsets(transactions),
     offsetOf: mysqlOffset,
     removeCreated: async () => undefined,
+    schema,
     signal: (row) => writeMysqlSignal(options, options.signals!.table!, row),
     async verification() {
       const { noProbe, openMysqlSnapshot } = await import('./mysql-verify.ts')

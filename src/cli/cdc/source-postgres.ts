@@ -54,6 +54,7 @@ function postgresSource(options: PostgresOptions, connection: Connection): Sourc
     offsets: (lastPlace, commitEnd, transactions) => new TailOffsets(lastPlace, commitEnd, transactions),
     offsetOf: debeziumOffset,
     removeCreated: (created, clock) => removeCreated(options, created, clock),
+    schema: 'public',
     signal: (row) => writePostgresSignal(options, options.signals!.table!, row),
     async verification() {
       const { openSlotProbe } = await import('./slot-probe.ts')

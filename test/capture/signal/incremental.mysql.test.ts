@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { MysqlChunks } from '../../../src/capture/mysql/chunks.ts'
 import { tableMatcher } from '../../../src/capture/select-tables.ts'
@@ -29,6 +30,8 @@ async function workload(db: TestDatabase, seed: number, stop: () => boolean): Pr
         else if (what === 2)
           await client.query("UPDATE IGNORE t SET b = CONCAT(b, 'x'), v = ? WHERE a = ? AND LENGTH(b) < 5", [`moved ${x}`, a])
         else await client.query('UPDATE t SET v = ? WHERE a = ?', [`set ${x}`, a])
+        // It stays open for a while, and leaves the machine to others.
+        await sleep(2)
       }
       await client.query(random(6) === 0 ? 'ROLLBACK' : 'COMMIT')
     } catch (e) {

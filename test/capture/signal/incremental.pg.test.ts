@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import type { SignalOptions } from '../../../src/capture/signal/signal-options.ts'
 import type { ChangeBatch, Position } from '../../../src/contract/change.ts'
@@ -65,6 +66,8 @@ async function workload(db: TestDatabase, seed: number, stop: () => boolean): Pr
         await client.query("INSERT INTO t VALUES ($1, 'n', $2) ON CONFLICT (a, b) DO UPDATE SET v = excluded.v", [a, `new ${x}`])
       else if (what === 2) await client.query("UPDATE t SET b = b || 'x', v = $2 WHERE a = $1 AND length(b) < 5", [a, `moved ${x}`])
       else await client.query('UPDATE t SET v = $2 WHERE a = $1', [a, `set ${x}`])
+      // It stays open for a while, and leaves the machine to others.
+      await sleep(2)
     }
     await client.query(random(6) === 0 ? 'ROLLBACK' : 'COMMIT')
   }

@@ -3,7 +3,7 @@ import type { SignalOptions } from '../../../src/capture/signal/signal-options.t
 import { freshDatabase, type TestDatabase } from '../../support/postgres.ts'
 import { type Capture, type Change, optionsFor, startCapture } from '../postgres/capture.ts'
 
-const LIMIT = { timeout: 60_000 }
+const LIMIT = { timeout: 180_000 }
 const SIGNALS: SignalOptions = {
   ...{ table: { schema: 'public', table: 'sig' }, hidden: false, chunkRows: 3, readOnly: false },
   ...{ strategy: 'insert_insert', exact: false },

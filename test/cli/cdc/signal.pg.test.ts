@@ -55,7 +55,7 @@ async function kill(child: ChildProcess): Promise<void> {
 }
 
 async function until(what: () => Promise<boolean> | boolean, run: Run): Promise<void> {
-  for (let i = 0; i < 1200; i++) {
+  for (let i = 0; i < 3000; i++) {
     if (await what()) return
     if (run.child.exitCode !== null) break
     await sleep(50)
@@ -64,14 +64,14 @@ async function until(what: () => Promise<boolean> | boolean, run: Run): Promise<
 }
 
 test('a table that came later, and a column added with a default, get their old rows by cdc signal, whatever kills the run meanwhile', {
-  timeout: 180_000,
+  timeout: 400_000,
 }, async () => {
   const db = await database()
   await db.sql(SIGNALS)
   const at = join(root, 'late')
   const where = ['--url', db.url, '--name', db.name, '--state', join(at, 'state')]
   const lake = ['--lake', join(at, 'lake')]
-  const signals = ['--signal-table', 'signals', '--signal-chunk-rows', '10', '--flush-interval', '200ms']
+  const signals = ['--signal-table', 'signals', '--signal-chunk-rows', '10', '--flush-interval', '200ms', '--heartbeat', '500ms']
   const first = start([...where, ...lake, ...signals, '--tables', 's.t'])
   await until(() => first.err.includes('streaming from'), first)
   await db.sql("ALTER TABLE s.t ADD COLUMN d text DEFAULT 'given'; UPDATE s.t SET a = 'seen' WHERE id = 1")
@@ -124,7 +124,7 @@ test('a table that came later, and a column added with a default, get their old 
 })
 
 test('a signal table that is not there is refused with the SQL that makes it; so are actions without what they need', {
-  timeout: 60_000,
+  timeout: 200_000,
 }, async () => {
   const db = await database()
   const where = ['--url', db.url, '--name', db.name, '--signal-table', 'signals']
