@@ -23,7 +23,7 @@ beforeAll(async () => {
     CREATE TABLE shop.lines (id int PRIMARY KEY, order_id bigint, qty int);
     INSERT INTO shop.orders SELECT i, i / 4.0, 'n' || i FROM generate_series(1, 2000) i;
     INSERT INTO shop.lines SELECT i, 1 + i % 2000, i % 7 FROM generate_series(1, 5000) i`)
-}, 120_000)
+}, 300_000)
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
 const env = (): Record<string, string> => ({
@@ -82,7 +82,7 @@ test('cdc run into S3, killed again and again, goes on and ends equal to the dat
   const ended = await runBin('cdc', ['run', '--once'], { env: env(), cwd: dir })
   expect([ended.code, ended.code === 0 ? '' : ended.stderr]).toEqual([0, ''])
   await expectEqual()
-}, 120_000)
+}, 300_000)
 
 test('every verb that reads finds the lake, by environment and by flags', async () => {
   const tables = envelope<{ lake: string; tables: { path: string; rows: number }[] }>(await lake('tables', '--json')).result
@@ -103,7 +103,7 @@ test('every verb that reads finds the lake, by environment and by flags', async 
     cwd: dir,
   })
   expect(envelope(flagged)).toMatchObject({ ok: true })
-}, 60_000)
+}, 300_000)
 
 test('tables are written, kept, cleaned, archived, taken back and verified on S3', async () => {
   const table = `${uri}-written/t`
@@ -128,7 +128,7 @@ test('tables are written, kept, cleaned, archived, taken back and verified on S3
   expect(rows.map((r) => `${r.id}${r.v}`).sort()).toEqual(['1c', '2b'])
   const found = envelope<{ tables: unknown[] }>(await lake('tables', '--lake', `${uri}-written`, '--json'))
   expect(found.result.tables).toHaveLength(1)
-}, 60_000)
+}, 300_000)
 
 test('a query copies files once; the cache keeps to its limit, and one query that needs more is refused: TRB-QUERY-016', async () => {
   const kept = join(dir, 'cache/tributary/files')
@@ -145,7 +145,7 @@ test('a query copies files once; the cache keeps to its limit, and one query tha
   expect(envelope(one).ok).toBe(true)
   await lake('query', 'SELECT count(*) AS n FROM shop.orders', '--cache-dir', other, '--cache-bytes', '120KiB', '--json')
   expect(readdirSync(join(other, 'files'))).toHaveLength(1)
-}, 60_000)
+}, 300_000)
 
 test('two runs do not write one lake: the second is told who has it', async () => {
   const child = startRun()
@@ -160,7 +160,7 @@ test('two runs do not write one lake: the second is told who has it', async () =
     await exited
   }
   expect(await store.head('.tributary/lock.json')).toBeNull()
-}, 60_000)
+}, 300_000)
 
 test('a bucket that is missing, and a place that is none, are said in one screen', async () => {
   const missing = await lake('tables', '--lake', 's3://no-such-bucket-here/x')

@@ -19,13 +19,13 @@ export interface RunOptions {
 
 export const repository = fileURLToPath(new URL('../../', import.meta.url))
 
-/** Runs bin/<program>.mjs with an environment of its own (nothing of libpq's or ours leaks in), at most a minute. */
+/** Runs bin/<program>.mjs with an environment of its own (nothing of libpq's or ours leaks in), at most three minutes. */
 export async function runBin(program: 'cdc' | 'lake', args: readonly string[], options: RunOptions = {}): Promise<Ended> {
   const env = { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', TZ: 'UTC', ...options.env }
   const child = spawn(options.node ?? process.execPath, [`${repository}bin/${program}.mjs`, ...args], {
     env,
     cwd: options.cwd,
-    timeout: 60_000,
+    timeout: 180_000,
   })
   let stdout = ''
   let stderr = ''

@@ -44,13 +44,13 @@ beforeAll(async () => {
   bootstrap = kafka('start3')
   database = await freshDatabase('topology')
   await database.sql(compose.configs['postgres-tables']!.content)
-}, 180_000)
+}, 300_000)
 afterAll(async () => {
   for (const c of running) c.kill('SIGKILL')
   kafka('destroy')
   await database.drop()
   rmSync(dir, { recursive: true, force: true })
-}, 60_000)
+}, 180_000)
 
 /** A service of the file, with the addresses of this machine; resolves when it has said so. */
 function service(name: string, said: RegExp): Promise<string> {
@@ -124,4 +124,4 @@ test('the topology of docker-compose.yml brings the tables into the lake; a brok
   expect(await inLake(after)).toEqual(after)
   // The schemas are on the brokers that are left.
   expect((await ask(registry, 'POST', '/subjects/after/versions', { schema: '"int"' })).status).toBe(200)
-}, 240_000)
+}, 600_000)

@@ -66,4 +66,4 @@ test('a table on S3 is what the model says, whatever the service does, when its 
   expect(schedules).toBe(WANTED)
   expect(faults).toBeGreaterThan(WANTED)
   console.info(`${schedules} schedules on S3 (SIM_S3_SCHEDULES), ${faults} faults of the service, seed ${SEED} (SIM_SEED)`)
-}, 240_000)
+}, 900_000)

@@ -9,7 +9,7 @@ import { AppendingWriter, linesOf } from './appending-writer.ts'
 export const RACING: ConcurrencySettings = {
   mode: 'optimistic_concurrency_control',
   lock: 'storage',
-  times: { validityMs: 6_000, renewMs: 1_000, retryMs: 30, waitMs: 120_000 },
+  times: { validityMs: 6_000, renewMs: 1_000, retryMs: 30, waitMs: 600_000 },
 }
 export const BUCKETS = 12
 
