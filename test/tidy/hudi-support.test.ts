@@ -31,6 +31,16 @@ describe('docs/hudi-support.md', () => {
     expect(bare).toEqual([])
   })
 
+  test('every feature says of both versions what is done with it, in which direction or why not', () => {
+    const direction =
+      /\b(read|write|written|writing|refused|taken away|not proved|asserted|by instant|by completion time|as version 6)\b|^–$/
+    const silent = rows.filter((l) => {
+      const cells = l.split('|').map((c) => c.trim())
+      return cells.length !== 6 || !cells.slice(2, 4).every((c) => direction.test(c))
+    })
+    expect(silent).toEqual([])
+  })
+
   test('the codes that it names exist', () => {
     const named = [...page.matchAll(/TRB-[A-Z]+-\d+/g)].map((m) => m[0])
     expect(named.filter((c) => !(c in CODES))).toEqual([])
