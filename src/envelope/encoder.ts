@@ -435,7 +435,7 @@ class Encoder implements EnvelopeEncoder {
     closeBlob(sink, mark, 1)
     writeNullBlob(sink)
     writeVarint(sink, 0)
-    writer.add(NO_TRANSACTION)
+    writer.add(null)
     this.#open.push({ writer, sink })
   }
 
@@ -472,11 +472,6 @@ class Encoder implements EnvelopeEncoder {
     this.#open.push({ writer, sink })
     return w
   }
-}
-
-/** A heartbeat belongs to none. */
-const NO_TRANSACTION: TransactionRun = {
-  ...{ from: 0, to: 0, firstIndex: 0, commit: '', commitUs: 0n, xid: null, begins: true, ends: true },
 }
 
 /** Snapshots come as runs too; an empty one of the stream is a transaction whose changes are all filtered. */

@@ -40,11 +40,12 @@ export class TopicWriter {
     this.out = sink
   }
 
-  /** Counts a record that was written to `out`. */
-  add(transaction: TransactionRun): void {
+  /** Counts a record that was written to `out`; null: it belongs to no transaction, and is in no run. */
+  add(transaction: TransactionRun | null): void {
+    this.#count++
+    if (transaction === null) return
     if (transaction !== this.#transaction) this.#start(transaction)
     this.#run!.count++
-    this.#count++
   }
 
   /** The batch, its bytes copied out of the sink (or `lend`: those in the sink); null when there was no record. */

@@ -52,13 +52,15 @@ describe('a Debezium configuration for MySQL', () => {
   const of = (more: Record<string, string>) => mysqlConnector(new Map(Object.entries({ ...base, ...more })), 'x.properties')
 
   test.each<[Record<string, string>, string]>([
-    [{ 'signal.data.collection': 'a.b' }, 'TRB-ENV-007'],
+    [{ 'signal.data.collection': 'ab' }, 'TRB-ENV-002'],
+    [{ 'signal.enabled.channels': 'source,kafka' }, 'TRB-ENV-002'],
+    [{ 'signal.kafka.topic': 's' }, 'TRB-ENV-007'],
     [{ 'column.exclude.list': 'a.(b' }, 'TRB-ENV-002'],
     [{ 'something.new': '1' }, 'TRB-ENV-007'],
     [{ 'other.type': 'X' }, 'TRB-ENV-007'],
     [{ 'include.schema.changes': 'true' }, 'TRB-ENV-002'],
     [{ 'heartbeat.interval.ms': 'often' }, 'TRB-ENV-002'],
-    [{ 'read.only': 'true' }, 'TRB-ENV-002'],
+    [{ 'read.only': 'yes' }, 'TRB-ENV-002'],
     [{ 'snapshot.mode': 'recovery' }, 'TRB-ENV-002'],
     [{ 'time.precision.mode': 'adaptive' }, 'TRB-ENV-002'],
     [{ 'message.key.columns': 'a.b' }, 'TRB-ENV-002'],
