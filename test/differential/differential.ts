@@ -66,8 +66,7 @@ export async function runBatch(batch: Batch): Promise<BatchResult> {
   }
   try {
     await client.query("SET SESSION sql_mode = '', time_zone = '+00:00'")
-    const truncates = batch.flavor === 'mysql' || batch.settings['provide.transaction.metadata'] !== 'true'
-    const loads = seeds.map((s) => new Workload(s, batch.flavor, run, truncates))
+    const loads = seeds.map((s) => new Workload(s, batch.flavor, run))
     await drop(client, loads)
     await client.query(`CREATE DATABASE ${END}`)
     await client.query(`CREATE TABLE ${SENTINEL.slice(2)} (n INT PRIMARY KEY)`)
@@ -115,6 +114,9 @@ async function readWhile(batch: Batch, loads: readonly Workload[], work: (tails:
   }
 }
 
+/** The MariaDB connector (3.5) begins transactions that it never ends, for one at TRUNCATE: there the recordings have to do. */
+const ENDLESS = 'provide.transaction.metadata'
+
 function write(batch: Batch, loads: readonly Workload[], dir: string): void {
   const kind = batch.flavor === 'mysql' ? 'mysql.MySql' : 'mariadb.MariaDb'
   const settings = {
@@ -133,6 +135,7 @@ function write(batch: Batch, loads: readonly Workload[], dir: string): void {
   writeFileSync(
     join(dir, 'connector.properties'),
     Object.entries(settings)
+      .filter(([k]) => batch.flavor === 'mysql' || k !== ENDLESS)
       .map(([k, v]) => `${k}=${v.replaceAll('\\', '\\\\')}\n`)
       .join(''),
   )

@@ -187,10 +187,10 @@ class MysqlKillTest {
         text += d.toString()
       })
     }
-    const timeout = setTimeout(() => child.kill('SIGKILL'), 120_000)
+    const timeout = setTimeout(() => child.kill('SIGKILL'), 600_000)
     const [code] = (await once(child, 'close')) as [number | null]
     clearTimeout(timeout)
-    if (code !== 0) this.#problems.push(`catching up with --once ended with ${code ?? 'a timeout of 120 s'}:\n${text}`)
+    if (code !== 0) this.#problems.push(`catching up with --once ended with ${code ?? 'a timeout of 600 s'}:\n${text}`)
   }
 
   async #checkWatermark(phase: string): Promise<void> {

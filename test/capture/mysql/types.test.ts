@@ -176,6 +176,19 @@ describe('JSON', () => {
     expect(jsonText(doc, { compact: true })).toBe('{"a":[1,null,"x"],"b":1.5}')
   })
 
+  test('rows from before an ADD COLUMN … NOT NULL have no bytes: what stands for null is shown, the stream goes on', () => {
+    const none = Buffer.alloc(0)
+    const of = (dataType: string, type: number, notNull: boolean, options = DEFAULT_MYSQL_TYPES): Buffer | null =>
+      run(mapped(column(dataType, { notNull }), type, 4, options).stream, none)
+    expect(text(of('json', T.JSON, true))).toBe('null')
+    expect(text(of('json', T.JSON, true, EXACT))).toBe('{}')
+    expect(of('polygon', T.GEOMETRY, true)).toEqual(hex('12 01 07 00 00 00 00 00 00 00 00'))
+    expect(of('polygon', T.GEOMETRY, true, EXACT)).toBe(null)
+    expect(of('polygon', T.GEOMETRY, false)).toBe(null)
+    expect(of('point', T.GEOMETRY, true)?.subarray(0, 16)).toEqual(Buffer.alloc(16))
+    expect(of('point', T.GEOMETRY, false)).toBe(null)
+  })
+
   test('a document that was cut is refused', () => {
     for (let n = 1; n < doc.length - 1; n++) {
       let code = 'read'

@@ -198,11 +198,11 @@ function otherMapping(column: MysqlColumn, field: BinlogField | null, context: M
     case 'inet6':
       return text(null, binlogInet6, '::')
     case 'point':
-      return pointMapping()
+      return pointMapping(!column.notNull)
     case 'vector':
       return vectorMapping()
     default:
-      return GEOMETRIES.includes(column.dataType) ? geometryMapping() : null
+      return GEOMETRIES.includes(column.dataType) ? geometryMapping(!column.notNull || context.options.quirks) : null
   }
 }
 

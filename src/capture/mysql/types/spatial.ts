@@ -7,11 +7,11 @@ import type { TypeMapping } from '../../types/type-mapping.ts'
 
 /**
  * Geometry as both servers store it, in binlog and text protocol alike:  geometry => srid:u32le WKB
- * An srid of 0 is shown as null.
+ * An srid of 0 is shown as null. Rows from before an ADD COLUMN … NOT NULL have no bytes at all: that is null, or what stands for it.
  */
 
-/** io.debezium.data.geometry.Geometry {wkb, srid}. */
-export function geometryMapping(): TypeMapping {
+/** io.debezium.data.geometry.Geometry {wkb, srid}. @param nullable null may stand for no bytes; else an empty collection does */
+export function geometryMapping(nullable: boolean): TypeMapping {
   const schema: TypeMapping['schema'] = {
     type: 'struct',
     name: 'io.debezium.data.geometry.Geometry',
@@ -22,22 +22,25 @@ export function geometryMapping(): TypeMapping {
       { name: 'srid', schema: { type: 'int32', optional: true } },
     ],
   }
+  // an empty collection: little-endian, type 7, no members
+  const empty = Buffer.from([18, 1, 7, 0, 0, 0, 0, 0, 0, 0, 0])
   const encode: ValueEncoder = (src, start, length, out) => {
+    if (length === 0) return !nullable && writeWhole(out, empty)
     if (length < 9) throw badValue('geometry', src, start, length)
     writeVarint(out, (length - 4) * 2)
     writeSlice(out, src, start + 4, length - 4)
     writeSrid(src, start, out)
     return true
   }
-  // an empty collection: little-endian, type 7, no members
-  const empty = Buffer.from([18, 1, 7, 0, 0, 0, 0, 0, 0, 0, 0])
   return { schema, encode, fallback: empty, unavailable: null }
 }
 
-/** io.debezium.data.geometry.Point {x, y, wkb, srid}. */
-export function pointMapping(): TypeMapping {
+/** io.debezium.data.geometry.Point {x, y, wkb, srid}. @param nullable null may stand for no bytes; else the origin does */
+export function pointMapping(nullable: boolean): TypeMapping {
   const { optional: _, ...schema } = pointSchema(false)
+  const zero = Buffer.concat([Buffer.alloc(16), Buffer.from([2, 42, 1, 1, 0, 0, 0]), Buffer.alloc(16), Buffer.from([0])])
   const encode: ValueEncoder = (src, start, length, out) => {
+    if (length === 0) return !nullable && writeWhole(out, zero)
     if (length !== 25 || src[start + 4] !== 1) throw badValue('point', src, start, length)
     writeSlice(out, src, start + 9, 16)
     out.reserve(2)
@@ -47,8 +50,12 @@ export function pointMapping(): TypeMapping {
     writeSrid(src, start, out)
     return true
   }
-  const zero = Buffer.concat([Buffer.alloc(16), Buffer.from([2, 42, 1, 1, 0, 0, 0]), Buffer.alloc(16), Buffer.from([0])])
   return { schema, encode, fallback: zero, unavailable: null }
+}
+
+function writeWhole(out: Parameters<ValueEncoder>[3], bytes: Buffer): true {
+  writeSlice(out, bytes, 0, bytes.length)
+  return true
 }
 
 function writeSrid(src: Buffer, start: number, out: Parameters<ValueEncoder>[3]): void {
