@@ -1,13 +1,12 @@
-import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { runBin } from '../cli/run-bin.ts'
+import { runInProcess } from '../cli/run-in-process.ts'
 import { goldenAvro, goldenEvents, goldenSchemas } from '../envelope/golden.ts'
 import { type ProducedRecord, serveSchemas, TopicProducer, wire } from '../support/topic-producer.ts'
 
-const LAKE = fileURLToPath(new URL('../../bin/lake.mjs', import.meta.url))
 const MYSQL = new URL('../golden/debezium/mysql/tx_metadata/events.jsonl', import.meta.url)
 const root = mkdtempSync(join(tmpdir(), 'tributary-transactions-'))
 let producer: TopicProducer
@@ -24,21 +23,6 @@ afterAll(async () => {
   rmSync(root, { recursive: true, force: true })
 })
 
-interface Answer {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
-
-async function lake(...args: readonly string[]): Promise<Answer> {
-  const child = spawn(process.execPath, [LAKE, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
-  let [stdout, stderr] = ['', '']
-  child.stdout.setEncoding('utf8').on('data', (t: string) => (stdout += t))
-  child.stderr.setEncoding('utf8').on('data', (t: string) => (stderr += t))
-  const code = await new Promise<number | null>((resolve) => child.once('close', resolve))
-  return { code, stdout, stderr }
-}
-
 /** A prefix of topics that nobody else has, the lake that they go into, and what its two tables are in one state of the source. */
 function flow(name: string) {
   const prefix = `t${process.pid}${name}`
@@ -47,8 +31,9 @@ function flow(name: string) {
   const topic = (recorded: string): string => recorded.replace(/^p\./, `${prefix}.`)
   return {
     topic,
-    ingest: () => lake('ingest', ...kafka, '--lake', at, '--once'),
-    query: (sql: string, ...flags: string[]) => lake('query', sql, '--lake', at, '--format', 'jsonl', ...flags),
+    ingest: () => runBin('lake', ['ingest', ...kafka, '--lake', at, '--once']),
+    query: (sql: string, ...flags: string[]) =>
+      runInProcess('lake', ['query', sql, '--lake', at, '--format', 'jsonl', ...flags], { cwd: root }),
   }
 }
 
@@ -92,11 +77,16 @@ test('tables of a foreign Debezium are committed at its transactions, however th
   // The last transaction deletes and inserts a row of the one and inserts one into the other.
   expect([JSON.parse(before.stdout), JSON.parse(after.stdout)]).toEqual([{ one: 1, two: 2 }, { one: 1, two: 3 }]) // biome-ignore format: before and after
   expect((await query(joined, '--exact', '--as-of', 'lsn:0/1C726EF0')).stdout).toBe(before.stdout)
+  // Between two states only the records would tell, and they are in Kafka.
+  const between = ['--as-of', 'lsn:0/1C727000'] as const
+  expect(await query(joined, '--exact', ...between)).toMatchObject({ code: 1, stderr: expect.stringContaining('TRB-QUERY-004') })
+  const nearest = await query(joined, ...between)
+  expect([nearest.stdout, nearest.stderr]).toEqual([before.stdout, expect.stringContaining('note: lsn:0/1C727000 is not reached exactly')])
   // All of it again, as after a crash of the producer: the same state.
   await producer.send(records)
   expect(await ingest()).toMatchObject({ code: 0 })
   expect((await query(joined, '--exact')).stdout).toBe(after.stdout)
-}, 120_000)
+}, 240_000)
 
 test('the same in JSON with schemas, and of MySQL, whose transactions are GTIDs', async () => {
   const [json, mysql] = [flow('json'), flow('mysql')]
@@ -113,4 +103,4 @@ test('the same in JSON with schemas, and of MySQL, whose transactions are GTIDs'
   const gtid = await mysql.query(joined, '--exact', '--as-of', 'gtid:e216972d-e559-11f1-bd40-02fc00000001:6')
   expect([gtid.code, gtid.stdout]).toEqual([0, '{"one":3,"two":2}\n'])
   expect(await mysql.query(joined, '--as-of', 'binlog:bin.000001:4')).toMatchObject({ stderr: expect.stringContaining('TRB-QUERY-002') })
-}, 120_000)
+}, 240_000)

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { runBin } from '../cli/run-bin.ts'
+import { runInProcess } from '../cli/run-in-process.ts'
 import { ConnectCluster } from '../support/connect.ts'
 import { readCommitted } from '../support/kafka-reader.ts'
 import { freshDatabase, type TestDatabase } from '../support/postgres.ts'
@@ -123,7 +124,17 @@ const jsonl = (text: string): unknown[] => text.split('\n').flatMap((l) => (l ==
 /** The lake's tables are what the database's are. */
 async function expectSame(prefix: string, ...flags: string[]): Promise<void> {
   for (const [inLake, inDatabase] of QUERIES) {
-    const answer = await runBin('lake', ['query', inLake, '--lake', join(dir, prefix), '--format', 'jsonl', '--max-rows', '0', ...flags])
+    const answer = await runInProcess('lake', [
+      'query',
+      inLake,
+      '--lake',
+      join(dir, prefix),
+      '--format',
+      'jsonl',
+      '--max-rows',
+      '0',
+      ...flags,
+    ])
     expect(answer.code, answer.stderr).toBe(0)
     expect(numbered(jsonl(answer.stdout))).toEqual(numbered(await database.sql(inDatabase)))
   }
@@ -147,7 +158,7 @@ test('a lake built from the topics of Debezium in Kafka Connect and one from our
   const [debezium] = await Promise.all([ingest(`${name}d`), ingest(`${name}t`)])
   expect(debezium).toMatch(/^state {5}[0-9A-F]+\/[0-9A-F]+ /m)
   await Promise.all([expectSame(`${name}d`, '--exact'), expectSame(`${name}t`, '--exact')])
-}, 180_000)
+}, 300_000)
 
 test('its offset is taken over from Connect and given back: the same topics go on, whoever writes them, and the lake is still the database', async () => {
   await connect.stopConnector(name)
@@ -160,4 +171,4 @@ test('its offset is taken over from Connect and given back: the same topics go o
   await written(3, 2)
   await ingest(`${name}d`)
   await expectSame(`${name}d`)
-}, 180_000)
+}, 300_000)

@@ -199,3 +199,22 @@ test('with once a transaction that stays open is not waited for, and it is said 
   expect(lake.ids).toEqual({ 'db/a': [0] })
   expect(warnings).toEqual([expect.stringContaining('a partition 0: a transaction is open at offset 1')])
 })
+
+test('a member that has not all of the partitions writes loose watermarks only, whatever its cuts are', async () => {
+  for (const mine of [true, false]) {
+    const [topics, lake] = [new Topics(), new Lake()]
+    topics.values.set('a', [row(0)])
+    topics.values.set('b', [row(0)])
+    const marks: boolean[] = []
+    const log: PartitionedLog = { ...topics.log, assignment: () => ({ generation: 1, partitions: mine ? both : both.slice(1) }) }
+    const both = ['a', 'b'].map((topic) => ({ topic, partition: 0 }))
+    const place = { source: 'g', at: '0/9', boundary: true, commit: '0/9', commitUs: 9n, snapshotDone: [], consistent: true }
+    const ends = new Map([['a', new Map([[0, 1]])], ['b', new Map([[0, 1]])]]) // biome-ignore format: ends by topic
+    const told = [{ info: { id: 1, cursor: place, records: 2, bytes: 0 }, ends, exact: true }]
+    const cuts: Cuts = { topic: null, start: () => undefined, isPast: () => true, poll: async () => told.splice(0) }
+    const more = { log, cuts: () => cuts, onWatermark: (w: { readonly loose?: true }) => marks.push(w.loose === true) }
+    await ingest(options(topics, lake, more), true, never, never)
+    expect(marks).toEqual([!mine])
+    expect(Object.keys(lake.ids)).toEqual(mine ? ['db/a', 'db/b'] : ['db/b'])
+  }
+})
