@@ -20,7 +20,7 @@ async function main(args: string[]): Promise<number> {
   }
   const root = resolve(option('--golden') ?? GOLDEN)
   const report = option('--report')
-  const jobs = Number(option('--jobs') ?? '2')
+  const jobs = Number(option('--jobs') ?? '3')
   const names = args.length > 0 ? args : readdirSync(root).sort()
   const given = process.env['TRIBUTARY_TEST_PG_URL']
   const own = given === undefined ? await startPostgres() : null
