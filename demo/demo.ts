@@ -86,12 +86,12 @@ async function caughtUp(lsn: string, running: Service): Promise<void> {
   running.ended.then((code) => {
     ended = code
   })
-  for (const deadline = performance.now() + 30_000; performance.now() < deadline; await sleep(250)) {
+  for (const deadline = performance.now() + 120_000; performance.now() < deadline; await sleep(250)) {
     if (ended !== undefined) throw new DemoFailed(`cdc run ended by itself (${ended}):\n${readFileSync(logFile, 'utf8')}`)
     const at = await lakePosition()
     if (at !== null && lsnNumber(at) >= lsnNumber(lsn)) return
   }
-  throw new DemoFailed(`the lake did not reach ${lsn} within 30 s:\n${readFileSync(logFile, 'utf8')}`)
+  throw new DemoFailed(`the lake did not reach ${lsn} within 120 s:\n${readFileSync(logFile, 'utf8')}`)
 }
 
 /** Commit position of the newest state of the source that the whole lake has reached. */
