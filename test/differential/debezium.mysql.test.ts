@@ -11,7 +11,7 @@ import { LiveDebezium } from './live-debezium.ts'
 const SCRIPT = new URL('../services/debezium.sh', import.meta.url).pathname
 const installed = spawnSync('bash', [SCRIPT, 'bin'], { timeout: 30_000 }).status === 0
 
-// A few seeds under one configuration; test/differential/run-differential.ts runs hundreds under all.
+// A few seeds under one configuration; test/differential/differential.ts by itself runs hundreds under all.
 describe.skipIf(!installed)('the live connector and cdc tail (bash test/services/debezium.sh install)', () => {
   test.each(FLAVORS)(
     '%s: the same random DDL and rows give the same events, schema texts and Avro bytes',

@@ -1,11 +1,16 @@
-import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
 import mysql from 'mysql2/promise'
 import { javaDouble } from '../../src/format/text/java-number.ts'
 import { compareAvro, compareEvents, type OurAvro } from '../conformance/compare.ts'
 import { type GoldenEvent, loadScenario, type Scenario } from '../conformance/scenario.ts'
 import type { Flavor } from '../support/mysql.ts'
-import type { LiveDebezium } from './live-debezium.ts'
+import { startDatabase } from '../support/mysql-process.ts'
+import { CONFIGURATIONS } from './configurations.ts'
+import { LiveDebezium } from './live-debezium.ts'
 import { OurTail } from './our-tail.ts'
 import { Workload } from './workload.ts'
 
@@ -144,7 +149,7 @@ function write(batch: Batch, loads: readonly Workload[], dir: string): void {
 /** Topic by topic as the recordings are compared, and the order of all. */
 function compare(dir: string): { records: number; differences: string[] } {
   const recorded = loadScenario(dir)
-  const golden = { ...recorded, events: recorded.events.map((e) => ({ ...e, key: shortest(e.key), value: shortest(e.value) })) }
+  const golden = { ...recorded, events: recorded.events.map(printedLater) }
   const events = readLines<GoldenEvent>(join(dir, 'ours/debezium-json.jsonl')).map((e) => ({ ...e, phase: 1 }))
   const avro = readLines<OurAvro>(join(dir, 'ours/avro-hex.jsonl'))
   const differences: string[] = []
@@ -162,6 +167,11 @@ function compare(dir: string): { records: number; differences: string[] } {
   return { records: golden.events.length, differences }
 }
 
+function printedLater(e: GoldenEvent): GoldenEvent {
+  const headers = e.headers.map((h) => ({ ...h, value: shortest(h.value) }))
+  return { ...e, key: shortest(e.key), value: shortest(e.value), headers }
+}
+
 /** Numbers as Java 19 and later print them; before, some have one digit more. */
 function shortest(json: string | null): string | null {
   const token = /"(?:[^"\\]|\\.)*"|-?\d+\.\d+(?:E-?\d+)?/g
@@ -173,4 +183,48 @@ function readLines<T>(file: string): T[] {
     .split('\n')
     .filter((l) => l !== '')
     .map((l) => JSON.parse(l) as T)
+}
+
+// node test/differential/differential.ts [--flavor mysql|mariadb] [--seeds 200] [--from 1] [--per-batch 20] [--keep DIR]
+// Hundreds of seeds under all configurations on a server of its own; exit status 1 when there is a difference.
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { values } = parseArgs({
+    options: {
+      flavor: { type: 'string', default: 'mysql' },
+      seeds: { type: 'string', default: '200' },
+      from: { type: 'string', default: '1' },
+      'per-batch': { type: 'string', default: '20' },
+      keep: { type: 'string' },
+    },
+  })
+  const flavor = values.flavor === 'mariadb' ? 'mariadb' : 'mysql'
+  const [seeds, from, perBatch] = [Number(values.seeds), Number(values.from), Number(values['per-batch'])]
+  const scratch = values.keep ?? mkdtempSync(join(tmpdir(), 'tributary-differential-'))
+  const server = await startDatabase(flavor, { args: flavor === 'mysql' ? '--binlog-rows-query-log-events=ON' : '' })
+  const live = new LiveDebezium(flavor)
+  let passed = 0
+  let failed = 0
+  try {
+    for (let n = 0; n * perBatch < seeds; n++) {
+      const first = from + n * perBatch
+      const batch = Array.from({ length: Math.min(perBatch, seeds - n * perBatch) }, (_, i) => first + i)
+      const settings = CONFIGURATIONS[Math.floor((first - 1) / perBatch) % CONFIGURATIONS.length]!
+      const started = performance.now()
+      const result = await runBatch({ flavor, port: server.port, seeds: batch, settings, live, dir: join(scratch, `${flavor}-${first}`) })
+      const differing = new Set(result.differences.map((d) => /^p\.(dz_\d+)/.exec(d)?.[1] ?? 'order'))
+      for (const d of result.differences) console.log(d)
+      failed += differing.size
+      passed += batch.length - differing.size
+      const seconds = ((performance.now() - started) / 1000).toFixed(0)
+      console.log(
+        `${flavor} seeds ${first}-${first + batch.length - 1} ${JSON.stringify(settings)}: ${result.records} records, ${result.done} statements, ${result.refused} refused, ${seconds} s, ${differing.size} differ`,
+      )
+    }
+  } finally {
+    await live.close()
+    await server.destroy()
+    if (values.keep === undefined) rmSync(scratch, { recursive: true, force: true })
+  }
+  console.log(`${passed} passed, ${failed} failed`)
+  process.exitCode = failed === 0 ? 0 : 1
 }

@@ -195,7 +195,6 @@ export class Workload {
         if (free.length === 0) return
         const c = d.one(free)
         const other: TableColumn = { ...this.#column(), name: c.name, nullable: true }
-        await this.#run(`DELETE FROM ${t.name}`)
         if (await this.#run(`ALTER TABLE ${t.name} MODIFY COLUMN ${this.#definition(other)}`)) this.#replace(t, c, other)
         return
       }
