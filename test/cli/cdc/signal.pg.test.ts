@@ -118,7 +118,7 @@ test('a table that came later, and a column added with a default, get their old 
 
   const verified = await runInProcess('cdc', ['verify', '--json', ...where, ...lake, '--tables', 's.*'])
   expect(verified.code, `${verified.stdout}\n${verified.stderr}`).toBe(0)
-  expect(verified.stdout).toContain('s/late')
+  expect(verified.stdout).toContain('"table":"late","verdict":"equal"')
   const tables = await runInProcess('lake', ['tables', '--json', ...lake])
   expect(tables.stdout).not.toContain('signals')
 })
