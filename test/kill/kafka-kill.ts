@@ -176,7 +176,7 @@ class KafkaKill {
 
   private spawn(more: readonly string[]): { child: ChildProcess; text(): string; closed: Promise<unknown> } {
     const where = ['--url', this.url, '--tables', 'k.*', '--name', this.name, '--state', this.state, '--lake', 'none']
-    const kafka = ['--kafka', this.bootstrap, '--registry-listen', 'none', '--kafka-partitions', '3', '--kafka-outage', '120s']
+    const kafka = ['--kafka', this.bootstrap, '--registry-listen', 'none', '--kafka-partitions', '3', '--kafka-outage', '300s']
     const child = spawn(process.execPath, [MAIN, 'run', ...where, ...kafka, ...more], { stdio: ['ignore', 'pipe', 'pipe'] })
     let text = ''
     for (const s of [child.stdout, child.stderr]) s.on('data', (d: Buffer) => (text += d.toString()))

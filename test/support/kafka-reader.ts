@@ -62,6 +62,7 @@ export async function readCommitted(topics: readonly string[], bootstrap: string
   const done = Promise.withResolvers<void>()
   let heard = Number.POSITIVE_INFINITY
   let answers = 0
+  const read = new Map<string, bigint>()
   // A passing trouble of the group is a crash too, after which it starts again by itself.
   consumer.on(consumer.events.CRASH, (e) => {
     if (!e.payload.restart) done.reject(e.payload.error)
@@ -79,16 +80,20 @@ export async function readCommitted(topics: readonly string[], bootstrap: string
     eachBatchAutoResolve: false,
     async eachBatch({ batch, resolveOffset }) {
       const { topic, partition } = batch
+      const at = `${topic}/${partition}`
       for (const m of batch.messages) {
+        // A member that a pause of the machine put out of its group begins anew where nothing was committed: at the start.
+        if (BigInt(m.offset) <= (read.get(at) ?? -1n)) continue
+        read.set(at, BigInt(m.offset))
         const headers = Object.fromEntries(Object.entries(m.headers ?? {}).map(([k, v]) => [k, String(v)]))
         out.push({ topic, partition, offset: m.offset, timestamp: m.timestamp, key: m.key, value: m.value, headers })
       }
       resolveOffset(batch.lastOffset())
       heard = Date.now()
       answers = 0
-      const end = left.get(`${topic}/${partition}`)
+      const end = left.get(at)
       // Behind the last record there is the marker of its transaction, which this client keeps to itself.
-      if (end !== undefined && BigInt(batch.lastOffset()) + 2n >= end) left.delete(`${topic}/${partition}`)
+      if (end !== undefined && BigInt(batch.lastOffset()) + 2n >= end) left.delete(at)
       if (left.size === 0) done.resolve()
     },
   })
