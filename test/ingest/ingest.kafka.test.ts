@@ -3,10 +3,13 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest'
 import { goldenAvro, goldenEvents, goldenSchemas } from '../envelope/golden.ts'
 import { KEY_SCHEMA, keyBytes, VALUE_SCHEMA, valueBytes } from '../support/envelope-topic.ts'
 import { type ProducedRecord, serveSchemas, TopicProducer, wire } from '../support/topic-producer.ts'
+
+// Each run is a process of its own; a busy machine takes its time over them.
+vi.setConfig({ testTimeout: 180_000 })
 
 const LAKE = fileURLToPath(new URL('../../bin/lake.mjs', import.meta.url))
 const root = mkdtempSync(join(tmpdir(), 'tributary-ingest-'))
@@ -107,7 +110,7 @@ test('Debezium’s own records give the same rows in Avro and in JSON with schem
       expect(a.length).toBeGreaterThan(0)
     }
   }
-}, 120_000)
+}, 300_000)
 
 test('JSON without schemas gets its types from its values', async () => {
   const { prefix, run, rows } = flow()

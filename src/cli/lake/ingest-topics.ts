@@ -13,16 +13,15 @@ export function topicFilter(patterns: readonly string[]): (topic: string) => boo
 export function appendTopicFilter(named: string | null, patterns: readonly string[]): (topic: string) => boolean {
   if (named !== null) return (topic) => topic === named
   const matches = matcher(patterns)
-  return (topic) => topic.endsWith('.offsets') && !topic.startsWith('__') && matches(topic)
+  return (topic) => topic.endsWith('.offsets') && !topic.startsWith('__') && matches(topic) && !patterns.includes(topic)
 }
 
 /** Topics in which Debezium says where transactions end: the one named, or what the patterns match. */
 export function transactionTopicFilter(named: string | null, patterns: readonly string[]): (topic: string) => boolean {
   if (named !== null) return (topic) => topic === named
   const matches = matcher(patterns)
-  // A table may be called so, too: its topic is the one named in full, with a schema.
-  const isTable = (topic: string): boolean => patterns.includes(topic) && topic.split('.').length > 2
-  return (topic) => topic.endsWith('.transaction') && !topic.startsWith('__') && matches(topic) && !isTable(topic)
+  // A table may be called so, too: its topic is named in full.
+  return (topic) => topic.endsWith('.transaction') && !topic.startsWith('__') && matches(topic) && !patterns.includes(topic)
 }
 
 function matcher(patterns: readonly string[]): (topic: string) => boolean {
