@@ -113,12 +113,13 @@ test('a table that came later, and a column added with a default, get their old 
   await until(() => run.err.includes('incremental snapshot of s.late is done') && /snapshot of s\.t is done/.test(run.err), run)
   over = true
   await writer
-  run.child.kill('SIGTERM')
-  if (run.child.exitCode === null) await once(run.child, 'close')
 
-  const verified = await runInProcess('cdc', ['verify', '--json', ...where, ...lake, '--tables', 's.*'])
+  // While the run goes on: one that is told to stop reads no further than it has come.
+  const verified = await runInProcess('cdc', ['verify', '--json', ...where, ...lake, '--tables', 's.*', '--wait', '2m'])
   expect(verified.code, `${verified.stdout}\n${verified.stderr}`).toBe(0)
   expect(verified.stdout).toContain('"table":"late","verdict":"equal"')
+  run.child.kill('SIGTERM')
+  if (run.child.exitCode === null) await once(run.child, 'close')
   const tables = await runInProcess('lake', ['tables', '--json', ...lake])
   expect(tables.stdout).not.toContain('signals')
 })
