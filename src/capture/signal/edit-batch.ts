@@ -25,14 +25,21 @@ type Extra = { readonly eventOf?: Int32Array; readonly rowOf?: Int32Array }
  * open transaction has counted of its changes.
  */
 export function editBatch(batch: ChangeBatch, insertion: Insertion | null, dropped: TableId | null): ChangeBatch {
-  const isDropped = (t: TableId): boolean => dropped !== null && t.schema === dropped.schema && t.table === dropped.table
+  const isOf = (a: TableId, b: TableId): boolean => a.schema === b.schema && a.table === b.table
+  const isDropped = (t: TableId): boolean => dropped !== null && isOf(t, dropped)
   const tables: TableSchema[] = batch.tables.filter((t) => !isDropped(t.id))
   // A table that was left out has no index.
   const indexOf = batch.tables.map((t) => tables.indexOf(t))
   const writer = new Writer(batch, batch.count + (insertion?.rows.length ?? 0), insertion)
   const runs: TransactionRun[] = []
   for (const [n, run] of batch.transactions.entries()) {
-    if (insertion?.atRun === n) runs.push(writer.rows(insertion, tables))
+    if (insertion?.atRun === n) {
+      runs.push(writer.rows(insertion, tables))
+      // Records of one index of a batch stay together: changes of the table behind the rows have one of their own, or they would come before them.
+      for (const [t, schema] of batch.tables.entries()) {
+        if (indexOf[t] >= 0 && isOf(insertion.chunk.schema.id, schema.id)) indexOf[t] = tables.push(schema) - 1
+      }
+    }
     const from = writer.count
     for (let i = run.from; i < run.to; i++) {
       const table = batch.table[i]
