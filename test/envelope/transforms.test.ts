@@ -103,6 +103,22 @@ describe('transforms of what goes to Kafka', () => {
     expect((await shown({ transforms: 'u', 'transforms.u.type': UNWRAP, ...own }, CHANGES)).map((r) => r.value)).toEqual(values)
   })
 
+  it('leave a heartbeat as it is, which is in no transaction', async () => {
+    const registry = new MemoryRegistry()
+    const source = {
+      schema: { type: 'struct', optional: false, name: 's.Source', fields: [] },
+      write: () => undefined,
+      transactionId: () => '',
+    } as const
+    const names = { prefix: 'p', connector: 'c', runId: 'r', headerFormat: 'simple' } as const
+    const encoder = createEnvelopeEncoder({ ...DEFAULT_ENVELOPE_SETTINGS, ...names, source, registry, clock: fixedClock() })
+    const transforms = transformsOf(new Map(Object.entries({ transforms: 'u', 'transforms.u.type': UNWRAP })), 'x.properties', 'simple')
+    const transforming = new TransformingEncoder({ encoder, transforms, registry, keepsSchemaOfNull: false })
+    await transforming.prepareHeartbeat()
+    const batches = await transforming.encode({ ...fakeBatch([TABLE], []), heartbeat: true })
+    expect(batches.map((b) => [b.topic, b.count, b.runs])).toEqual([['__debezium-heartbeat.p', 1, []]])
+  })
+
   it('one that asks for what the records have not ends the run', async () => {
     const config = { transforms: 'u', 'transforms.u.type': UNWRAP, 'transforms.u.add.fields': 'no_such' }
     await expect(shown(config, CHANGES)).rejects.toSatisfy((e) => isFailure(e, 'TRB-ENV-013'))

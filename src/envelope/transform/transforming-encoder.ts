@@ -1,6 +1,6 @@
 import type { ChangeBatch, TableId, TableSchema } from '../../contract/change.ts'
 import type { ConnectSchema } from '../../contract/connect-schema.ts'
-import type { SchemaRegistry, TopicBatch } from '../../contract/log.ts'
+import type { RecordRun, SchemaRegistry, TopicBatch } from '../../contract/log.ts'
 import { assert } from '../../failure/failure.ts'
 import { GrowableSink } from '../../format/bytes/growable-sink.ts'
 import { writeVarint } from '../../format/bytes/varint.ts'
@@ -78,7 +78,8 @@ export class TransformingEncoder implements RecordEncoder {
     r.open(batch.records, batch.count)
     const ofBatch = batch.headers === null ? [] : readHeaders(batch.headers)
     let run = 0
-    let left = batch.runs[0]?.count ?? 0
+    // A heartbeat is in no run.
+    let left = batch.runs[0]?.count ?? Number.POSITIVE_INFINITY
     while (r.next()) {
       while (left === 0) left = batch.runs[++run].count
       left--
@@ -91,7 +92,7 @@ export class TransformingEncoder implements RecordEncoder {
         isDefaulted: sideHas(r.buf, r.sideStart, r.sideEnd),
       }
       if (!this.#options.transforms.every((t) => t.apply(record))) continue
-      await this.#write(record, batch, batch.runs[run], r.timestampMs, out)
+      await this.#write(record, batch, batch.runs[run] ?? null, r.timestampMs, out)
     }
   }
 
@@ -103,7 +104,7 @@ export class TransformingEncoder implements RecordEncoder {
   async #write(
     record: TransformRecord,
     batch: TopicBatch,
-    run: TopicBatch['runs'][number],
+    run: RecordRun | null,
     timestampMs: number,
     out: Map<string, Collected[]>,
   ): Promise<void> {
@@ -151,7 +152,7 @@ class Collected {
   readonly timed: boolean
   readonly sink = new GrowableSink(1 << 12)
   count = 0
-  readonly runs: { count: number; readonly of: TopicBatch['runs'][number] }[] = []
+  readonly runs: { count: number; readonly of: RecordRun }[] = []
 
   constructor(topic: string, partition: number, keySchema: number, valueSchema: number, timed: boolean) {
     this.topic = topic
@@ -161,8 +162,9 @@ class Collected {
     this.timed = timed
   }
 
-  add(run: TopicBatch['runs'][number]): void {
+  add(run: RecordRun | null): void {
     this.count++
+    if (run === null) return
     const last = this.runs.at(-1)
     if (last?.of === run) last.count++
     else this.runs.push({ count: 1, of: run })
