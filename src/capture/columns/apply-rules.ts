@@ -34,7 +34,7 @@ export function ruledColumn(column: Column, at: RuledColumn, rules: ColumnRules)
   return out
 }
 
-/** True when a column is in no record, so that its type need not be known. */
+/** True when a column is in no record and tells no rows apart, so that its type need not be known. @param isKey of the record's key or the table's own */
 export function isLeftOut(path: string, isKey: boolean, rules: ColumnRules): boolean {
   return !isKey && rules.captured !== null && !rules.captured(path)
 }

@@ -52,7 +52,9 @@ export function shapeOf(input: ShapeInput, facts: ServerFacts, options: MysqlTyp
     const path = `${id.schema}.${id.table}.${c.name}`
     const isKey = key.includes(c.name)
     const context: MappingContext = { options, mariadb: facts.mariadb, charsets: facts.charsets, path, propagate: rules.propagate }
-    const mapped = isLeftOut(path, isKey, rules) ? omittedColumn(c) : connectColumn(c, fields?.[i] ?? null, context)
+    const mapped = isLeftOut(path, isKey || input.key.includes(c.name), rules)
+      ? omittedColumn(c)
+      : connectColumn(c, fields?.[i] ?? null, context)
     if (mapped !== null) return ruledColumn(mapped, { path, characters: characterLimit(c), isKey }, rules)
     unsupported.push(`${path} ${c.columnType}`)
     unmapped.add(i)

@@ -56,7 +56,7 @@ export function shapeOf(table: CatalogTable, wire: readonly CatalogColumn[], ver
   let twoSizes = false
   const columns = catalog.map((c, i): Column => {
     const path = `${id}.${c.name}`
-    const mapped = isLeftOut(path, c.isKey, rules) ? omittedColumn(c) : connectColumn(c, options.types)
+    const mapped = isLeftOut(path, c.isKey || own.includes(c.name), rules) ? omittedColumn(c) : connectColumn(c, options.types)
     if (mapped === null) {
       unsupported.push(`${path} ${c.type.formatted}`)
       unmapped.add(i)

@@ -267,11 +267,17 @@ export class Incremental {
       const { table } = task
       if (this.#found?.task.table === table && !task.pattern) return { ...this.#found, task }
       if (task.pattern) return await this.#lookUp(database).then(() => this.#table(database))
-      const id = (await database.tables()).find((t) => nameOf(t) === table)
+      const id = (await this.#tables(database)).find((t) => nameOf(t) === table)
       if (id !== undefined) return { task, id, identity: null }
       this.#finish(task, `table ${table} is not captured: there is no incremental snapshot of it`)
     }
     return null
+  }
+
+  /** Captured tables: a signal table that is not handed on is none, whatever expression matches it. */
+  async #tables(database: ChunkDatabase): Promise<readonly TableId[]> {
+    const hidden = this.#options.hidden ? this.#options.table : null
+    return (await database.tables()).filter((t) => hidden === null || !same(t, hidden))
   }
 
   #finish(task: Task, text: string): void {
@@ -285,7 +291,7 @@ export class Incremental {
   /** The expressions of a signal become the tables that they match now. */
   async #lookUp(database: ChunkDatabase): Promise<void> {
     if (!this.#tasks.some((t) => t.pattern)) return
-    const names = (await database.tables()).map(nameOf)
+    const names = (await this.#tables(database)).map(nameOf)
     const tasks: Task[] = []
     for (const task of this.#tasks) {
       const matching = task.pattern ? names.filter((name) => pattern(task.table)?.test(name) === true) : [task.table]
