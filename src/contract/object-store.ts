@@ -15,6 +15,12 @@ export interface ObjectWriter {
 }
 
 /**
+ * Whether a write may still be made: asked before each try, and again after the milliseconds that it answers while a try is on its way. Throws when
+ * it may not.
+ */
+export type WriteGuard = () => Promise<number>
+
+/**
  * The only I/O of the lake. Keys are '/'-separated, relative to the store's root, no leading slash.
  * Every call is counted with its bytes (observe). Errors are Failures: STORE_NOT_FOUND, STORE_DENIED, STORE_FULL, STORE_UNAVAILABLE.
  */
@@ -34,8 +40,11 @@ export interface ObjectStore {
   /** For unique names only (data files): overwriting is a defect. Durable when resolved. */
   put(key: string, body: Uint8Array): Promise<void>
   writer(key: string): Promise<ObjectWriter>
-  /** Atomic create. After a lost answer it re-reads: our own bytes = 'created'. */
-  putIfAbsent(key: string, body: Uint8Array): Promise<'created' | 'exists'>
+  /**
+   * Atomic create. After a lost answer it re-reads: our own bytes = 'created'. Tries that take their time are made, and waited for, as long as
+   * the guard allows it; a store that answers at once does without.
+   */
+  putIfAbsent(key: string, body: Uint8Array, guard?: WriteGuard): Promise<'created' | 'exists'>
   replaceIfTag(key: string, body: Uint8Array, tag: string): Promise<'replaced' | 'stale'>
   head(key: string): Promise<ObjectInfo | null>
   /** Sorted by key; every key that starts with prefix. Sees every acknowledged put. */

@@ -10,7 +10,7 @@ import { type BaseFileObject, parseBaseFileName, parseLogFileName } from './layo
 import { join, type MarkerKind } from './layout/paths.ts'
 import { hasBuckets } from './layout/table-properties.ts'
 import { cameSince, crosses, lostGround, overlap, type Seen, seenNow, touchedBy } from './lock/conflicts.ts'
-import type { TableConcurrency } from './lock/table-concurrency.ts'
+import { guarded, type TableConcurrency } from './lock/table-concurrency.ts'
 import type { HeldLock } from './lock/table-lock.ts'
 import { readCheckpoint } from './metadata/checkpoint.ts'
 import { printClusteringPlan, REBUCKETED } from './metadata/clustering-plan.ts'
@@ -192,7 +192,8 @@ export class CommitProtocol {
 
   /** Under the table's lock when it is shared. */
   async #alone<R>(work: (held: HeldLock | null) => Promise<R>): Promise<R> {
-    return this.#sharing === null ? await work(null) : await this.#sharing.exclusively(work)
+    if (this.#sharing === null) return await work(null)
+    return await this.#sharing.exclusively((held) => guarded(this.timeline, held, () => work(held)))
   }
 
   /** Takes the instant and its files away. No error when somebody else had rolled it back. */

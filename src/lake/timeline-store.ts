@@ -13,7 +13,7 @@ import {
 } from '../../timeline/timeline.ts'
 import { pendingInstants } from '../../timeline/view.ts'
 import type { Clock } from '../contract/clock.ts'
-import type { ObjectStore } from '../contract/object-store.ts'
+import type { ObjectStore, WriteGuard } from '../contract/object-store.ts'
 import type { FileSlice } from '../contract/slice.ts'
 import { assert, Failure, isFailure } from '../failure/failure.ts'
 import { type OwnerProbe, readOwner } from './lake-lock.ts'
@@ -51,6 +51,8 @@ export class TimelineStore {
   slices: readonly FileSlice[] | null = null
   /** Writers share the table: what a pending write of another one touches is found out when one of them completes. */
   optimistic = false
+  /** While the table is locked: a step that comes late, or whose answer gets lost, is not made any more when the lock is somebody else's. */
+  guard: WriteGuard | null = null
   /** Who this process is, so that the heartbeat of a process of this machine that has died says so at once; null: only its age tells. */
   owner: OwnerProbe | null = null
   /** Where the timeline is; null: the configuration has not been read. */
@@ -140,9 +142,10 @@ export class TimelineStore {
     const next = step(this.#timeline, timed ? { ...event, completion: this.nextTime() } : event)
     if ('refusal' in next) throw new Failure('TRB-LAKE-011', { table: this.table, refusal: next.refusal })
     for (const write of next.writes) {
+      await this.guard?.()
       const key = this.#key(write.name)
       if (write.do === 'delete') await this.store.delete([key])
-      else if ((await this.store.putIfAbsent(key, body)) === 'exists') return 'exists'
+      else if ((await this.store.putIfAbsent(key, body, this.guard ?? undefined)) === 'exists') return 'exists'
     }
     this.#timeline = next.timeline
     return 'done'

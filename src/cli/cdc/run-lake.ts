@@ -4,7 +4,7 @@ import type { TableSpec, TableWriter } from '../../contract/table.ts'
 import { assert, Failure, isFailure } from '../../failure/failure.ts'
 import type { OwnerProbe } from '../../lake/lake-lock.ts'
 import { tablePath } from '../../lake/layout/paths.ts'
-import { type ConcurrencySettings, type TableConcurrency, tableConcurrency } from '../../lake/lock/table-concurrency.ts'
+import { type ConcurrencySettings, guarded, type TableConcurrency, tableConcurrency } from '../../lake/lock/table-concurrency.ts'
 import { openTable } from '../../lake/open-table.ts'
 import { Clusterer, type ClustererPolicy } from '../../lake/service/clusterer.ts'
 import { type CompactionPolicy, Compactor } from '../../lake/service/compactor.ts'
@@ -118,7 +118,7 @@ export function feedLake(place: LakePlace, policy: LakePolicy, tell: LakeTell): 
         if (table.sharing !== null) await timeline.refresh()
         return await table.services.run(timeline)
       }
-      const taken = table.sharing === null ? await takeAway() : await table.sharing.exclusively(takeAway)
+      const taken = table.sharing === null ? await takeAway() : await table.sharing.exclusively((held) => guarded(timeline, held, takeAway))
       const done = { ...taken, ...rewritten }
       const { compacted, logsCompacted, clustered, filesCleaned, instantsArchived } = done
       if (compacted + logsCompacted + clustered + filesCleaned + instantsArchived > 0 || done.buckets !== null) tell.service(path, done)

@@ -41,6 +41,7 @@ export class FileLock implements TableLock {
     return {
       check: async () => {
         if (!(await isThere(this.#place.store, key, body))) throw new Failure('TRB-LAKE-081', { file: key, left: 0 })
+        return this.#place.times.validityMs
       },
       release: async () => {
         if (await isThere(this.#place.store, key, body)) await this.#place.store.delete([key])

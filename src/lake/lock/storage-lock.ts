@@ -82,7 +82,7 @@ class HeldLease implements HeldLock {
     })
   }
 
-  async check(): Promise<void> {
+  async check(): Promise<number> {
     if (this.#defect !== null) throw this.#defect.error
     const now = this.#place.clock.now()
     const { driftMs, validityMs } = this.#place.times
@@ -91,9 +91,11 @@ class HeldLease implements HeldLock {
     }
     this.#latest = Math.max(this.#latest, now)
     const left = this.#lease.validUntil - now
-    if (this.#lost || left < validityMs / 3) {
+    const least = validityMs / 3
+    if (this.#lost || left < least) {
       throw new Failure('TRB-LAKE-081', { file: this.#key, left: this.#lost ? 0 : Math.max(0, Math.round(left / 1000)) })
     }
+    return left - least
   }
 
   async release(): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Clock } from '../../contract/clock.ts'
-import type { ObjectStore } from '../../contract/object-store.ts'
+import type { ObjectStore, WriteGuard } from '../../contract/object-store.ts'
 import { hoodieKey } from '../layout/paths.ts'
 import { FileLock } from './file-lock.ts'
 import { Heartbeat } from './heartbeat.ts'
@@ -66,6 +66,8 @@ export interface SharedTable {
   readonly clock: Clock
   /** Set when the table is shared: what living writers have open is left alone. */
   optimistic: boolean
+  /** While the table is locked: whether it surely still is. */
+  guard: WriteGuard | null
 }
 
 /**
@@ -80,7 +82,17 @@ export async function underLock<R>(
   const sharing = await tableConcurrency(ts.store, ts.table, ts.clock, settings)
   if (sharing === null) return await work()
   ts.optimistic = true
-  return await sharing.exclusively(work)
+  return await sharing.exclusively((held) => guarded(ts, held, work))
+}
+
+/** Does `work`, whose steps on the timeline are made only as long as the lock is held. */
+export async function guarded<R>(ts: Pick<SharedTable, 'guard'>, held: HeldLock, work: () => Promise<R>): Promise<R> {
+  ts.guard = () => held.check()
+  try {
+    return await work()
+  } finally {
+    ts.guard = null
+  }
 }
 
 /** What the settings mean for a table; null: this is the only writer, and whatever is pending is a dead one's. */

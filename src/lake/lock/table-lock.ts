@@ -29,9 +29,9 @@ export const DEFAULT_LOCK_TIMES: LockTimes = { validityMs: 300_000, renewMs: 30_
 export interface HeldLock {
   /**
    * To be called right before the step that the lock protects. TRB-LAKE-081 when the lock is not surely ours for as long as that step may
-   * take, TRB-LAKE-083 when the clock went backwards, so that nobody can tell.
+   * take, TRB-LAKE-083 when the clock went backwards, so that nobody can tell. Answers for how many milliseconds that stays so, without a renewal.
    */
-  check(): Promise<void>
+  check(): Promise<number>
   /** Gives it free; no error when it had been lost. */
   release(): Promise<void>
 }

@@ -4,7 +4,7 @@ import { announceBuckets, settleBucketChanges } from '../bucket-change.ts'
 import { parseBaseFileName } from '../layout/file-name.ts'
 import { join } from '../layout/paths.ts'
 import { specOf } from '../layout/table-properties.ts'
-import type { TableConcurrency } from '../lock/table-concurrency.ts'
+import { guarded, type TableConcurrency } from '../lock/table-concurrency.ts'
 import { SOURCE_KEY } from '../metadata/checkpoint.ts'
 import { type ClusteringGroup, type ClusteringPlan, printClusteringPlan, REBUCKETED, RETRACTABLE } from '../metadata/clustering-plan.ts'
 import { commitMetadata, type WriteStat } from '../metadata/commit-metadata.ts'
@@ -249,7 +249,7 @@ async function underLock<R>(ts: TimelineStore, sharing: TableConcurrency | null,
     await ts.refresh()
     return work()
   }
-  return sharing === null ? fresh() : sharing.exclusively(fresh)
+  return sharing === null ? fresh() : sharing.exclusively((held) => guarded(ts, held, fresh))
 }
 
 /** Whether keys are looked for by the number of a file group: of this or another engine's bucket index. */

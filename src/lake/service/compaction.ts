@@ -7,7 +7,7 @@ import { ParquetFile } from '../../format/parquet/file.ts'
 import { parseBaseFileName } from '../layout/file-name.ts'
 import { join } from '../layout/paths.ts'
 import { specOf, storedColumns } from '../layout/table-properties.ts'
-import type { TableConcurrency } from '../lock/table-concurrency.ts'
+import { guarded, type TableConcurrency } from '../lock/table-concurrency.ts'
 import type { BaseGroup } from '../merge/join.ts'
 import { SOURCE_KEY } from '../metadata/checkpoint.ts'
 import { commitMetadata, type WriteStat } from '../metadata/commit-metadata.ts'
@@ -132,8 +132,8 @@ export async function planCompaction(
     await ts.refresh()
     const wanted = new Set(slices.map((s) => `${s.partition}/${s.fileId}`))
     const now = (await compactable(ts)).filter((s) => wanted.has(`${s.partition}/${s.fileId}`))
-    await held.check()
-    return now.length === 0 ? null : { time: await scheduleCompaction(ts, now), slices: now }
+    if (now.length === 0) return null
+    return { time: await guarded(ts, held, () => scheduleCompaction(ts, now)), slices: now }
   })
 }
 
@@ -262,7 +262,7 @@ async function completePlan(
     await completeAction(ts, action, time, body)
   }
   if (sharing === null) await work()
-  else await sharing.exclusively(work)
+  else await sharing.exclusively((held) => guarded(ts, held, work))
   await ts.clearMarkers(time)
 }
 

@@ -7,6 +7,7 @@ import { ParquetFile } from '../../format/parquet/file.ts'
 import { printLogFileName, writeToken } from '../layout/file-name.ts'
 import { join } from '../layout/paths.ts'
 import { BAG_KEY_COLUMN, storedColumns } from '../layout/table-properties.ts'
+import { guarded } from '../lock/table-concurrency.ts'
 import { ChunkRows, vectorOf } from '../merge/chunk-rows.ts'
 import { RECORD_KEY, recordKeys } from '../merge/join.ts'
 import { logFileStat, type WriteStat } from '../metadata/commit-metadata.ts'
@@ -52,7 +53,8 @@ export async function compactLogs(ts: TimelineStore, slices: readonly FileSlice[
   const version = ts.layout === 1 ? 6 : 9
   const schedule = (): Promise<string> =>
     requestAction(ts, 'logcompaction', () => printCompactionPlan(plan, version, ts.sync()), { claims })
-  const time = deps.sharing == null ? await schedule() : await deps.sharing.exclusively(() => stillFree(ts, wanted, schedule))
+  const fresh = (): Promise<string | null> => stillFree(ts, wanted, schedule)
+  const time = deps.sharing == null ? await schedule() : await deps.sharing.exclusively((held) => guarded(ts, held, fresh))
   if (time === null) return []
   return [await execute(ts, time, wanted, deps, false)]
 }

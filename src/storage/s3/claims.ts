@@ -1,5 +1,6 @@
-import { Failure } from '../../failure/failure.ts'
-import { headOf, putOnce } from './s3-calls.ts'
+import type { WriteGuard } from '../../contract/object-store.ts'
+import { Failure, isFailure } from '../../failure/failure.ts'
+import { guardedOnce, headOf, isOurs, putOnce } from './s3-calls.ts'
 import { isTrouble } from './s3-failure.ts'
 import type { S3Link } from './s3-link.ts'
 import type { S3Writes } from './s3-writes.ts'
@@ -30,11 +31,15 @@ export class ClaimedWrites implements S3Writes {
     this.#link = link
   }
 
-  async create(key: string, body: Uint8Array): Promise<'created' | 'exists'> {
-    return await this.#alone(key, async () => {
-      if ((await headOf(this.#link, key)) !== null) return { done: 'exists' as const, write: null }
-      return { done: 'created' as const, write: body }
-    })
+  async create(key: string, body: Uint8Array, guard?: WriteGuard): Promise<'created' | 'exists'> {
+    return await this.#alone(
+      key,
+      async () => {
+        if ((await headOf(this.#link, key)) !== null) return { done: 'exists' as const, write: null }
+        return { done: 'created' as const, write: body }
+      },
+      guard,
+    )
   }
 
   async replace(key: string, body: Uint8Array, tag: string): Promise<'replaced' | 'stale'> {
@@ -45,7 +50,7 @@ export class ClaimedWrites implements S3Writes {
     })
   }
 
-  async #alone<R>(key: string, decide: () => Promise<{ done: R; write: Uint8Array | null }>): Promise<R> {
+  async #alone<R>(key: string, decide: () => Promise<{ done: R; write: Uint8Array | null }>, guard?: WriteGuard): Promise<R> {
     const link = this.#link
     const directory = `${CLAIMS}${Buffer.from(key, 'utf8').toString('hex')}/`
     for (let round = 1; round <= ROUNDS; round++) {
@@ -59,7 +64,7 @@ export class ClaimedWrites implements S3Writes {
           const { done, write } = await decide()
           if (write === null) return done
           if (link.clock.now() - since < FRESH_MS) {
-            await this.#put(key, write)
+            await this.#write(key, write, since, guard)
             return done
           }
         }
@@ -101,7 +106,24 @@ export class ClaimedWrites implements S3Writes {
     return others.filter((o) => !dead.includes(o)).map((o) => o.key)
   }
 
-  /** Repeated without doubt: nobody else writes this key meanwhile, and the bytes are the same. */
+  /** Repeated only as long as nobody can take our claim, of the time `since`, for a dead one's: after that the key may be another's. */
+  async #write(key: string, body: Uint8Array, since: number, guard: WriteGuard | undefined): Promise<void> {
+    const link = this.#link
+    const id = link.clock.uuid()
+    let lost: unknown = null
+    await link.retrying('PutObject', key, async (tries) => {
+      try {
+        if (lost !== null && link.clock.now() - since >= FRESH_MS) throw link.failure(lost, 'PutObject', key, tries - 1)
+        await guardedOnce(link, guard, (over) => putOnce(link, key, body, id, {}, over))
+      } catch (e) {
+        if (!isFailure(e)) lost = e
+        else if (lost !== null && (await isOurs(link, key, id, body.length, body)) === true) return
+        throw e
+      }
+    })
+  }
+
+  /** A claim: nobody else writes this key, so that it can be repeated without doubt. */
   async #put(key: string, body: Uint8Array): Promise<void> {
     const id = this.#link.clock.uuid()
     await this.#link.retrying('PutObject', key, () => putOnce(this.#link, key, body, id, {}))

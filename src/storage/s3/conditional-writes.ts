@@ -1,5 +1,6 @@
-import { Failure } from '../../failure/failure.ts'
-import { isOurs, putOnce } from './s3-calls.ts'
+import type { WriteGuard } from '../../contract/object-store.ts'
+import { Failure, isFailure } from '../../failure/failure.ts'
+import { guardedOnce, isOurs, putOnce } from './s3-calls.ts'
 import { isTrouble } from './s3-failure.ts'
 import type { S3Link } from './s3-link.ts'
 import type { S3Writes } from './s3-writes.ts'
@@ -19,9 +20,9 @@ export class ConditionalWrites implements S3Writes {
     this.#link = link
   }
 
-  async create(key: string, body: Uint8Array): Promise<'created' | 'exists'> {
+  async create(key: string, body: Uint8Array, guard?: WriteGuard): Promise<'created' | 'exists'> {
     await this.#check()
-    return await createOnCondition(this.#link, key, body)
+    return await createOnCondition(this.#link, key, body, guard)
   }
 
   async replace(key: string, body: Uint8Array, tag: string): Promise<'replaced' | 'stale'> {
@@ -73,17 +74,21 @@ export class ConditionalWrites implements S3Writes {
 }
 
 /** Creates an object unless there is one, and finds out what became of a try whose answer got lost. */
-export async function createOnCondition(link: S3Link, key: string, body: Uint8Array): Promise<'created' | 'exists'> {
+export async function createOnCondition(link: S3Link, key: string, body: Uint8Array, guard?: WriteGuard): Promise<'created' | 'exists'> {
   const id = link.clock.uuid()
   let doubt = false
   return await link.retrying('PutObject', key, async (tries) => {
     try {
-      await putOnce(link, key, body, id, { IfNoneMatch: '*' })
+      await guardedOnce(link, guard, (over) => putOnce(link, key, body, id, { IfNoneMatch: '*' }, over))
       return 'created'
     } catch (e) {
       if (isTrouble(e, 'again')) {
         doubt = true
         if (tries < link.limits.attempts) throw e
+      } else if (isFailure(e)) {
+        // Not allowed any more: a try before may have got through.
+        if (!doubt || (await isOurs(link, key, id, body.length, body)) !== true) throw e
+        return 'created'
       } else if (!isTrouble(e, 'condition')) throw e
       if (!doubt) return 'exists'
       const ours = await isOurs(link, key, id, body.length, body)

@@ -1,7 +1,8 @@
-import type { HeadObjectCommandOutput } from '@aws-sdk/client-s3'
+import type { HeadObjectCommandOutput, PutObjectCommandOutput } from '@aws-sdk/client-s3'
+import type { WriteGuard } from '../../contract/object-store.ts'
 import { checksumOf, readBody } from './s3-body.ts'
-import { isTrouble, statusOf } from './s3-failure.ts'
-import type { S3Link } from './s3-link.ts'
+import { isTrouble, S3Timeout, statusOf } from './s3-failure.ts'
+import type { Connected, S3Link } from './s3-link.ts'
 
 /** Metadata of every object that we write: which write made it, so that a lost answer can be told from another writer's object. */
 const WRITE_ID = 'tributary-write'
@@ -25,8 +26,15 @@ export async function headOf(link: S3Link, key: string): Promise<HeadObjectComma
   })
 }
 
-/** One try to put an object. Returns its tag. */
-export async function putOnce(link: S3Link, key: string, body: Uint8Array, id: string, condition: Condition): Promise<string> {
+/** One try to put an object. Returns its tag. `over`: may give it up. */
+export async function putOnce(
+  link: S3Link,
+  key: string,
+  body: Uint8Array,
+  id: string,
+  condition: Condition,
+  over?: AbortController,
+): Promise<string> {
   const input = {
     Bucket: link.location.bucket,
     Key: link.name(key),
@@ -36,10 +44,38 @@ export async function putOnce(link: S3Link, key: string, body: Uint8Array, id: s
     Metadata: { [WRITE_ID]: id },
     ...condition,
   }
-  const answer = await link.once('PutObject', body.length, ({ sdk, client }, abortSignal) =>
-    client.send(new sdk.PutObjectCommand(input), { abortSignal }),
-  )
-  return answer.ETag ?? ''
+  const put = ({ sdk, client }: Connected, abortSignal: AbortSignal): Promise<PutObjectCommandOutput> =>
+    client.send(new sdk.PutObjectCommand(input), { abortSignal })
+  return (await link.once('PutObject', body.length, put, over)).ETag ?? ''
+}
+
+/** One try that is given up (S3Timeout) once its guard does not allow it any more. What the guard throws at first is thrown on: nothing was sent. */
+export async function guardedOnce(
+  link: S3Link,
+  guard: WriteGuard | undefined,
+  put: (over?: AbortController) => Promise<string>,
+): Promise<void> {
+  if (guard === undefined) {
+    await put()
+    return
+  }
+  const { clock } = link
+  const started = clock.now()
+  const over = new AbortController()
+  const answered = new AbortController()
+  const watch = async (first: number): Promise<void> => {
+    for (let left = first; ; left = await guard()) await clock.sleep(Math.max(1, Math.ceil(left)), answered.signal)
+  }
+  const giveUp = (): void => {
+    if (!answered.signal.aborted) over.abort(new S3Timeout(clock.now() - started))
+  }
+  const watching = watch(await guard()).catch(giveUp)
+  try {
+    await put(over)
+  } finally {
+    answered.abort()
+    await watching
+  }
 }
 
 /** Metadata of an upload that the write `id` makes. */

@@ -60,12 +60,16 @@ export class S3Link {
     return this.location.prefix + key
   }
 
-  /** One try of one request. Throws the error of the SDK. `sent`: bytes of the body. */
-  async once<R>(request: S3Request, sent: number, effect: (c: Connected, signal: AbortSignal) => Promise<R>): Promise<R> {
+  /** One try of one request. Throws the error of the SDK. `sent`: bytes of the body. `over`: may give the try up before its time limit. */
+  async once<R>(
+    request: S3Request,
+    sent: number,
+    effect: (c: Connected, signal: AbortSignal) => Promise<R>,
+    over = new AbortController(),
+  ): Promise<R> {
     this.#connected ??= this.#connect()
     const connected = await this.#connected
     const limit = this.limits.timeoutMs + Math.ceil(sent / SLOWEST_BYTES_PER_MS)
-    const over = new AbortController()
     const answered = new AbortController()
     const late = (): void => over.abort(new S3Timeout(limit))
     this.#clock.sleep(limit, answered.signal).then(late, ignore)

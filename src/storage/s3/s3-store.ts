@@ -1,5 +1,5 @@
 import type { Clock } from '../../contract/clock.ts'
-import type { ObjectInfo, ObjectStore, ObjectWriter } from '../../contract/object-store.ts'
+import type { ObjectInfo, ObjectStore, ObjectWriter, WriteGuard } from '../../contract/object-store.ts'
 import { Failure } from '../../failure/failure.ts'
 import { CallCounter } from '../call-counter.ts'
 import { checkKey } from '../key.ts'
@@ -70,10 +70,10 @@ export class S3Store implements ObjectStore {
     })
   }
 
-  async putIfAbsent(key: string, body: Uint8Array): Promise<'created' | 'exists'> {
+  async putIfAbsent(key: string, body: Uint8Array, guard?: WriteGuard): Promise<'created' | 'exists'> {
     checkKey(key)
     this.counter.add('putIfAbsent', body.length)
-    return await this.#writes.create(key, body)
+    return await this.#writes.create(key, body, guard)
   }
 
   async replaceIfTag(key: string, body: Uint8Array, tag: string): Promise<'replaced' | 'stale'> {

@@ -14,8 +14,15 @@ export const RACING: ConcurrencySettings = {
 export const BUCKETS = 12
 
 /** One writer of a race: adds `count` lines, each to two buckets, again and again until it is committed. Reports each one that is. */
-export async function racer(store: ObjectStore, clock: Clock, id: number, count: number, done: (line: string) => void): Promise<number> {
-  const writer = new AppendingWriter(store, clock, await tableConcurrency(store, SPEC.path, clock, RACING))
+export async function racer(
+  store: ObjectStore,
+  clock: Clock,
+  id: number,
+  count: number,
+  done: (line: string) => void,
+  settings = RACING,
+): Promise<number> {
+  const writer = new AppendingWriter(store, clock, await tableConcurrency(store, SPEC.path, clock, settings))
   let conflicts = 0
   for (let i = 0; i < count; i++) {
     const line = `${id}.${i}`
