@@ -24,6 +24,9 @@ const POLL_MOST_MS = 200
 export class MysqlChunks implements ChunkDatabase {
   readonly #options: MysqlOptions
   readonly #matcher: TableMatcher
+  readonly #chunkRows: number
+  /** Rows that the next chunk asks for. */
+  #limit: number
   readonly #deps: MysqlDeps
   readonly #link: SqlLink
   readonly #shapes: TableShapes
@@ -33,6 +36,8 @@ export class MysqlChunks implements ChunkDatabase {
   constructor(options: MysqlOptions, matcher: TableMatcher, deps: MysqlDeps) {
     this.#options = options
     this.#matcher = matcher
+    this.#chunkRows = options.signals?.chunkRows ?? 8192
+    this.#limit = this.#chunkRows
     this.#deps = deps
     this.#link = new SqlLink(options)
     // What there is to be said of the tables was said by the stream.
@@ -68,9 +73,10 @@ export class MysqlChunks implements ChunkDatabase {
     if (this.#options.signals?.readOnly !== false) await this.#visible(streamed, signal)
     const t = await this.#link.use((sql) => this.#describe(sql, id))
     const order = orderOf(t, task.surrogate)
-    const limit = this.#options.signals?.chunkRows ?? 8192
     const { schema } = t.shape
-    const { arena, offsets } = await this.#run(chunkSql(t, order, task, limit), t.name, schema.columns.length)
+    const { arena, offsets } = await this.#run(chunkSql(t, order, task, this.#limit), t.name, schema.columns.length)
+    // Of wide rows fewer are asked for: those behind the limit in bytes come again with the next chunk.
+    this.#limit = arena.length > CHUNK_BYTES ? Math.max(1, offsets.length) : Math.min(this.#chunkRows, this.#limit * 2)
     const tail = offsets.at(-1)
     const last = tail === undefined ? [] : order.map((i) => bytesOf(arena, tail, i)?.toString('latin1') ?? '')
     return { schema, arena, offsets, last, place: null }

@@ -5,11 +5,12 @@ import type { TableMatcher } from '../select-tables.ts'
 import type { Chunk, ChunkDatabase } from '../signal/chunk.ts'
 import type { Task } from '../signal/progress.ts'
 import { bytesOf } from '../signal/tuples.ts'
-import { describeTables, listTables } from './catalogue.ts'
+import { describeTables } from './catalogue.ts'
 import { connectSql, quoteLiteral, quoteTable, type SqlConnection } from './connect.ts'
 import { lsnHi, lsnLo, parseLsn, printLsn } from './lsn.ts'
 import type { PostgresDeps, PostgresOptions } from './options.ts'
 import { parsePosition } from './position.ts'
+import { tablesOfChanges } from './prepare.ts'
 import { readPublication } from './publication.ts'
 import { serverFailure } from './server-failure.ts'
 import { chunkSql, maximumSql, orderOf, type SnapshotTable } from './snapshot-table.ts'
@@ -32,6 +33,8 @@ export class PostgresChunks implements ChunkDatabase {
   readonly #deps: PostgresDeps
   readonly #signals: TableId | null
   readonly #chunkRows: number
+  /** Rows that the next chunk asks for. */
+  #limit: number
   readonly #link: SqlLink
   readonly #shapes: TableShapes
   #copy: { readonly out: CopyOut; readonly raw: RawSession } | null = null
@@ -43,13 +46,17 @@ export class PostgresChunks implements ChunkDatabase {
     this.#deps = deps
     this.#signals = options.signals?.table ?? null
     this.#chunkRows = options.signals?.chunkRows ?? 8192
+    this.#limit = this.#chunkRows
     this.#link = new SqlLink(options)
     // What there is to be said of the tables was said by the stream.
     this.#shapes = new TableShapes(options, matcher, () => undefined)
   }
 
   tables(): Promise<readonly TableId[]> {
-    return this.#link.use(async (sql) => (await listTables(sql)).filter((t) => this.#matcher.matches(t.schema, t.table)))
+    return this.#link.use(async (sql) => {
+      const candidates = await tablesOfChanges(sql, this.#options)
+      return candidates.filter((t) => this.#matcher.matches(t.schema, t.table))
+    })
   }
 
   async identity(id: TableId, task: Task): Promise<readonly string[]> {
@@ -83,7 +90,7 @@ export class PostgresChunks implements ChunkDatabase {
     const offsets: number[] = []
     const { schema } = t.shape
     const width = schema.columns.length
-    await this.#run(chunkSql(t, order, task, this.#chunkRows), t.name, (buf, from, to) => {
+    await this.#run(chunkSql(t, order, task, this.#limit), t.name, (buf, from, to) => {
       // The rest is read with the next chunk.
       if (builder.filled > CHUNK_BYTES) return
       const at = copyLineToTuple(buf, from, to, width, builder)
@@ -95,6 +102,8 @@ export class PostgresChunks implements ChunkDatabase {
         })
       offsets.push(at)
     })
+    // Of wide rows fewer are asked for: those behind the limit in bytes come again with the next chunk.
+    this.#limit = builder.filled > CHUNK_BYTES ? Math.max(1, offsets.length) : Math.min(this.#chunkRows, this.#limit * 2)
     const arena = builder.arena.subarray(0, builder.filled)
     const tail = offsets.at(-1)
     const last = tail === undefined ? [] : order.map((i) => bytesOf(arena, tail, i)?.toString('utf8') ?? '')

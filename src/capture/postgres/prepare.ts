@@ -10,6 +10,14 @@ import { readSlot, requireNotAhead, requireSlotName, requireUsable } from './slo
 import { type TableShapes, tableName } from './table-shapes.ts'
 import { requireSignalTable } from './write-signal.ts'
 
+/** Tables that there may be changes of: they come as those of the root, or as those of the partitions. */
+export async function tablesOfChanges(sql: SqlConnection, options: PostgresOptions, allRoots = false): Promise<CatalogTable[]> {
+  const all = await listTables(sql)
+  const publication = await readPublication(sql, options.publication)
+  const viaRoot = options.viaRoot ?? publication?.viaRoot === true
+  return viaRoot ? all.filter((t) => !t.partition) : all.filter((t) => t.kind === 'r' || allRoots)
+}
+
 /** Captured tables in snapshot order: by the include list, then by schema and name. `allRoots`: partitioned tables beside their partitions. */
 export async function selectTables(
   sql: SqlConnection,
@@ -17,11 +25,7 @@ export async function selectTables(
   matcher: TableMatcher,
   allRoots = false,
 ): Promise<CatalogTable[]> {
-  const all = await listTables(sql)
-  const publication = await readPublication(sql, options.publication)
-  const viaRoot = options.viaRoot ?? publication?.viaRoot === true
-  // Changes come as those of the root, or as those of the partitions.
-  const candidates = viaRoot ? all.filter((t) => !t.partition) : all.filter((t) => t.kind === 'r' || allRoots)
+  const candidates = await tablesOfChanges(sql, options, allRoots)
   const chosen = candidates.filter((t) => matcher.matches(t.schema, t.table))
   if (chosen.length === 0) {
     const nearest = candidates.slice(0, 5).map(tableName).join(', ')
