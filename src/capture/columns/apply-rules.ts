@@ -34,9 +34,9 @@ export function ruledColumn(column: Column, at: RuledColumn, rules: ColumnRules)
   return out
 }
 
-/** True when a column is in no record and tells no rows apart, so that its type need not be known. @param isKey of the record's key or the table's own */
-export function isLeftOut(path: string, isKey: boolean, rules: ColumnRules): boolean {
-  return !isKey && rules.captured !== null && !rules.captured(path)
+/** True when nobody reads a column, so that its type need not be known. @param isRead of the record's key or the table's own, or of a signal table */
+export function isLeftOut(path: string, isRead: boolean, rules: ColumnRules): boolean {
+  return !isRead && rules.captured !== null && !rules.captured(path)
 }
 
 /** Names of the key columns: those of message.key.columns that the table has, else its own key. */

@@ -39,6 +39,8 @@ export interface ShapeInput {
   /** The table's own. */
   readonly key: readonly string[]
   readonly rowEstimate: number
+  /** Columns are read that no record has: of a signal table. */
+  readonly readsAll?: boolean
 }
 
 /** Shape of a table; a column without a type mapping keeps its place but is not in the record. */
@@ -52,7 +54,7 @@ export function shapeOf(input: ShapeInput, facts: ServerFacts, options: MysqlTyp
     const path = `${id.schema}.${id.table}.${c.name}`
     const isKey = key.includes(c.name)
     const context: MappingContext = { options, mariadb: facts.mariadb, charsets: facts.charsets, path, propagate: rules.propagate }
-    const mapped = isLeftOut(path, isKey || input.key.includes(c.name), rules)
+    const mapped = isLeftOut(path, input.readsAll === true || isKey || input.key.includes(c.name), rules)
       ? omittedColumn(c)
       : connectColumn(c, fields?.[i] ?? null, context)
     if (mapped !== null) return ruledColumn(mapped, { path, characters: characterLimit(c), isKey }, rules)

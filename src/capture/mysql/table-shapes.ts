@@ -2,6 +2,7 @@ import type { TableId, TableSchema } from '../../contract/change.ts'
 import { Failure } from '../../failure/failure.ts'
 import type { ColumnRules } from '../columns/column-rules.ts'
 import type { TableMatcher } from '../select-tables.ts'
+import { isSignalTable } from '../signal/signal-options.ts'
 import type { SourceEvent } from '../source-event.ts'
 import { type CatalogTable, describeTable, readCharsetTable, readCollations } from './catalogue.ts'
 import { quoteIdent, type SqlConnection } from './connect.ts'
@@ -90,7 +91,8 @@ export class TableShapes {
     const fields = map === null ? null : fieldsOf(map)
     const rowEstimate = table?.rowEstimate ?? -1
     const { types, columns: rules } = this.#options
-    const shape = shapeOf({ id, version, columns, fields, key: tableKey, rowEstimate }, facts, types, rules)
+    const readsAll = isSignalTable(id, this.#options.signals)
+    const shape = shapeOf({ id, version, columns, fields, key: tableKey, rowEstimate, readsAll }, facts, types, rules)
     refuseNullableKey(shape, rules)
     if (known !== undefined && known.layout === layout && sameShape(known.shape, shape)) return known.shape
     this.#unsupported(shape.unsupported)

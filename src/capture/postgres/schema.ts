@@ -26,6 +26,8 @@ export interface ShapeOptions {
   readonly types: TypeOptions
   readonly debeziumQuirks: boolean
   readonly rules?: ColumnRules
+  /** Columns are read that no record has: of a signal table. */
+  readonly readsAll?: boolean
   /** The shape is for rows of the stream, not of a snapshot. */
   readonly stream: boolean
 }
@@ -56,7 +58,9 @@ export function shapeOf(table: CatalogTable, wire: readonly CatalogColumn[], ver
   let twoSizes = false
   const columns = catalog.map((c, i): Column => {
     const path = `${id}.${c.name}`
-    const mapped = isLeftOut(path, c.isKey || own.includes(c.name), rules) ? omittedColumn(c) : connectColumn(c, options.types)
+    const mapped = isLeftOut(path, options.readsAll === true || c.isKey || own.includes(c.name), rules)
+      ? omittedColumn(c)
+      : connectColumn(c, options.types)
     if (mapped === null) {
       unsupported.push(`${path} ${c.type.formatted}`)
       unmapped.add(i)

@@ -2,6 +2,7 @@ import type { TableSchema } from '../../contract/change.ts'
 import { Failure } from '../../failure/failure.ts'
 import type { ColumnRules } from '../columns/column-rules.ts'
 import type { TableMatcher } from '../select-tables.ts'
+import { isSignalTable } from '../signal/signal-options.ts'
 import type { SourceEvent } from '../source-event.ts'
 import type { CatalogColumn, CatalogType } from './catalog-column.ts'
 import { type CatalogTable, describeTables, readTypes } from './catalogue.ts'
@@ -65,7 +66,9 @@ export class TableShapes {
     const known = this.#known.get(name)
     const version = (known?.version ?? 0) + 1
     const { types, debeziumQuirks, columns: rules } = this.#options
-    const shape = shapeOf(table, wire, version, { types, debeziumQuirks: debeziumQuirks === true, stream, ...(rules && { rules }) })
+    const readsAll = isSignalTable(table, this.#options.signals)
+    const quirks = debeziumQuirks === true
+    const shape = shapeOf(table, wire, version, { types, debeziumQuirks: quirks, stream, readsAll, ...(rules && { rules }) })
     refuseLooseKey(table, shape, rules)
     if (known !== undefined && sameShape(known.shape, shape)) return known.shape
     this.#unsupported(shape.unsupported)

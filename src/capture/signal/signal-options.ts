@@ -15,3 +15,9 @@ export interface SignalOptions {
   /** Rows have the place in the log that Debezium shows, which is not one to order them by. */
   readonly exact: boolean
 }
+
+/** Whether this is the signal table. */
+export function isSignalTable(id: TableId, options: SignalOptions | undefined): boolean {
+  const table = options?.table ?? null
+  return table !== null && table.schema === id.schema && table.table === id.table
+}

@@ -41,7 +41,7 @@ export class Identities {
 
   /** Text of a column whose Avro type is string; null: it is null, or of another type. */
   text(schema: TableSchema, c: number, arena: Buffer, at: number, snapshot: boolean): string | null {
-    const column = schema.columns[c]
+    const column = unmasked(schema.columns[c])
     const pos = locate(arena, at, c)
     if (column.connect.type !== 'string' || arena[pos] === NULL || arena[pos] === UNCHANGED) return null
     const s = this.#sink
@@ -55,7 +55,7 @@ export class Identities {
   }
 }
 
-/** A key is told apart by what it is, not by what a mask makes of it. */
+/** Rows are told apart, and signals read, by what they are, not by what a mask makes of it. */
 function unmasked(column: Column): Column {
   return column.asKey ?? column
 }

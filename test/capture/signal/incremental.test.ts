@@ -54,39 +54,43 @@ describe('an incremental snapshot', () => {
   })
 })
 
-describe('rows of a table whose own key is not in the records', () => {
-  it('are told apart by it', () => {
-    const type: CatalogType = {
-      ...{ oid: 25, schema: 'pg_catalog', name: 'text', formatted: 'text', typtype: 'b' },
-      ...{ element: null, base: null, labels: null },
-    }
-    const column = (name: string, attnum: number): CatalogColumn => ({
-      ...{ name, attnum, notNull: true, defaultExpr: null, generated: false, identity: false, typmod: -1, type, isKey: false },
-    })
-    const table = {
-      ...{ oid: 1, schema: 'public', table: 't', kind: 'r', partition: false, identity: 'd', rowEstimate: 1, pages: 1 },
-      ...{ columns: [column('id', 1), column('other', 2)], primaryKey: ['id'], identityIndex: [], uniqueIndex: [] },
-    }
-    const rules = columnRules(
-      new Map([
-        ['column.exclude.list', 'public\\.t\\.id'],
-        ['message.key.columns', 'public.t:other'],
-      ]),
-    )
-    const options = { types: DEFAULT_TYPE_OPTIONS, debeziumQuirks: false, stream: false, rules }
-    const { schema, rowKey } = shapeOf(table, table.columns, 1, options)
+const TEXT: CatalogType = {
+  ...{ oid: 25, schema: 'pg_catalog', name: 'text', formatted: 'text', typtype: 'b' },
+  ...{ element: null, base: null, labels: null },
+}
+
+/** A table of texts, of which the first is the key, as rules want it. */
+function ruled(names: readonly string[], config: Readonly<Record<string, string>>, readsAll = false) {
+  const columns = names.map(
+    (name, i): CatalogColumn => ({
+      ...{ name, attnum: i + 1, notNull: true, defaultExpr: null, generated: false, identity: false, typmod: -1, type: TEXT, isKey: false },
+    }),
+  )
+  const table = {
+    ...{ oid: 1, schema: 'public', table: 't', kind: 'r', partition: false, identity: 'd', rowEstimate: 1, pages: 1 },
+    ...{ columns, primaryKey: [names[0]], identityIndex: [], uniqueIndex: [] },
+  }
+  const rules = columnRules(new Map(Object.entries(config)))
+  return shapeOf(table, columns, 1, { types: DEFAULT_TYPE_OPTIONS, debeziumQuirks: false, stream: false, rules, readsAll })
+}
+
+describe('rules for columns', () => {
+  it('leave a key out of the records, and rows are told apart by it all the same', () => {
+    const config = { 'column.exclude.list': 'public\\.t\\.id', 'message.key.columns': 'public.t:other' }
+    const { schema, rowKey } = ruled(['id', 'other'], config)
     expect(rowKey).toEqual([0])
     expect(schema.columns[0].omitted).toBe(true)
-    const { arena, after } = fakeBatch(
-      [schema],
-      [
-        [
-          { op: 'r', after: ['1', 'x'] },
-          { op: 'r', after: ['2', 'x'] },
-        ],
-      ],
-    )
+    const rows = ['1', '2'].map((id) => ({ op: 'r', after: [id, 'x'] }) as const)
+    const { arena, after } = fakeBatch([schema], [rows])
     const identities = new Identities()
     expect(identities.of(schema, rowKey, arena, after[0], true)).not.toBe(identities.of(schema, rowKey, arena, after[1], true))
+  })
+
+  it('leave columns of a signal table out or mask them, and its signals are read all the same', () => {
+    const config = { 'column.include.list': 'public\\.t\\.(id|data)', 'column.mask.with.3.chars': '.*\\.data' }
+    const { schema } = ruled(['id', 'type', 'data'], config, true)
+    expect(schema.columns.map((c) => c.omitted === true)).toEqual([false, true, false])
+    const { arena, after } = fakeBatch([schema], [[{ op: 'c', after: ['1', 'log', 'said'] }]])
+    expect([0, 1, 2].map((c) => new Identities().text(schema, c, arena, after[0], false))).toEqual(['1', 'log', 'said'])
   })
 })
