@@ -31,6 +31,9 @@ const SETTLED_POLLS = 3
 const STUCK_POLLS = 150
 /** … partitions of a transaction that was given up on are doubted, when nothing more comes in them. */
 const DOUBT_POLLS = 150
+/** … the END of a transaction that is followed by another; of one behind others whose END never came. */
+const OVERDUE_POLLS = 150
+const OVERDUE_AGAIN_POLLS = 3
 
 export interface TransactionCutsOptions {
   readonly log: PartitionedLog
@@ -138,6 +141,8 @@ export class TransactionCuts implements Cuts {
     for (const [key, p] of this.#parts) {
       const end = ends.get(key) ?? 0
       if (p.safe > p.given || (p.safe < end && p.head === null && p.scanned < end)) return false
+      // Its END is waited for, or given up on.
+      if (p.hasEnded && p.head!.next <= end) return false
     }
     return !this.settles()
   }
@@ -229,6 +234,8 @@ export class TransactionCuts implements Cuts {
         if (more === 0) break
       }
     }
+    if (this.#queue.length === 0) await this.#scan(ends, budget, true)
+    for (const p of this.#parts.values()) this.#endOverdue(p)
     if (moved || this.#queue.length === 0) this.#stuck = 0
     else if (++this.#stuck >= STUCK_POLLS) this.#giveUp(this.#queue[0]!)
   }
@@ -326,7 +333,9 @@ export class TransactionCuts implements Cuts {
       else return false
     }
     if (!front.resumed && (this.#got.get(topic) ?? 0) >= count) return true
-    return parts.every((p) => p.head !== null)
+    // Of one without END it is not known that it is a later one: its own may be lost. Beyond a full queue it is one.
+    const full = this.#queue.length >= MAX_QUEUED
+    return parts.every((p) => p.head !== null && (full || this.#queued.has(p.head.id ?? '')))
   }
 
   /** A transaction in front of one whose END was read had its own END before: it is lost, and nobody knows how much belongs to it. */
@@ -340,6 +349,23 @@ export class TransactionCuts implements Cuts {
       skipped = true
     }
     return skipped
+  }
+
+  /**
+   * Transactions whose END should have been there before what follows them: their connector writes its ENDs elsewhere, or wrote none any more. They
+   * come in all the same, and are no state until their partition has one again that is told.
+   */
+  #endOverdue(p: ScannedPartition): void {
+    const id = p.head?.id ?? null
+    if (id === null || this.#queued.has(id) || !p.hasEnded) {
+      p.waits = 0
+      return
+    }
+    if (++p.waits < (p.untold ? OVERDUE_AGAIN_POLLS : OVERDUE_POLLS)) return
+    p.waits = 0
+    for (const lost of p.ended(this.#queued)) this.#done.add(lost)
+    this.#doubtAll(`the end of transaction ${id} is not in ${this.topic}: changes of ${p.topic} come in without a common position`)
+    p.untold = true
   }
 
   #finish(front: Ended): void {

@@ -34,6 +34,8 @@ export class ScannedPartition {
   inside = false
   /** The newest change that was taken does not say its transaction. */
   untold = false
+  /** Polls for which the first transaction has been without END although another one follows. */
+  waits = 0
   /** Poll since which nobody knows whether all of the transactions before are in; 0: known. */
   doubt = 0
 
@@ -58,6 +60,31 @@ export class ScannedPartition {
       if (id !== null && id !== but && ids.has(id)) return true
     }
     return false
+  }
+
+  /** The first transaction is followed by another: it has ended. */
+  get hasEnded(): boolean {
+    const first = this.head?.id ?? null
+    if (first === null) return false
+    for (let i = this.#head + 1; i < this.#runs.length; i++) {
+      const { id } = this.#runs[i]!
+      if (id !== null && id !== first) return true
+    }
+    return false
+  }
+
+  /** Transactions from the first on, up to one of `known`, each of which is followed by another. */
+  ended(known: { has(id: string): boolean }): readonly string[] {
+    const out: string[] = []
+    let last: string | null = null
+    for (let i = this.#head; i < this.#runs.length; i++) {
+      const { id } = this.#runs[i]!
+      if (id === null || id === last) continue
+      if (last !== null && last !== UNTOLD) out.push(last)
+      if (known.has(id)) break
+      last = id
+    }
+    return out
   }
 
   get ahead(): number {

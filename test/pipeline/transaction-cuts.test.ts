@@ -69,6 +69,8 @@ test('what the producer repeats after a crash changes nothing, and a transaction
   topics.end('2:29', { 's.a': 1 })
   expect(await polls(cuts, topics, 5)).toEqual([])
   topics.add('p.s.a', 0, ev('2:25', 1), ev('3:30', 1))
+  expect(await polls(cuts, topics, 5)).toEqual([])
+  topics.end('3:39', { 's.a': 2 })
   expect((await polls(cuts, topics, 2)).map(at)).toEqual([[4, 0, true]])
 })
 
@@ -166,4 +168,34 @@ test('changes that do not say their transaction come in, and are no state until 
   topics.add('p.s.a', 0, ev('2:3'))
   topics.end('2:4', { 's.a': 1 })
   expect((await polls(cuts, topics, 1)).map(at)).toEqual([[3, 0, true]])
+})
+
+test('transactions whose END never comes do not hold up their tables for good', async () => {
+  const topics = twoTables()
+  const warnings: string[] = []
+  const cuts = topics.open({ onWarning: (text) => warnings.push(text) })
+  topics.add('p.s.a', 0, ev('1:1'))
+  // The newest one may be a long one that goes on.
+  expect(await polls(cuts, topics, 400)).toEqual([])
+  topics.add('p.s.a', 0, ev('2:3'), ev('3:5'), ev('4:7'))
+  topics.add('p.s.b', 0, ev('x:1'), ev(null, 0))
+  expect((await polls(cuts, topics, 170)).map(at).at(-1)).toEqual([3, 2, false])
+  expect(warnings).toContainEqual(expect.stringContaining('is not in p.transaction'))
+  topics.add('p.s.a', 0, ev('5:9'), ev('6:11'))
+  expect((await polls(cuts, topics, 10)).map(at)).toEqual([[5, 2, false]])
+  // It says them again.
+  topics.add('p.s.b', 0, ev('7:13'))
+  topics.end('6:12', { 's.a': 1 })
+  topics.end('7:14', { 's.b': 1 })
+  expect((await polls(cuts, topics, 3)).map(at).at(-1)).toEqual([6, 3, true])
+})
+
+test('a table that stands at a transaction without END has not gone on to a later one', async () => {
+  const topics = twoTables()
+  const cuts = topics.open()
+  topics.add('p.s.a', 0, ev('1:1'))
+  topics.end('2:4', { 's.a': 1 })
+  expect(await polls(cuts, topics, 5)).toEqual([])
+  topics.add('p.s.a', 0, ev('2:3'))
+  expect((await polls(cuts, topics, 5)).map(at).at(-1)).toEqual([2, 0, false])
 })
