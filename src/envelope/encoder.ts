@@ -242,12 +242,18 @@ class Encoder implements EnvelopeEncoder {
     a.pos = 0
     b.pos = 0
     const old = batch.before[i]
-    p.codec.repeats = true
-    p.codec.writeRow(batch.arena, old, -1, false, a)
-    p.codec.writeRow(batch.arena, batch.after[i], batch.beforeKind[i] === 2 ? old : -1, false, b)
-    p.codec.repeats = false
-    p.codec.sideCount = 0
-    return a.pos === b.pos && a.buf.compare(b.buf, 0, b.pos, 0, a.pos) === 0
+    // An old key is there because it has changed.
+    if (batch.beforeKind[i] === 1) return false
+    const { codec } = p
+    codec.repeats = true
+    codec.writeRow(batch.arena, old, -1, false, a)
+    const missing = codec.side.slice(0, codec.sideCount)
+    codec.writeRow(batch.arena, batch.after[i], batch.beforeKind[i] === 2 ? old : -1, false, b)
+    codec.repeats = false
+    // What is not in the log shows what a null or a zero may show too: it has changed where the other row has a value.
+    const sameMissing = missing.length === codec.sideCount && missing.every((c, k) => codec.side[k] === c)
+    codec.sideCount = 0
+    return sameMissing && a.pos === b.pos && a.buf.compare(b.buf, 0, b.pos, 0, a.pos) === 0
   }
 
   /** An update of the key is a delete of the old one (with its tombstone) and a create of the new one (spec debezium §1.4). */
