@@ -129,7 +129,12 @@ export class TransactionCuts implements Cuts {
 
   start(topic: string, partition: number, offset: number, coming = offset): void {
     const key = keyOf({ topic, partition })
-    if (this.#parts.has(key)) return
+    const same = this.#parts.get(key)
+    if (same !== undefined) {
+      // It may have been another member's for a moment.
+      same.reached = Math.max(same.reached, offset)
+      return
+    }
     const known = this.#from.get(topic)?.[partition] ?? -1
     // A partition that comes back from another member goes on where the table is.
     const from = known >= 0 ? known : this.#polls === 0 ? 0 : offset

@@ -29,7 +29,7 @@ export class ScannedPartition {
   /** Up to here cuts were given out. */
   given: number
   /** A table is there already. */
-  readonly reached: number
+  reached: number
   /** What was taken belongs to the transaction that is counted now. */
   inside = false
   /** The newest change that was taken does not say its transaction. */

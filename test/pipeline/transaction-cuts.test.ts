@@ -199,3 +199,17 @@ test('a table that stands at a transaction without END has not gone on to a late
   topics.add('p.s.a', 0, ev('2:3'))
   expect((await polls(cuts, topics, 5)).map(at).at(-1)).toEqual([2, 0, false])
 })
+
+test('a table that another member has taken further meanwhile is no state until what is told has caught up', async () => {
+  const topics = twoTables()
+  const cuts = topics.open()
+  topics.add('p.s.a', 0, ev('1:1'))
+  topics.end('1:2', { 's.a': 1 })
+  expect((await polls(cuts, topics, 2)).map(at)).toEqual([[1, 0, true]])
+  topics.add('p.s.a', 0, ev('2:3'), ev('3:6'), ev('3:7', 2))
+  cuts.start('p.s.a', 0, 4)
+  topics.end('2:5', { 's.a': 1 })
+  expect((await polls(cuts, topics, 2)).map(at)).toEqual([[2, 0, false]])
+  topics.end('3:8', { 's.a': 2 })
+  expect((await polls(cuts, topics, 2)).map(at)).toEqual([[4, 0, true]])
+})
