@@ -100,10 +100,14 @@ public final class HudiLock {
     private boolean replace(Path temporary, String version) throws Exception {
       String name = Base64.getUrlEncoder().withoutPadding().encodeToString(key.getBytes("UTF-8"));
       Path guard = root.resolve(".tributary/tmp/replace-" + name.substring(0, Math.min(200, name.length())));
-      try {
-        Files.createLink(guard, temporary);
-      } catch (FileAlreadyExistsException e) {
-        return false;
+      // Somebody who compares at this moment, with a version that may be an old one, has not taken the lock yet.
+      while (true) {
+        try {
+          Files.createLink(guard, temporary);
+          break;
+        } catch (FileAlreadyExistsException e) {
+          Thread.sleep(1);
+        }
       }
       try {
         if (!version.equals(version())) return false;
