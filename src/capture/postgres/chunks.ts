@@ -152,12 +152,13 @@ export class PostgresChunks implements ChunkDatabase {
     const { clock } = this.#deps
     const doing = 'beginning a chunk of a snapshot'
     const [end, running] = await this.#link.use(async (sql) => {
-      const rows = await sql.query(
-        `SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
-           ELSE pg_catalog.pg_current_wal_insert_lsn() END, pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot())`,
-        doing,
-      )
-      return [rows[0][0]!, rows[0][1]!]
+      const either = (replica: string, primary: string): string =>
+        `SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN ${replica} ELSE ${primary} END`
+      const at = await sql.query(either('pg_catalog.pg_last_wal_replay_lsn()', 'pg_catalog.pg_current_wal_insert_lsn()'), doing)
+      // Asked behind it, and a number of our own: the end of a snapshot is behind what has ended, and leaves out what is open with higher numbers.
+      const snapshot = 'pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot())'
+      const id = await sql.query(either(snapshot, 'pg_catalog.txid_current()'), doing)
+      return [at[0][0]!, id[0][0]!]
     })
     const began = clock.now()
     let said = false

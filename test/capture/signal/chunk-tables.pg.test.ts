@@ -2,6 +2,7 @@ import { expect, it } from 'vitest'
 import { PostgresChunks } from '../../../src/capture/postgres/chunks.ts'
 import { tableMatcher } from '../../../src/capture/select-tables.ts'
 import type { SignalOptions } from '../../../src/capture/signal/signal-options.ts'
+import { systemClock } from '../../../src/cli/clock.ts'
 import { fixedClock } from '../../support/fixed-clock.ts'
 import { freshDatabase } from '../../support/postgres.ts'
 import { optionsFor } from '../postgres/capture.ts'
@@ -39,6 +40,26 @@ it('chunks are of the tables that changes come as: partitions, or their root; of
       }
     }
   } finally {
+    await db.drop()
+  }
+})
+
+it('a chunk waits for transactions that have written before its place and are still open', { timeout: 180_000 }, async () => {
+  const db = await freshDatabase('chunk_waits')
+  const options = optionsFor(db.url, {})
+  const chunks = new PostgresChunks(options, tableMatcher(options.tables), { clock: systemClock, observe: () => undefined })
+  try {
+    await db.sql(`CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'old')`)
+    const writer = await db.connect()
+    await writer.query('BEGIN')
+    await writer.query("UPDATE t SET v = 'new'")
+    const reading = chunks.read({ schema: 'public', table: 't' }, { ...TASK, table: 'public.t' }, null, new AbortController().signal)
+    const open = await Promise.race([reading.then(() => 'read'), systemClock.sleep(500).then(() => 'waiting')])
+    await writer.query('COMMIT')
+    const { arena } = await reading
+    expect([open, arena.toString('latin1').includes('new')]).toEqual(['waiting', true])
+  } finally {
+    await chunks.close()
     await db.drop()
   }
 })
