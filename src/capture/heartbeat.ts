@@ -1,6 +1,7 @@
 import type { ChangeBatch, ChangeSource, ChangeStream, Finding, Position } from '../contract/change.ts'
 import type { Clock } from '../contract/clock.ts'
 import { isFailure } from '../failure/failure.ts'
+import { NO_CHANGES } from './no-changes.ts'
 import type { SourceEvent } from './source-event.ts'
 
 /** `heartbeat.interval.ms` and `heartbeat.action.query`. */
@@ -182,18 +183,7 @@ class HeartbeatStream implements ChangeStream {
 /** An empty batch that says the position once more. */
 function saying(upTo: Position): ChangeBatch {
   return {
-    arena: Buffer.alloc(0),
-    bytes: 0,
-    count: 0,
-    tables: [],
-    table: new Int32Array(0),
-    op: new Uint8Array(0),
-    mark: new Uint8Array(0),
-    before: new Int32Array(0),
-    after: new Int32Array(0),
-    beforeKind: new Uint8Array(0),
-    placeHi: new Uint32Array(0),
-    placeLo: new Uint32Array(0),
+    ...NO_CHANGES,
     transactions: [],
     upTo,
     boundary: true,

@@ -1,5 +1,6 @@
 import type { ChangeBatch, ChangeSource, ChangeStream, Finding, Position, TableSchema } from '../../contract/change.ts'
 import { Failure, isFailure } from '../../failure/failure.ts'
+import { NO_CHANGES } from '../no-changes.ts'
 import { type TableMatcher, tableMatcher, withTable } from '../select-tables.ts'
 import type { MysqlBatch } from './batch.ts'
 import { checkMysql } from './check.ts'
@@ -312,18 +313,7 @@ class MysqlStream implements ChangeStream {
 /** A batch that only moves the position; it also says that no snapshot is owed. */
 function emptyBatch(at: Point, clockUs: bigint, server: string | null): MysqlBatch {
   return {
-    arena: Buffer.alloc(0),
-    bytes: 0,
-    count: 0,
-    tables: [],
-    table: new Int32Array(0),
-    op: new Uint8Array(0),
-    mark: new Uint8Array(0),
-    before: new Int32Array(0),
-    after: new Int32Array(0),
-    beforeKind: new Uint8Array(0),
-    placeHi: new Uint32Array(0),
-    placeLo: new Uint32Array(0),
+    ...NO_CHANGES,
     transactions: [{ from: 0, to: 0, firstIndex: 0, commit: printPoint(at), commitUs: clockUs, xid: null, begins: true, ends: true }],
     upTo: printPosition(streamAt(at, server)),
     boundary: true,

@@ -1,5 +1,6 @@
 import type { ChangeBatch, ChangeSource, ChangeStream, Finding, Position } from '../../contract/change.ts'
 import { Failure, isFailure } from '../../failure/failure.ts'
+import { NO_CHANGES } from '../no-changes.ts'
 import { type TableMatcher, tableMatcher, withTable } from '../select-tables.ts'
 import { checkPostgres } from './check.ts'
 import { connectSql, type SqlConnection } from './connect.ts'
@@ -361,18 +362,7 @@ function emptyBatch(lsn: bigint, nowMs: number): ChangeBatch {
   const commitUs = BigInt(nowMs) * 1000n
   const upTo = printPosition({ kind: 'stream', lsn, tail: 1, done: -1, catchUp: null })
   return {
-    arena: Buffer.alloc(0),
-    bytes: 0,
-    count: 0,
-    tables: [],
-    table: new Int32Array(0),
-    op: new Uint8Array(0),
-    mark: new Uint8Array(0),
-    before: new Int32Array(0),
-    after: new Int32Array(0),
-    beforeKind: new Uint8Array(0),
-    placeHi: new Uint32Array(0),
-    placeLo: new Uint32Array(0),
+    ...NO_CHANGES,
     transactions: [{ from: 0, to: 0, firstIndex: 0, commit: printLsn(lsn), commitUs, xid: null, begins: true, ends: true }],
     upTo,
     boundary: true,
