@@ -1,4 +1,5 @@
 import { type DuckDBConnection, DuckDBInstance, type DuckDBType, type DuckDBValue } from '@duckdb/node-api'
+import type { Clock } from '../contract/clock.ts'
 import type { LakeColumn } from '../contract/columns.ts'
 import { sqlFailure } from './sql-error.ts'
 import { inspectSql, type QueryShape } from './sql-guard.ts'
@@ -15,6 +16,7 @@ export interface SqlTable {
 }
 
 export interface SqlOptions {
+  readonly clock: Clock
   readonly memoryBytes: number
   readonly threads: number
   /** An existing directory of ours for spilling; its contents are DuckDB's. */
@@ -61,6 +63,8 @@ export class SqlParser {
   }
 }
 
+const AGAIN_MS = 20
+
 const NO_EXTENSIONS = {
   autoinstall_known_extensions: 'false',
   autoload_known_extensions: 'false',
@@ -77,11 +81,14 @@ export class SqlSession {
   readonly #instance: DuckDBInstance
   readonly #connection: DuckDBConnection
   readonly #hint: string
+  readonly #clock: Clock
+  #closed = false
 
-  private constructor(instance: DuckDBInstance, connection: DuckDBConnection, hint: string) {
+  private constructor(instance: DuckDBInstance, connection: DuckDBConnection, { hint, clock }: SqlOptions) {
     this.#instance = instance
     this.#connection = connection
     this.#hint = hint
+    this.#clock = clock
   }
 
   static async open(tables: readonly SqlTable[], options: SqlOptions): Promise<SqlSession> {
@@ -104,7 +111,7 @@ export class SqlSession {
       instance.closeSync()
       throw sqlFailure(e, '')
     }
-    return new SqlSession(instance, connection, options.hint)
+    return new SqlSession(instance, connection, options)
   }
 
   /** Runs admitted SQL and streams its rows. Aborting the signal interrupts it. */
@@ -151,15 +158,26 @@ export class SqlSession {
   }
 
   close(): void {
+    this.#closed = true
     this.#connection.closeSync()
     this.#instance.closeSync()
   }
 
+  /** DuckDB forgets an interrupt that comes before a statement has begun: it is told again until the statement has ended. */
   #interruptOn(signal: AbortSignal): () => void {
-    const stop = (): void => this.#connection.interrupt()
+    signal.throwIfAborted()
+    const ended = new AbortController()
+    const stop = async (): Promise<void> => {
+      while (!ended.signal.aborted && !this.#closed) {
+        this.#connection.interrupt()
+        await Promise.allSettled([this.#clock.sleep(AGAIN_MS, ended.signal)])
+      }
+    }
     signal.addEventListener('abort', stop)
-    if (signal.aborted) stop()
-    return () => signal.removeEventListener('abort', stop)
+    return () => {
+      signal.removeEventListener('abort', stop)
+      ended.abort()
+    }
   }
 }
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { systemClock } from '../../src/cli/clock.ts'
 import { Failure } from '../../src/failure/failure.ts'
 import { SqlParser, SqlSession, type SqlTable } from '../../src/query/sql.ts'
 
@@ -38,7 +39,14 @@ beforeAll(async () => {
     { name: 'name', type: { kind: 'string' as const } },
   ]
   const table: SqlTable = { schema: 'shop', table: 'orders', columns, files: { whole: [chosen], merged: [] } }
-  session = await SqlSession.open([table], { memoryBytes: 256 << 20, threads: 1, spill, outputs: [join(root, 'out.parquet')], hint: '' })
+  session = await SqlSession.open([table], {
+    clock: systemClock,
+    memoryBytes: 256 << 20,
+    threads: 1,
+    spill,
+    outputs: [join(root, 'out.parquet')],
+    hint: '',
+  })
 })
 
 afterAll(() => {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { systemClock } from '../../src/cli/clock.ts'
 import { displayWidth, visible } from '../../src/query/display-width.ts'
 import { type TextFormat, writeRows } from '../../src/query/format.ts'
 import { SqlParser, SqlSession } from '../../src/query/sql.ts'
@@ -14,7 +15,7 @@ let session: SqlSession
 beforeAll(async () => {
   mkdirSync(spill, { recursive: true })
   parser = await SqlParser.open()
-  session = await SqlSession.open([], { memoryBytes: 256 << 20, threads: 1, spill, outputs: [], hint: '' })
+  session = await SqlSession.open([], { clock: systemClock, memoryBytes: 256 << 20, threads: 1, spill, outputs: [], hint: '' })
 })
 
 afterAll(() => {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { systemClock } from '../../src/cli/clock.ts'
 import type { LakeColumn } from '../../src/contract/columns.ts'
 import { type Failure, isFailure } from '../../src/failure/failure.ts'
 import { rowToJson, writeRows } from '../../src/query/format.ts'
@@ -35,7 +36,14 @@ const long = (name: string): LakeColumn => ({ name, type: { kind: 'long' } })
 const string = (name: string): LakeColumn => ({ name, type: { kind: 'string' } })
 
 async function rows(tables: readonly SqlTable[], sql: string, memoryBytes = 256 << 20): Promise<unknown[]> {
-  const session = await SqlSession.open(tables, { memoryBytes, threads: 1, spill, outputs: [], hint: 'Tables: shop.t.' })
+  const session = await SqlSession.open(tables, {
+    clock: systemClock,
+    memoryBytes,
+    threads: 1,
+    spill,
+    outputs: [],
+    hint: 'Tables: shop.t.',
+  })
   try {
     const result = await session.run(await parser.inspect(sql), quiet)
     const toText = rowToJson(result.columns)
@@ -144,7 +152,7 @@ describe('tables as views', () => {
   test('running out of memory and of room to spill says so', async () => {
     const full = join(root, 'not-a-directory')
     writeFileSync(full, '')
-    const session = await SqlSession.open([], { memoryBytes: 16 << 20, threads: 1, spill: full, outputs: [], hint: '' })
+    const session = await SqlSession.open([], { clock: systemClock, memoryBytes: 16 << 20, threads: 1, spill: full, outputs: [], hint: '' })
     const sql = 'SELECT i, md5(i::VARCHAR) AS m FROM range(3000000) r(i) ORDER BY m'
     const run = async (): Promise<void> => {
       const result = await session.run(await parser.inspect(sql), quiet)
@@ -175,7 +183,7 @@ describe('errors of SQL', () => {
   })
 
   test('aborting stops a running query', async () => {
-    const session = await SqlSession.open([], { memoryBytes: 256 << 20, threads: 1, spill, outputs: [], hint: '' })
+    const session = await SqlSession.open([], { clock: systemClock, memoryBytes: 256 << 20, threads: 1, spill, outputs: [], hint: '' })
     const stop = new AbortController()
     const shape = await parser.inspect('SELECT count(*) FROM range(100000000000) a')
     const started = performance.now()
@@ -186,6 +194,24 @@ describe('errors of SQL', () => {
     await expect(read()).rejects.toThrow('enough')
     clearTimeout(timer)
     expect(performance.now() - started).toBeLessThan(10_000)
+    session.close()
+  })
+
+  test('a query that is aborted before or while it begins does not run on', async () => {
+    const session = await SqlSession.open([], { clock: systemClock, memoryBytes: 256 << 20, threads: 1, spill, outputs: [], hint: '' })
+    const shape = await parser.inspect('SELECT count(*) FROM range(100000000000) a')
+    for (const turns of [0, 1, 2, 3, 5, 8, 13, 21]) {
+      const stop = new AbortController()
+      const read = async (): Promise<void> => {
+        for await (const block of (await session.run(shape, stop.signal)).blocks) expect(block.length).toBeLessThan(0)
+      }
+      if (turns === 0) stop.abort(new Error('enough'))
+      const reading = read()
+      const refused = expect(reading).rejects.toThrow('enough')
+      for (let i = 0; i < turns; i++) await new Promise((next) => setImmediate(next))
+      stop.abort(new Error('enough'))
+      await refused
+    }
     session.close()
   })
 })

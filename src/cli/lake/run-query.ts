@@ -64,6 +64,7 @@ export async function runQuery(context: QueryContext): Promise<Outcome> {
     const reading = describeReading(reached.plans, flags.meta)
     signal.throwIfAborted()
     const session = await SqlSession.open(reading.tables, {
+      clock,
       memoryBytes: flags.memory,
       threads: flags.threads,
       spill: scratch,
