@@ -101,11 +101,12 @@ public final class HudiLock {
       String name = Base64.getUrlEncoder().withoutPadding().encodeToString(key.getBytes("UTF-8"));
       Path guard = root.resolve(".tributary/tmp/replace-" + name.substring(0, Math.min(200, name.length())));
       // Somebody who compares at this moment, with a version that may be an old one, has not taken the lock yet.
-      while (true) {
+      for (int tries = 1; ; tries++) {
         try {
           Files.createLink(guard, temporary);
           break;
         } catch (FileAlreadyExistsException e) {
+          if (tries == 10_000) throw e;
           Thread.sleep(1);
         }
       }
